@@ -1,0 +1,174 @@
+"""The calling convention: sample inputs, `argnums`, and which values of a call may change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+
+
+Argnums = int | tuple[int, ...]
+
+
+class Inputs(NamedTuple):
+    """The differentiated arguments of a call, flattened."""
+
+    leaves: list[Any]
+    tree: Any
+    paths: tuple[str, ...]
+
+    @property
+    def avals(self) -> tuple[jax.ShapeDtypeStruct, ...]:
+        return tuple(struct_of(leaf) for leaf in self.leaves)
+
+
+def sample_arguments(args: Sequence[Any], input_shape: int | Sequence[int] | None) -> tuple[Any, ...]:
+    """The sample arguments of a call, from `args` or from the keyword `input_shape`.
+
+    **Raises:**
+
+    `TypeError` if there is no sample input, or if there are both.
+    """
+    if input_shape is None:
+        if not args:
+            raise TypeError(
+                "Expected at least one sample input, got none. Pass an array or a jax.ShapeDtypeStruct for "
+                "each argument of the function, as in `asdex.jacobian(f, x)`, or `input_shape=` for a "
+                "single array."
+            )
+        return tuple(args)
+    if args:
+        raise TypeError(
+            f"Expected either sample inputs or `input_shape`, got {len(args)} sample input(s) and "
+            f"input_shape={input_shape!r}. Drop one of them."
+        )
+    shape = (input_shape,) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
+    return (jax.ShapeDtypeStruct(shape, jnp.result_type(float)),)
+
+
+def normalize_argnums(argnums: int | Sequence[int], count: int) -> Argnums:
+    """`argnums` with negative positions resolved, as an `int` or a tuple.
+
+    **Raises:**
+
+    `TypeError` if it is neither an integer nor a sequence of integers; `ValueError` if a position is out
+    of range or repeated.
+    """
+    single = isinstance(argnums, int | np.integer)
+    positions = (argnums,) if single else tuple(argnums)
+    for position in positions:
+        if not isinstance(position, int | np.integer) or isinstance(position, bool):
+            raise TypeError(
+                f"Expected `argnums` to be an integer or a sequence of integers, got {argnums!r}."
+            )
+        if not -count <= position < count:
+            raise ValueError(
+                f"Expected `argnums` to name one of {count} positional argument(s), got {argnums!r}. "
+                "Pass differentiated arguments by position."
+            )
+    resolved = tuple(int(position) % count for position in positions)
+    if len(set(resolved)) < len(resolved) or not resolved:
+        raise ValueError(f"Expected distinct positions in `argnums`, got {argnums!r}.")
+    return resolved[0] if single else resolved
+
+
+def differentiated(args: Sequence[Any], argnums: Argnums) -> Inputs:
+    """The leaves of the arguments that `argnums` names."""
+    chosen = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
+    with_paths, tree = jtu.tree_flatten_with_path(chosen)
+    paths = tuple(_path(key_path, argnums) for key_path, _ in with_paths)
+    return Inputs([leaf for _, leaf in with_paths], tree, paths)
+
+
+def substitute(args: Sequence[Any], argnums: Argnums, inputs: Inputs, leaves: Sequence[Any]) -> list:
+    """`args` with the leaves of the differentiated arguments replaced."""
+    result = list(args)
+    chosen = jtu.tree_unflatten(inputs.tree, leaves)
+    if isinstance(argnums, int):
+        result[argnums] = chosen
+    else:
+        for position, value in zip(argnums, chosen, strict=True):
+            result[position] = value
+    return result
+
+
+def _path(key_path: tuple[Any, ...], argnums: Argnums) -> str:
+    """A readable place such as `args[0]['w']`."""
+    if isinstance(argnums, int):
+        return f"args[{argnums}]{jtu.keystr(key_path)}"
+    return f"args[{argnums[key_path[0].idx]}]{jtu.keystr(key_path[1:])}"
+
+
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array, or stands for one."""
+    return isinstance(value, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
+
+
+def is_floating(value: Any) -> bool:
+    """Whether `value` is an array, or a stand-in for one, of real or complex floating point."""
+    return is_array(value) and bool(jnp.issubdtype(value.dtype, np.inexact))
+
+
+def may_change(value: Any) -> bool:
+    """Whether an argument is data, which may differ in the next call, rather than configuration."""
+    return is_array(value) or isinstance(value, float | complex)
+
+
+def struct_of(value: Any) -> jax.ShapeDtypeStruct:
+    """Shape and (canonical) dtype of an array, a stand-in for one, or a Python scalar."""
+    if is_array(value):
+        dtype = value.dtype
+        if isinstance(value, np.ndarray | np.generic):
+            dtype = jax.dtypes.canonicalize_dtype(dtype)
+        return jax.ShapeDtypeStruct(value.shape, dtype)
+    try:
+        return jax.ShapeDtypeStruct(np.shape(value), jnp.result_type(value))
+    except TypeError as error:
+        raise TypeError(
+            f"Expected an array or a number, got {value!r} of type {type(value).__name__}."
+        ) from error
+
+
+def size_of(aval: Any) -> int:
+    """The number of elements of an array with this abstract value."""
+    return int(np.prod(aval.shape, dtype=np.int64))
+
+
+def check_inputs(
+    inputs: Inputs, expected: Sequence[jax.ShapeDtypeStruct], n: int, tree: Any = None
+) -> None:
+    """Compare the differentiated arguments of a call with those that a coloring was made for.
+
+    **Arguments:**
+
+    - `expected`: shape and dtype of each leaf; empty if only their total size `n` is known.
+    - `tree`: the tree of the leaves, if it is known.
+
+    **Raises:**
+
+    `ValueError` for another tree, number of leaves, rank or shape; `TypeError` for another dtype.
+    """
+    remedy = "Make a new coloring for these inputs, or pass inputs like the sample."
+    if not expected:
+        size = sum(map(size_of, inputs.avals))
+        if size != n:
+            raise ValueError(
+                f"Expected {n} differentiated inputs, the columns of the pattern, got {size} in "
+                f"{', '.join(f'{p} {a.shape}' for p, a in zip(inputs.paths, inputs.avals, strict=True))}. {remedy}"
+            )
+        return
+    if (tree is not None and inputs.tree != tree) or len(inputs.leaves) != len(expected):
+        wanted = f"{len(expected)} array(s)" if tree is None else f"the tree {tree}"
+        raise ValueError(
+            f"Expected the differentiated arguments to hold {wanted}, got {len(inputs.leaves)} array(s) in "
+            f"the tree {inputs.tree}. {remedy}"
+        )
+    for path, got, want in zip(inputs.paths, inputs.avals, expected, strict=True):
+        if got.shape != want.shape:
+            raise ValueError(f"Expected {path} of shape {want.shape}, got shape {got.shape}. {remedy}")
+        if got.dtype != want.dtype:
+            raise TypeError(f"Expected {path} of dtype {want.dtype}, got dtype {got.dtype}. {remedy}")

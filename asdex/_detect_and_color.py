@@ -1,0 +1,113 @@
+"""From a function to a coloring: detection, then the cheapest coloring that the function allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from ._arguments import sample_arguments
+from .coloring import (
+    ColoredPattern,
+    color_jacobian,
+    hessian_coloring_from_sparsity,
+    HessianMode,
+    jacobian_coloring_from_sparsity,
+    JacobianMode,
+)
+from .detection import detect_hessian, detect_jacobian
+
+
+def jacobian_coloring(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    mode: JacobianMode | None = None,
+    symmetric: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+    **kwargs: Any,
+) -> ColoredPattern:
+    """Detect the sparsity of the Jacobian of `f` and color it.
+
+    **Arguments:**
+
+    - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `input_shape`, `unknown`, `values`: as for
+        `asdex.jacobian_sparsity`.
+    - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs), or `"auto"` (also `None`): whichever needs fewer passes, among
+        the modes that `f` allows: a `jax.lax.while_loop` has no reverse mode, a `jax.custom_vjp` no forward
+        mode.
+    - `symmetric`: use the symmetry of the Jacobian, which must hold for its values.
+
+    **Returns:**
+
+    An `asdex.ColoredPattern` for a Jacobian of shape `(m, n)`.
+
+    **Raises:**
+
+    As `asdex.jacobian_sparsity`; `ValueError` for an unknown `mode`.
+
+    **Warns:**
+
+    `asdex.DenseColoringWarning` if nothing is gained over a dense Jacobian.
+    """
+    detection = detect_jacobian(
+        f,
+        sample_arguments(args, input_shape),
+        kwargs,
+        argnums=argnums,
+        has_aux=has_aux,
+        unknown=unknown,
+        values=values,
+    )
+    if mode not in (None, "auto"):
+        return jacobian_coloring_from_sparsity(detection.sparsity, mode=mode, symmetric=symmetric)
+    allowed = [one for one in ("fwd", "rev") if one not in detection.unsupported_modes]
+    return color_jacobian(detection.sparsity, symmetric=symmetric, allowed=allowed or ["fwd", "rev"])
+
+
+def hessian_coloring(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    mode: HessianMode | None = None,
+    symmetric: bool = True,
+    input_shape: int | Sequence[int] | None = None,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+    **kwargs: Any,
+) -> ColoredPattern:
+    """Detect the sparsity of the Hessian of a scalar function and color it.
+
+    **Arguments:**
+
+    - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `input_shape`, `unknown`, `values`: as for
+        `asdex.hessian_sparsity`.
+    - `mode`: how Hessian-vector products are computed: `"fwd_over_rev"` (also `"auto"` and `None`),
+        `"rev_over_fwd"` or `"rev_over_rev"`.
+    - `symmetric`: use the symmetry of the Hessian (a star coloring); else color its columns.
+
+    **Returns:**
+
+    An `asdex.ColoredPattern` for a Hessian of shape `(n, n)`.
+
+    **Raises:**
+
+    As `asdex.hessian_sparsity`; `ValueError` for an unknown `mode`.
+
+    **Warns:**
+
+    `asdex.DenseColoringWarning` if nothing is gained over a dense Hessian.
+    """
+    detection = detect_hessian(
+        f,
+        sample_arguments(args, input_shape),
+        kwargs,
+        argnums=argnums,
+        has_aux=has_aux,
+        unknown=unknown,
+        values=values,
+    )
+    return hessian_coloring_from_sparsity(detection.sparsity, mode=mode, symmetric=symmetric)

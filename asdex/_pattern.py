@@ -1,0 +1,304 @@
+"""Sparsity patterns: where a Jacobian or Hessian can be nonzero."""
+
+import os
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+from jax.experimental.sparse import BCOO
+from jaxtyping import Int32
+from numpy.typing import ArrayLike
+
+from ._storage import npz_path, pattern_fields, pattern_to_arrays
+
+
+_MAX_DIMENSION = np.iinfo(np.int32).max
+
+
+def _check_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    m, n = (int(size) for size in shape)
+    if min(m, n) < 0 or max(m, n) > _MAX_DIMENSION:
+        raise ValueError(
+            f"`shape` must hold two sizes from 0 to {_MAX_DIMENSION}, the largest int32 index, got "
+            f"{(m, n)}. Split larger problems into blocks of rows or columns."
+        )
+    return m, n
+
+
+def _check_indices(indices: ArrayLike, name: str, bound: int) -> Int32[np.ndarray, " k"]:
+    array = np.asarray(indices)
+    if array.ndim != 1:
+        raise ValueError(f"`{name}` must be one-dimensional, got shape {array.shape}.")
+    if array.size == 0:
+        return np.zeros(0, np.int32)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"`{name}` must hold integers, got dtype {array.dtype}.")
+    if array.min() < 0 or array.max() >= bound:
+        position = int(np.argmax((array < 0) | (array >= bound)))
+        raise ValueError(
+            f"`{name}` must lie in [0, {bound}), got {array[position]} at position {position}. "
+            "Check the indices against `shape`, which is (rows, columns)."
+        )
+    return array.astype(np.int32)
+
+
+class SparsityPattern(eqx.Module):
+    """The structural nonzeros of an `(m, n)` matrix.
+
+    Build one with [`from_coo`][], [`from_csr`][], [`from_dense`][] or [`from_bcoo`][], which
+    validate and sort; the initializer stores what it is given, so that a pattern can be flattened
+    and unflattened with any leaves. Patterns compare and hash by identity.
+
+    **Attributes:**
+
+    - `rows`, `cols`: int32 `(nnz,)`, sorted by row and then by column, without duplicates.
+    - `shape`: `(m, n)`; `m` counts the outputs and `n` the inputs of the differentiated function.
+    - `argnums`: the arguments that the columns belong to.
+    - `input_avals`, `output_avals`: shape and dtype of each differentiated input leaf, and of each
+      output leaf; empty when unknown.
+    """
+
+    rows: Int32[np.ndarray, " nnz"]
+    cols: Int32[np.ndarray, " nnz"]
+    shape: tuple[int, int] = eqx.field(static=True, converter=_check_shape)
+    argnums: int | tuple[int, ...] = eqx.field(static=True, default=0)
+    input_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
+    output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    @classmethod
+    def from_coo(
+        cls,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        shape: tuple[int, int],
+        *,
+        argnums: int | tuple[int, ...] = 0,
+        input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
+        output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
+    ) -> "SparsityPattern":
+        """Build a pattern from coordinates, in any order and with any repetition.
+
+        **Arguments:** `rows`, `cols`: integers `(k,)`. `shape`: `(m, n)`.
+
+        **Returns:** the pattern with sorted, unique coordinates.
+
+        **Raises:** `TypeError` if the coordinates are not integers, `ValueError` if their shapes
+        differ, if one lies outside `shape`, or if a dimension exceeds 2**31 - 1.
+        """
+        m, n = _check_shape(shape)
+        rows, cols = _check_indices(rows, "rows", m), _check_indices(cols, "cols", n)
+        if rows.shape != cols.shape:
+            raise ValueError(
+                f"`rows` and `cols` must have the same length, got {rows.size} and {cols.size}. "
+                "Pass one row and one column per nonzero."
+            )
+        keys = rows.astype(np.int64) * n + cols
+        if not np.all(keys[1:] > keys[:-1]):
+            keys = np.sort(keys)
+            keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+            rows, cols = (part.astype(np.int32) for part in np.divmod(keys, max(n, 1)))
+        return cls(rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals))
+
+    @classmethod
+    def from_csr(
+        cls,
+        indptr: ArrayLike,
+        indices: ArrayLike,
+        shape: tuple[int, int],
+        *,
+        argnums: int | tuple[int, ...] = 0,
+        input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
+        output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
+    ) -> "SparsityPattern":
+        """Build a pattern from compressed rows; linear time if they are sorted and unique.
+
+        **Arguments:** `indptr`: integers `(m + 1,)`, the start of each row. `indices`: integers
+        `(nnz,)`, the columns, row after row. `shape`: `(m, n)`.
+
+        **Raises:** as [`from_coo`][], and `ValueError` if `indptr` does not partition `indices`.
+        """
+        m, n = _check_shape(shape)
+        cols = _check_indices(indices, "indices", n)
+        starts = np.asarray(indptr, dtype=np.int64)
+        lengths = np.diff(starts)
+        if (
+            starts.shape != (m + 1,)
+            or starts[0] != 0
+            or starts[-1] != cols.size
+            or np.any(lengths < 0)
+        ):
+            raise ValueError(
+                f"`indptr` must rise from 0 to {cols.size} (the length of `indices`) in {m + 1} "
+                f"entries, got {starts.size} entries: {starts!r}."
+            )
+        rows = np.repeat(np.arange(m, dtype=np.int32), lengths)
+        if not np.all((cols[1:] > cols[:-1]) | (rows[1:] > rows[:-1])):
+            return cls.from_coo(
+                rows,
+                cols,
+                shape,
+                argnums=argnums,
+                input_avals=input_avals,
+                output_avals=output_avals,
+            )
+        return cls(rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals))
+
+    @classmethod
+    def from_dense(cls, dense: ArrayLike) -> "SparsityPattern":
+        """Build the pattern of the nonzero entries (NaN included) of an `(m, n)` array."""
+        array = np.asarray(dense)
+        if array.ndim != 2:
+            raise ValueError(
+                f"Expected a 2-D array, got shape {array.shape}. Reshape it to (m, n)."
+            )
+        rows, cols = np.nonzero(array)
+        return cls.from_coo(rows, cols, array.shape)
+
+    @classmethod
+    def from_bcoo(cls, bcoo: BCOO) -> "SparsityPattern":
+        """Build the pattern of the stored entries of an `(m, n)` BCOO array.
+
+        Stored zeros count as nonzeros; padding (indices equal to the shape) does not.
+
+        **Raises:** `ValueError` if the array is not 2-D or has batch or dense dimensions.
+        """
+        if bcoo.ndim != 2 or bcoo.n_batch or bcoo.n_dense:
+            raise ValueError(
+                "Expected a 2-D BCOO array without batch or dense dimensions, got shape "
+                f"{bcoo.shape} with n_batch={bcoo.n_batch} and n_dense={bcoo.n_dense}. Convert it "
+                "with `jax.experimental.sparse.bcoo_update_layout` first."
+            )
+        indices = np.asarray(bcoo.indices)
+        stored = np.all(indices < np.asarray(bcoo.shape), axis=1)
+        return cls.from_coo(indices[stored, 0], indices[stored, 1], (bcoo.shape[0], bcoo.shape[1]))
+
+    @property
+    def m(self) -> int:
+        """The number of rows."""
+        return self.shape[0]
+
+    @property
+    def n(self) -> int:
+        """The number of columns."""
+        return self.shape[1]
+
+    @property
+    def nnz(self) -> int:
+        """The number of structural nonzeros."""
+        return self.rows.shape[0]
+
+    @property
+    def density(self) -> float:
+        """The share of entries that are structural nonzeros; 0 for a matrix without entries."""
+        return self.nnz / max(self.m * self.n, 1)
+
+    @property
+    def indptr(self) -> np.ndarray:
+        """The start of each row in `indices`: `(m + 1,)`, int32 (int64 from 2**31 nonzeros on)."""
+        dtype = np.int32 if self.nnz <= np.iinfo(np.int32).max else np.int64
+        indptr = np.zeros(self.m + 1, dtype)
+        np.cumsum(np.bincount(self.rows, minlength=self.m), out=indptr[1:])
+        return indptr
+
+    @property
+    def indices(self) -> Int32[np.ndarray, " nnz"]:
+        """The column of each nonzero, row after row: the same array as `cols`."""
+        return self.cols
+
+    @property
+    def T(self) -> "SparsityPattern":
+        """The transposed pattern. `argnums` and the abstract values are not kept."""
+        _, order = column_order(self)
+        return SparsityPattern(self.cols[order], self.rows[order], (self.n, self.m))
+
+    def transpose(self) -> "SparsityPattern":
+        """Return the transposed pattern, as `T`."""
+        return self.T
+
+    def todense(self) -> np.ndarray:
+        """Return an int8 `(m, n)` NumPy array: 1 at the nonzeros, else 0."""
+        dense = np.zeros(self.shape, np.int8)
+        dense[self.rows, self.cols] = 1
+        return dense
+
+    def to_bcoo(self, data: Any = None) -> BCOO:
+        """Return an `(m, n)` BCOO array with this pattern.
+
+        **Arguments:** `data`: `(nnz,)` values in the order of `rows` and `cols`; int8 ones if
+        omitted.
+
+        **Raises:** `ValueError` if `data` has another shape.
+        """
+        data = jnp.ones(self.nnz, jnp.int8) if data is None else jnp.asarray(data)
+        if data.shape != (self.nnz,):
+            raise ValueError(
+                f"`data` must have shape {(self.nnz,)}, one value per nonzero, got {data.shape}."
+            )
+        indices = jnp.stack([self.rows, self.cols], axis=1)
+        return BCOO((data, indices), shape=self.shape, indices_sorted=True, unique_indices=True)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the pattern to `path` (NumPy's `.npz`; a missing suffix is added)."""
+        np.savez(npz_path(path), **pattern_to_arrays(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "SparsityPattern":
+        """Read a pattern that `save` wrote."""
+        with np.load(npz_path(path), allow_pickle=False) as arrays:
+            return cls.from_coo(**pattern_fields(arrays))
+
+    def __repr__(self) -> str:
+        from .display import describe_pattern
+
+        return describe_pattern(self)
+
+    def __str__(self) -> str:
+        from .display import draw_pattern
+
+        return draw_pattern(self)
+
+
+def column_order(sparsity: SparsityPattern) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nonzeros column after column: [`transpose_order`][] of a pattern."""
+    return transpose_order(sparsity.indptr, sparsity.indices, sparsity.n)
+
+
+def transpose_order(
+    indptr: np.ndarray, indices: np.ndarray, num_cols: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Order the nonzeros of a compressed-row pattern by column, by a counting sort in linear time.
+
+    **Returns:** `starts` `(num_cols + 1,)`, the start of each column, and `order` `(nnz,)`, the
+    positions of the nonzeros of column 0, then of column 1, and so on, by ascending row. If the
+    pattern is structurally symmetric, `order[k]` is also the position of the mirror image of the
+    k-th nonzero.
+    """
+    positions = np.arange(len(indices), dtype=indptr.dtype)
+    shape = (len(indptr) - 1, num_cols)
+    by_column = sp.csr_array((positions, indices, indptr), shape=shape).tocsc()
+    return by_column.indptr, by_column.data
+
+
+# What the coloring functions accept.
+PatternLike = SparsityPattern | BCOO | np.ndarray | jax.Array
+
+
+def as_pattern(sparsity: PatternLike) -> SparsityPattern:
+    """Return a pattern, 2-D BCOO or dense `(m, n)` array as a pattern of NumPy arrays."""
+    if isinstance(sparsity, SparsityPattern):
+        known = isinstance(sparsity.rows, np.ndarray) and isinstance(sparsity.cols, np.ndarray)
+        return sparsity if known else jax.tree.map(np.asarray, sparsity)
+    if isinstance(sparsity, BCOO):
+        return SparsityPattern.from_bcoo(sparsity)
+    if isinstance(sparsity, (np.ndarray, jax.Array)):
+        return SparsityPattern.from_dense(sparsity)
+    raise TypeError(
+        "Expected a SparsityPattern, a 2-D BCOO array or a 2-D dense array, got "
+        f"{type(sparsity).__name__}. Build a pattern with `SparsityPattern.from_coo` or `from_csr`."
+    )

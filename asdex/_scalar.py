@@ -1,0 +1,43 @@
+"""Scalar-valued functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+
+
+def as_scalar(output: Any) -> jax.Array:
+    """The single element of `output`, with shape `()`.
+
+    **Raises:**
+
+    `ValueError` if there is not exactly one element.
+    """
+    leaves = jtu.tree_leaves(output)
+    if len(leaves) != 1 or jnp.size(leaves[0]) != 1:
+        shapes = ", ".join(str(jnp.shape(leaf)) for leaf in leaves)
+        raise ValueError(
+            "A Hessian needs a scalar-valued function: expected an output with a single element, got "
+            f"{'shape ' + shapes if shapes else 'no array'}. Sum the output, or use asdex.jacobian."
+        )
+    return jnp.reshape(leaves[0], ())
+
+
+def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """The output and the auxiliary data of a function; no auxiliary data without `has_aux`.
+
+    **Raises:**
+
+    `TypeError` if `has_aux` is true and the function does not return a pair.
+    """
+    if not has_aux:
+        return result, None
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            "With has_aux=True the function must return a pair (output, auxiliary data), got "
+            f"{type(result).__name__}."
+        )
+    return result

@@ -1,0 +1,53 @@
+"""How patterns and colorings are laid out in NumPy's `.npz` files."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+if TYPE_CHECKING:
+    from ._pattern import SparsityPattern
+
+
+def npz_path(path: str | os.PathLike[str]) -> str:
+    """Return `path` with the suffix that `np.savez` would add."""
+    path = os.fspath(path)
+    return path if path.endswith(".npz") else path + ".npz"
+
+
+def pattern_to_arrays(pattern: "SparsityPattern") -> dict[str, Any]:
+    """Return the arrays that describe a pattern in a file."""
+    metadata = {
+        "argnums": pattern.argnums,
+        "input_avals": [[aval.shape, aval.dtype.name] for aval in pattern.input_avals],
+        "output_avals": [[aval.shape, aval.dtype.name] for aval in pattern.output_avals],
+    }
+    return {
+        "rows": np.asarray(pattern.rows),
+        "cols": np.asarray(pattern.cols),
+        "shape": np.asarray(pattern.shape),
+        "metadata": np.asarray(json.dumps(metadata)),
+    }
+
+
+def pattern_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the arguments of `SparsityPattern.from_coo` that a file's arrays describe."""
+    metadata = json.loads(str(arrays["metadata"]))
+    argnums = metadata["argnums"]
+    return {
+        "rows": arrays["rows"],
+        "cols": arrays["cols"],
+        "shape": tuple(arrays["shape"].tolist()),
+        "argnums": tuple(argnums) if isinstance(argnums, list) else argnums,
+        "input_avals": _structs(metadata["input_avals"]),
+        "output_avals": _structs(metadata["output_avals"]),
+    }
+
+
+def _structs(avals: list[Any]) -> tuple[jax.ShapeDtypeStruct, ...]:
+    return tuple(jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype)) for shape, dtype in avals)

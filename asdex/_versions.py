@@ -1,0 +1,122 @@
+"""All that asdex knows about differences between jax versions (0.6 and later)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import jax
+import numpy as np
+from jax.extend import source_info_util
+from jax.extend.core import Literal
+
+
+CALL_PRIMITIVES: Final = frozenset(
+    {
+        "jit",
+        "pjit",
+        "closed_call",
+        "core_call",
+        "core_closed_call",
+        "eval_jaxpr",
+        "checkpoint",
+        "remat",
+        "remat2",
+        "call_hi_primitive",
+        "custom_lin_call",
+        "custom_vmap_call",
+        "name_call",
+        "xla_call",
+        "xla_pmap_call",
+    }
+)
+"""Primitives that do no more than evaluate the one jaxpr in their parameters on their operands.
+
+A whitelist: a `scan` without scanned inputs has the same signature as a call.
+"""
+
+CALLBACK_PRIMITIVES: Final = frozenset({"pure_callback", "io_callback", "debug_callback", "ffi_call"})
+"""Primitives that run code from outside the program, which detection never runs by itself."""
+
+
+def open_jaxpr(jaxpr: Any) -> Any:
+    """The `Jaxpr` inside a `ClosedJaxpr`, which are one class since jax 0.11."""
+    return getattr(jaxpr, "jaxpr", jaxpr)
+
+
+def jaxpr_consts(jaxpr: Any) -> Sequence[Any]:
+    """The values of a jaxpr's constant variables."""
+    return getattr(jaxpr, "consts", ())
+
+
+def is_jaxpr(value: Any) -> bool:
+    inner = open_jaxpr(value)
+    return all(hasattr(inner, name) for name in ("eqns", "invars", "outvars", "constvars"))
+
+
+def call_jaxpr(eqn: Any) -> Any | None:
+    """The jaxpr that a call equation evaluates, or `None` if the equation is not a plain call."""
+    if eqn.primitive.name not in CALL_PRIMITIVES:
+        return None
+    found = [value for value in eqn.params.values() if is_jaxpr(value)]
+    if len(found) != 1:
+        return None
+    inner = open_jaxpr(found[0])
+    same_arity = len(inner.invars) == len(eqn.invars) and len(inner.outvars) == len(eqn.outvars)
+    return found[0] if same_arity else None
+
+
+def is_literal(atom: Any) -> bool:
+    return isinstance(atom, Literal)
+
+
+def literal_value(atom: Any) -> np.ndarray:
+    """The value of a literal, which may be a scalar or a typed array."""
+    return np.asarray(atom.val, dtype=atom.aval.dtype)
+
+
+def binder(primitive: Any, params: dict[str, Any]) -> Callable[..., Any]:
+    """A function of the operands that binds `primitive`, rebuilding the functions in `params`."""
+
+    def bind(*operands: Any) -> Any:
+        bind_params = primitive.get_bind_params(params)
+        if isinstance(bind_params, tuple):  # jax < 0.9.2
+            functions, keywords = bind_params
+            return primitive.bind(*functions, *operands, **keywords)
+        return primitive.bind(*operands, **bind_params)
+
+    return bind
+
+
+def source_line(eqn: Any) -> str:
+    """Where the user's code made the equation: `file:line (function)`."""
+    return str(source_info_util.summarize(eqn.source_info))
+
+
+def is_key_dtype(dtype: Any) -> bool:
+    """Whether `dtype` is an extended dtype such as a PRNG key."""
+    return jax.numpy.issubdtype(dtype, jax.dtypes.extended)
+
+
+def has_derivative(aval: Any) -> bool:
+    """Whether values of this abstract value have tangents: real or complex floating point."""
+    dtype = getattr(aval, "dtype", None)
+    if dtype is None or dtype == jax.dtypes.float0 or is_key_dtype(dtype):
+        return False
+    return bool(jax.numpy.issubdtype(dtype, np.inexact))
+
+
+def scan_arity(eqn: Any) -> tuple[int, int]:
+    """The number of constants and of carried values of a `scan`, from its jaxpr and abstract values.
+
+    Scanned operands and results have one dimension more outside the body than inside; this holds in every
+    version, while the parameters that hold the numbers changed in jax 0.11.
+    """
+    body = open_jaxpr(eqn.params["jaxpr"])
+    carried = _same_ranks(eqn.out_avals, body.outvars)
+    return _same_ranks(eqn.in_avals, body.invars) - carried, carried
+
+
+def _same_ranks(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+    pairs = zip(outside, inside, strict=True)
+    return sum(len(out.shape) == len(variable.aval.shape) for out, variable in pairs)

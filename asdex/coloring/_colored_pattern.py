@@ -1,0 +1,94 @@
+"""The result of coloring: a pattern, its colors, and the AD mode that they are meant for."""
+
+import os
+from typing import Any, Literal
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Int32
+
+from .._pattern import as_pattern, SparsityPattern
+from .._storage import npz_path, pattern_fields, pattern_to_arrays
+from ._star_set import find_stars, StarSet
+
+
+JacobianMode = Literal["auto", "fwd", "rev"]
+HessianMode = Literal["auto", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"]
+ColoringMode = Literal["auto", "fwd", "rev", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"]
+
+
+class ColoredPattern(eqx.Module):
+    """A sparsity pattern with a coloring of its columns, its rows, or its adjacency graph.
+
+    Colorings compare and hash by identity.
+
+    **Attributes:**
+
+    - `sparsity`: the `(m, n)` pattern.
+    - `colors`: int32 colors, `(n,)` of the columns, or `(m,)` of the rows where `mode` is "rev".
+    - `num_colors`: the number of derivative passes, which is the number of rows of the compressed
+      matrix; 0 for a pattern without nonzeros.
+    - `symmetric`: whether `colors` is a star coloring, from which one of H[i, j] and H[j, i] is
+      read.
+    - `mode`: "fwd" (JVPs), "rev" (VJPs), or "fwd_over_rev", "rev_over_fwd", "rev_over_rev" (HVPs).
+    - `lower_bound`: no coloring of this kind has fewer colors; 0 when unknown.
+    """
+
+    sparsity: SparsityPattern
+    colors: Int32[np.ndarray, " vertices"]
+    num_colors: int = eqx.field(static=True)
+    symmetric: bool = eqx.field(static=True)
+    mode: str = eqx.field(static=True)
+    lower_bound: int = eqx.field(static=True, default=0)
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the number of colors is proven to be the least possible for this kind."""
+        return self.num_colors == self.lower_bound
+
+    @property
+    def star_set(self) -> StarSet | None:
+        """The two-colored stars of a symmetric coloring, else `None`. Computed at each access."""
+        if not self.symmetric:
+            return None
+        return find_stars(as_pattern(self.sparsity), np.asarray(self.colors), self.num_colors)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the coloring to `path` (NumPy's `.npz`; a missing suffix is added)."""
+        names = ("colors", "num_colors", "symmetric", "mode", "lower_bound")
+        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in names}
+        np.savez(npz_path(path), **arrays, **pattern_to_arrays(self.sparsity))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "ColoredPattern":
+        """Read a coloring that `save` wrote.
+
+        **Raises:** `ValueError` if the file holds no coloring.
+        """
+        with np.load(npz_path(path), allow_pickle=False) as arrays:
+            if "colors" not in arrays:
+                raise ValueError(
+                    f"Expected a file with a coloring, got {npz_path(path)} with the arrays "
+                    f"{sorted(arrays)}. Use `SparsityPattern.load` for a pattern."
+                )
+            return cls(
+                SparsityPattern.from_coo(**pattern_fields(arrays)),
+                arrays["colors"],
+                int(arrays["num_colors"]),
+                bool(arrays["symmetric"]),
+                str(arrays["mode"]),
+                int(arrays["lower_bound"]),
+            )
+
+    def __repr__(self) -> str:
+        from ..display import describe_coloring
+
+        return describe_coloring(self)
+
+    def __str__(self) -> str:
+        from ..display import draw_coloring
+
+        return draw_coloring(self)

@@ -1,0 +1,113 @@
+"""The coloring problems: which vertices are in conflict, and how few colors can do."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int
+from scipy.sparse.csgraph import connected_components
+
+from .._pattern import column_order, SparsityPattern
+
+
+class Incidence(NamedTuple):
+    """Vertices to color, and the groups that they belong to.
+
+    Vertex `v` belongs to the groups `indices[indptr[v]:indptr[v + 1]]`, each below `num_groups`.
+    For column coloring the vertices are the columns and the groups the rows; for row coloring the
+    other way round; for star coloring both are the vertices of the adjacency graph.
+    """
+
+    indptr: Int[np.ndarray, " num_vertices+1"]
+    indices: Int[np.ndarray, " nnz"]
+    num_groups: int
+
+    @property
+    def num_vertices(self) -> int:
+        return len(self.indptr) - 1
+
+    def group_sizes(self) -> Int[np.ndarray, " num_groups"]:
+        """Return the number of vertices in each group."""
+        return np.bincount(self.indices, minlength=self.num_groups)
+
+
+def columns(sparsity: SparsityPattern) -> Incidence:
+    """The problem of coloring the columns of a pattern: columns that share a row differ."""
+    indptr, order = column_order(sparsity)
+    return Incidence(indptr, sparsity.rows[order], sparsity.m)
+
+
+def rows(sparsity: SparsityPattern) -> Incidence:
+    """The problem of coloring the rows of a pattern: rows that share a column differ."""
+    return Incidence(sparsity.indptr, sparsity.indices, sparsity.n)
+
+
+def adjacency(sparsity: SparsityPattern) -> Incidence:
+    """The adjacency graph of a structurally symmetric `(n, n)` pattern, without its diagonal.
+
+    **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
+    """
+    mirror_positions(sparsity)  # refuses other patterns
+    off_diagonal = sparsity.rows != sparsity.cols
+    indptr = np.zeros(sparsity.n + 1, np.int64)
+    np.cumsum(np.bincount(sparsity.rows[off_diagonal], minlength=sparsity.n), out=indptr[1:])
+    return Incidence(indptr, sparsity.cols[off_diagonal], sparsity.n)
+
+
+def mirror_positions(sparsity: SparsityPattern) -> Int[np.ndarray, " nnz"]:
+    """Return, for each nonzero (i, j) of a structurally symmetric pattern, the position of (j, i).
+
+    **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
+    """
+    if sparsity.m != sparsity.n:
+        raise ValueError(
+            f"Symmetric coloring needs a square pattern, got shape {sparsity.shape}. "
+            "Color the rows or the columns instead (`symmetric=False`)."
+        )
+    _, mirror = column_order(sparsity)
+    asymmetric = (sparsity.rows[mirror] != sparsity.cols) | (sparsity.cols[mirror] != sparsity.rows)
+    if np.any(asymmetric):
+        raise ValueError(
+            f"Symmetric coloring needs a structurally symmetric pattern, got {sparsity!r}, where "
+            f"{_lonely_entry(sparsity)} has no mirror image. Pass the union of the pattern with "
+            "its transpose, or color without symmetry (`symmetric=False`)."
+        )
+    return mirror
+
+
+def _lonely_entry(sparsity: SparsityPattern) -> str:
+    keys = sparsity.rows.astype(np.int64) * sparsity.n + sparsity.cols
+    mirrored = sparsity.cols.astype(np.int64) * sparsity.n + sparsity.rows
+    first = int(np.argmin(np.isin(mirrored, keys)))
+    return f"entry ({sparsity.rows[first]}, {sparsity.cols[first]})"
+
+
+def partition_lower_bound(problem: Incidence) -> int:
+    """Return the size of the largest group: its members all need different colors."""
+    return int(problem.group_sizes().max(initial=0))
+
+
+def star_lower_bound(graph: Incidence) -> int:
+    """Return a lower bound on the colors of any star coloring of a graph.
+
+    Two color classes A and B induce a forest, which has at most |A| + |B| - 1 edges. Summed over
+    the pairs of k colors, a connected component of p vertices has at most (k - 1) p - k (k - 1) / 2
+    edges. The bound is the least k that allows the edges of every component, and 3 if a component
+    is no star: exact for complete graphs, stars and paths, and rho + 1 for long bands of half-width
+    rho.
+    """
+    n = graph.num_vertices
+    weights = np.ones(len(graph.indices), np.int8)
+    matrix = sp.csr_array((weights, graph.indices, graph.indptr), shape=(n, n))
+    num_components, component = connected_components(matrix, directed=False)
+    vertices = np.bincount(component, minlength=num_components).astype(np.int64)
+    degrees = np.diff(graph.indptr)
+    edges = np.bincount(component, weights=degrees, minlength=num_components).astype(np.int64) // 2
+    hubs = np.bincount(component[degrees == vertices[component] - 1], minlength=num_components)
+    is_star = (edges == vertices - 1) & (hubs > 0)
+    low, high = np.where(is_star, np.minimum(vertices, 1), 3), vertices.copy()
+    while np.any(low < high):
+        k = (low + high) // 2
+        enough = (k - 1) * vertices - k * (k - 1) // 2 >= edges
+        low, high = np.where(enough, low, k + 1), np.where(enough, k, high)
+    return int(low.max(initial=0))

@@ -1,0 +1,12 @@
+from ._api import (
+    decompress as decompress,
+    decompress_data as decompress_data,
+    decompressor_for as decompressor_for,
+)
+from ._decompressors import (
+    ColumnDecompressor as ColumnDecompressor,
+    Decompressor as Decompressor,
+    RowDecompressor as RowDecompressor,
+    StarDecompressor as StarDecompressor,
+)
+from ._formats import assemble as assemble, OutputFormat as OutputFormat

@@ -1,0 +1,60 @@
+"""Decompression of a compressed Jacobian or Hessian, given its coloring."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Shaped
+from numpy.typing import ArrayLike
+
+from ..coloring import ColoredPattern
+from ._decompressors import ColumnDecompressor, Decompressor, RowDecompressor, StarDecompressor
+from ._formats import assemble, OutputFormat
+
+
+def decompressor_for(coloring: ColoredPattern) -> Decompressor:
+    """Return the decompressor of a coloring; build it once to decompress many matrices.
+
+    **Raises:** `TypeError` if the coloring is an argument of the transformation under way.
+    """
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(coloring)):
+        raise TypeError(
+            "Expected a coloring with known colors, got one that is traced, because it was passed "
+            "as an argument through `jit` or another transformation. Close over the coloring, or "
+            "build `decompressor_for(coloring)` outside and pass that."
+        )
+    sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
+    if coloring.symmetric:
+        return StarDecompressor(sparsity, colors, num_colors)
+    if coloring.mode == "rev":
+        return RowDecompressor(sparsity, colors, num_colors)
+    return ColumnDecompressor(sparsity, colors, num_colors)
+
+
+def decompress_data(B: ArrayLike, coloring: ColoredPattern) -> Shaped[Array, " nnz"]:
+    """Return the values of the nonzeros of a compressed matrix.
+
+    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`.
+    `coloring`: the coloring that `B` was compressed with.
+
+    **Returns:** `(nnz,)` values of the dtype of `B`, in the order of `coloring.sparsity`.
+
+    **Raises:** `ValueError` if `B` has another shape.
+    """
+    return decompressor_for(coloring)(jnp.asarray(B))
+
+
+def decompress(B: ArrayLike, coloring: ColoredPattern, output_format: OutputFormat = "bcoo") -> Any:
+    """Return the `(m, n)` matrix that was compressed to `B`.
+
+    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`.
+    `coloring`: the coloring that `B` was compressed with. `output_format`: "bcoo", "bcsr" or
+    "dense" (JAX), "numpy_dense", "scipy_coo", "scipy_csr" or "scipy_csc" (not inside
+    transformations), or
+    "data" for the values alone.
+
+    **Raises:** `ValueError` if `B` has another shape or the format is unknown, `TypeError` if a
+    NumPy or SciPy format is asked for inside a transformation.
+    """
+    return assemble(decompress_data(B, coloring), coloring.sparsity, output_format)

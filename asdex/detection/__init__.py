@@ -1,0 +1,21 @@
+"""Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
+
+from .._versions import scan_arity as scan_arity
+from ._dependence import Dependence as Dependence
+from ._detect import (
+    detect_hessian as detect_hessian,
+    detect_jacobian as detect_jacobian,
+    Detection as Detection,
+    hessian_sparsity as hessian_sparsity,
+    jacobian_sparsity as jacobian_sparsity,
+)
+from ._equation import Equation as Equation
+from ._known import Known as Known, Probe as Probe
+from ._registry import (
+    elementwise as elementwise,
+    find_rule as find_rule,
+    register as register,
+    registered_rules as registered_rules,
+    zero_derivative as zero_derivative,
+)
+from ._value import Value as Value

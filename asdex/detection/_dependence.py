@@ -1,0 +1,328 @@
+"""The dependency array: for each element of an array, the set of inputs that it may depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Int
+from numpy.typing import NDArray
+
+from ._index_sets import IndexSets
+from ._terms import compact, gather_sets, merge_into, Term, term_entries
+
+
+_MAX_TERMS: Final = 16
+"""Unions stay lazy up to this number of terms; then they are merged into one pool of sets."""
+
+
+class Dependence:
+    """An immutable array of index sets with the shape of the array that it describes.
+
+    Element `k` holds the flat indices of the inputs that element `k` of the described array may depend on.
+    The sets are stored as a short list of terms. A term maps each element to a row of a shared pool of sets
+    (`-1`: the empty set), and an element's set is the union over the terms. Unions, broadcasts and data
+    movement therefore touch one integer per element and term, never the sets.
+    """
+
+    __slots__ = ("shape", "terms")
+
+    def __init__(self, shape: Sequence[int], terms: Sequence[Term] = ()):
+        self.shape = tuple(shape)
+        if len(terms) > _MAX_TERMS:
+            terms = compact(self.shape, terms)
+        self.terms = tuple(terms)
+
+    @staticmethod
+    def none(shape: Sequence[int]) -> Dependence:
+        """No element depends on anything."""
+        return Dependence(shape)
+
+    @staticmethod
+    def identity(shape: Sequence[int], *, offset: int = 0, width: int | None = None) -> Dependence:
+        """Element `k` depends on input `offset + k`, of `width` inputs in all."""
+        size = int(np.prod(shape, dtype=np.int64))
+        pool = IndexSets.identity(offset + size if width is None else width)
+        rows = np.arange(offset, offset + size, dtype=np.int32).reshape(tuple(shape))
+        return Dependence(shape, [Term(rows, pool)] if size else [])
+
+    @staticmethod
+    def from_csr(matrix: sp.csr_array, shape: Sequence[int]) -> Dependence:
+        """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`."""
+        rows = np.arange(matrix.shape[0], dtype=np.int32).reshape(tuple(shape))
+        rows = np.where(np.diff(matrix.indptr).reshape(rows.shape) > 0, rows, np.int32(-1))
+        return Dependence(shape, [Term(rows, IndexSets.from_csr(matrix))] if matrix.nnz else [])
+
+    # --- what it is -------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether no element depends on anything, as far as can be told without reading the sets."""
+        return not self.terms
+
+    @property
+    def nnz(self) -> int:
+        """The number of pairs (element, input)."""
+        return self.to_csr().nnz
+
+    def __repr__(self) -> str:
+        return f"Dependence(shape={self.shape}, terms={len(self.terms)})"
+
+    def to_csr(self, width: int | None = None) -> sp.csr_array:
+        """The boolean `(size, width)` matrix of all pairs: sorted rows, no duplicates."""
+        if width is None:
+            width = max((term.pool.width for term in self.terms), default=0)
+        indptr, indices = term_entries([t.flat() for t in self.terms], self.size)
+        data = np.ones(indices.size, np.bool_)
+        return sp.csr_array((data, indices, indptr), shape=(self.size, width))
+
+    # --- the language of rules --------------------------------------------------------------------
+
+    def __or__(self, other: Dependence) -> Dependence:
+        """Union element by element, with NumPy's broadcasting."""
+        if self is other:
+            return self
+        shape = np.broadcast_shapes(self.shape, other.shape)
+        left, right = self.broadcast_to(shape), other.broadcast_to(shape)
+        terms = list(left.terms)
+        for term in right.terms:
+            merge_into(terms, term)
+        return Dependence(shape, terms)
+
+    def broadcast_to(self, shape: Sequence[int]) -> Dependence:
+        shape = tuple(shape)
+        if shape == self.shape:
+            return self
+        return Dependence(shape, [Term(np.broadcast_to(t.rows, shape), t.pool) for t in self.terms])
+
+    def rearrange(self, fn: Callable[[Int[np.ndarray, "..."]], NDArray]) -> Dependence:
+        """Data movement.
+
+        **Arguments:**
+
+        - `fn`: maps the array of flat positions (integers `0, 1, ...` in `self.shape`) to the array of
+            positions that the elements of the result are taken from, with `-1` for "from nowhere".
+        """
+        positions = np.asarray(fn(np.arange(self.size, dtype=np.int32).reshape(self.shape)))
+        return self.take(positions)
+
+    def take(self, positions: Int[np.ndarray, "..."]) -> Dependence:
+        """The elements at flat `positions`, in the shape of `positions`; `-1` gives the empty set."""
+        if not self.terms or not self.size:
+            return Dependence.none(positions.shape)
+        nowhere = positions < 0
+        mask = nowhere if nowhere.any() else None
+        return Dependence(positions.shape, [t.take(positions, mask) for t in self.terms])
+
+    def reshape(self, shape: Sequence[int]) -> Dependence:
+        shape = tuple(shape)
+        return Dependence(shape, [Term(t.rows.reshape(shape), t.pool) for t in self.terms])
+
+    def reduce(self, axes: Sequence[int]) -> Dependence:
+        """Union over `axes`, which disappear."""
+        axes = tuple(sorted(axis % self.ndim for axis in axes))
+        kept = tuple(n for axis, n in enumerate(self.shape) if axis not in axes)
+        if not axes:
+            return self
+        if not self.terms or not self.size:
+            return Dependence.none(kept)
+        slices = int(np.prod([self.shape[axis] for axis in axes]))
+        moved = [Term(np.moveaxis(t.rows, axes, range(len(axes))), t.pool) for t in self.terms]
+        if slices * len(moved) <= _MAX_TERMS:
+            terms: list[Term] = []
+            for rows, pool in moved:
+                for one in rows.reshape(slices, *kept):
+                    merge_into(terms, Term(one, pool))
+            return Dependence(kept, terms)
+        return Dependence(kept, _reduce_leading(moved, len(axes), kept))
+
+    def mix(self, axes: Sequence[int]) -> Dependence:
+        """Every element depends on all elements along `axes`."""
+        axes = tuple(axis % self.ndim for axis in axes)
+        reduced = self.reduce(axes)
+        ones = tuple(1 if axis in axes else n for axis, n in enumerate(self.shape))
+        return reduced.reshape(ones).broadcast_to(self.shape)
+
+    def accumulate(self, axis: int, reverse: bool = False) -> Dependence:
+        """Unions over prefixes (suffixes, if `reverse`) along `axis`, by doubling."""
+        axis %= self.ndim
+        result, step = self, 1
+        while step < self.shape[axis]:
+            result = result | result.rearrange(lambda p, s=step: _shift(p, axis, -s if reverse else s))
+            step *= 2
+        return result
+
+    def through(self, matrix: sp.csr_array, shape: Sequence[int] | None = None) -> Dependence:
+        """Sparse local structure: result `k` depends on the elements in row `k` of `matrix`.
+
+        **Arguments:**
+
+        - `matrix`: boolean `(results, self.size)` matrix.
+        - `shape`: the shape of the results; `(results,)` by default.
+        """
+        count = matrix.shape[0]
+        owners = np.repeat(np.arange(count, dtype=np.int32), np.diff(matrix.indptr))
+        terms: list[Term] = []
+        for term in self.terms:
+            rows = term.rows.reshape(-1)[matrix.indices]
+            for new in gather_sets(owners, rows, term.pool, count):
+                merge_into(terms, new)
+        return Dependence((count,), terms).reshape((count,) if shape is None else shape)
+
+    def substitute(self, operand: Dependence) -> Dependence:
+        """Replace each index in each set by the set of that (flat) element of `operand`.
+
+        With `self` the structure of a function and `operand` that function's concatenated arguments,
+        this is the chain rule; sets shared in `self` stay shared in the result.
+        """
+        result = Dependence.none(self.shape)
+        flat = operand.reshape((operand.size,))
+        for term in self.terms:
+            if term.pool.is_identity:
+                result = result | flat.take(term.rows)
+            else:
+                result = result | flat.through(term.pool.to_csr()).take(term.rows)
+        return result
+
+    @staticmethod
+    def select(choice: Int[np.ndarray, "..."], operands: Sequence[Dependence]) -> Dependence:
+        """Element `k` is element `k` of `operands[choice[k]]`; all have the shape of `choice`."""
+        terms: list[Term] = []
+        for pool, rows in _aligned(operands):
+            picked = np.full(choice.shape, -1, np.int32)
+            for number, one in enumerate(rows):
+                if one is not None:
+                    np.copyto(picked, one, where=choice == number)
+            terms.append(Term(picked, pool))
+        return Dependence(choice.shape, terms)
+
+    @staticmethod
+    def where(mask: Bool[np.ndarray, "..."], a: Dependence, b: Dependence) -> Dependence:
+        """Element by element: `a` where `mask` is true, `b` elsewhere, with broadcasting."""
+        shape = np.broadcast_shapes(mask.shape, a.shape, b.shape)
+        choice = np.broadcast_to(np.where(mask, 0, 1), shape)
+        return Dependence.select(choice, [a.broadcast_to(shape), b.broadcast_to(shape)])
+
+    def keep(self, mask: Bool[np.ndarray, "..."]) -> Dependence:
+        """Element by element: itself where `mask` is true, nothing elsewhere, with broadcasting."""
+        return Dependence.where(mask, self, Dependence.none(self.shape))
+
+    @staticmethod
+    def join(operands: Sequence[Dependence]) -> Dependence:
+        """All operands' elements, one operand after the other, as one flat array."""
+        flat = [operand.reshape((operand.size,)) for operand in operands]
+        return Dependence.concatenate(flat) if flat else Dependence.none((0,))
+
+    @staticmethod
+    def concatenate(operands: Sequence[Dependence], axis: int = 0) -> Dependence:
+        """Join along an existing axis, as `numpy.concatenate`."""
+        shape = list(operands[0].shape)
+        shape[axis] = sum(operand.shape[axis] for operand in operands)
+        if len({id(t.pool) for operand in operands for t in operand.terms}) > _MAX_TERMS:
+            return Dependence(shape, [_concatenated_with_pools(operands, axis)])
+        terms = []
+        for pool, rows in _aligned(operands):
+            parts = [
+                np.broadcast_to(np.int32(-1), operand.shape) if one is None else one
+                for one, operand in zip(rows, operands, strict=True)
+            ]
+            terms.append(Term(np.concatenate(parts, axis), pool))
+        return Dependence(shape, terms)
+
+    def restrict(self, start: int, stop: int) -> Dependence:
+        """Keep of every set the inputs from `start` up to `stop`, and number them from zero."""
+        terms = []
+        for rows, pool in self.terms:
+            if pool.is_identity:
+                inside = (rows >= start) & (rows < stop)
+                if inside.any():
+                    new = np.where(inside, rows - np.int32(start), np.int32(-1))
+                    terms.append(Term(new, IndexSets.identity(stop - start)))
+            else:
+                part = pool.to_csr()[:, start:stop]
+                if part.nnz:
+                    terms.append(Term(rows, IndexSets.from_csr(part)))
+        return Dependence(self.shape, terms)
+
+    def same_terms(self, other: Dependence) -> bool:
+        """Whether both are stored alike, which implies that they are equal."""
+        return len(self.terms) == len(other.terms) and all(
+            a.pool is b.pool and np.array_equal(a.rows, b.rows)
+            for a, b in zip(self.terms, other.terms, strict=True)
+        )
+
+    def same_sets(self, other: Dependence) -> bool:
+        """Whether both have the same shape and the same set at each element."""
+        if self.shape != other.shape:
+            return False
+        a, b = self.to_csr(), other.to_csr()
+        return np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
+
+
+def _aligned(
+    operands: Sequence[Dependence],
+) -> list[tuple[IndexSets, list[NDArray[np.int32] | None]]]:
+    """The operands' terms, matched up by pool: one row map (or `None`) per operand."""
+    slots: list[tuple[IndexSets, list[NDArray[np.int32] | None]]] = []
+    for number, operand in enumerate(operands):
+        for rows, pool in operand.terms:
+            for slot_pool, slot_rows in slots:
+                if slot_pool is pool and slot_rows[number] is None:
+                    slot_rows[number] = rows
+                    break
+            else:
+                fresh: list[NDArray[np.int32] | None] = [None] * len(operands)
+                fresh[number] = rows
+                slots.append((pool, fresh))
+    return slots
+
+
+def _concatenated_with_pools(operands: Sequence[Dependence], axis: int) -> Term:
+    """Join operands whose pools differ, by joining the pools as well."""
+    parts, pools, offset = [], [], 0
+    for operand in operands:
+        single = compact(operand.shape, operand.terms) if operand.terms else []
+        if not single:
+            parts.append(np.broadcast_to(np.int32(-1), operand.shape))
+            continue
+        ((rows, pool),) = single
+        parts.append(np.where(rows >= 0, rows + np.int32(offset), np.int32(-1)))
+        pools.append(pool)
+        offset += pool.count
+    return Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))
+
+
+def _reduce_leading(terms: list[Term], depth: int, kept: tuple[int, ...]) -> list[Term]:
+    """Union over the `depth` leading axes of every term."""
+    count = int(np.prod(kept, dtype=np.int64))
+    result: list[Term] = []
+    for rows, pool in terms:
+        constant = tuple(slice(0, 1) if rows.strides[i] == 0 else slice(None) for i in range(depth))
+        rows = rows[constant]
+        owners = np.broadcast_to(np.arange(count, dtype=np.int32).reshape(kept), rows.shape)
+        for term in gather_sets(owners.reshape(-1), rows.reshape(-1), pool, count):
+            merge_into(result, Term(term.rows.reshape(kept), term.pool))
+    return result
+
+
+def _shift(positions: NDArray, axis: int, step: int) -> NDArray:
+    """Move along `axis` by `step`, filling with -1."""
+    result = np.full_like(positions, -1)
+    target: list[slice] = [slice(None)] * positions.ndim
+    source = list(target)
+    target[axis] = slice(step, None) if step > 0 else slice(None, step)
+    source[axis] = slice(None, -step) if step > 0 else slice(-step, None)
+    result[tuple(target)] = positions[tuple(source)]
+    return result
+
+

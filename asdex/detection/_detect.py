@@ -1,0 +1,189 @@
+"""Detection: where can a Jacobian or a Hessian be nonzero?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from .._arguments import Argnums, normalize_argnums, sample_arguments, size_of
+from .._pattern import SparsityPattern
+from .._versions import has_derivative, open_jaxpr
+from ._dependence import Dependence
+from ._gradient import gradient
+from ._interpreter import Interpreter
+from ._registry import load_plugins
+from ._trace import trace, Traced
+from ._value import Value
+
+
+class Detection(NamedTuple):
+    """A pattern, and the AD modes that the function does not allow (mode: which primitive and where)."""
+
+    sparsity: SparsityPattern
+    unsupported_modes: dict[str, str]
+
+
+def jacobian_sparsity(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+    **kwargs: Any,
+) -> SparsityPattern:
+    """Detect where the Jacobian of `f` can be nonzero, for any input values.
+
+    The function is traced to a jaxpr, on which one rule per primitive propagates index sets (Griewank and
+    Walther, *Evaluating Derivatives*, 2nd edition, SIAM 2008, section 7.1: forward propagation of index
+    domains, here in array form). No derivative is computed.
+
+    **Arguments:**
+
+    - `f`: a function that `jax.jit` can trace, from arrays or pytrees to an array or a pytree.
+    - `args`, `kwargs`: sample inputs: arrays or `jax.ShapeDtypeStruct`s. Only shapes and dtypes matter.
+    - `argnums`: which positional arguments to differentiate.
+    - `has_aux`: whether `f` returns `(output, auxiliary data)`.
+    - `input_shape`: instead of `args`: the shape of a single floating-point array.
+    - `unknown`: what to do at a primitive that has neither a rule nor a derivative: `"dense"` (warn, and let
+        all results depend on all operands) or `"error"`.
+    - `values`: `"use"` takes arrays that a plain function captured for constants, so that their zeros are
+        zeros of the pattern; `"ignore"` treats captured floating-point arrays as unknown, for a pattern that
+        must outlive them. Floating-point leaves of a callable pytree are always unknown.
+
+    **Returns:**
+
+    The `asdex.SparsityPattern` of shape `(m, n)`: `m` counts the elements of the output, `n` those of the
+    differentiated inputs, both in the order of `jax.tree_util.tree_flatten`, each array in C order.
+
+    **Raises:**
+
+    `TypeError` if there is no sample input or `f` cannot be traced; `ValueError` for wrong `argnums`;
+    `asdex.UnknownPrimitiveError` with `unknown="error"`.
+    """
+    args = sample_arguments(args, input_shape)
+    return detect_jacobian(
+        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
+    ).sparsity
+
+
+def hessian_sparsity(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+    **kwargs: Any,
+) -> SparsityPattern:
+    """Detect where the Hessian of a scalar function can be nonzero, for any input values.
+
+    The pattern is that of the Jacobian of the gradient (by reverse mode; by forward mode where `f` cannot be
+    reversed), united with its transpose.
+
+    **Arguments:**
+
+    As for `asdex.jacobian_sparsity`; `f` returns a scalar, or an array with a single element.
+
+    **Returns:**
+
+    The symmetric `asdex.SparsityPattern` of shape `(n, n)`.
+
+    **Raises:**
+
+    As `asdex.jacobian_sparsity`; `ValueError` if the output of `f` has more than one element.
+    """
+    args = sample_arguments(args, input_shape)
+    return detect_hessian(
+        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
+    ).sparsity
+
+
+def detect_jacobian(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    unknown: str = "dense",
+    values: str = "use",
+) -> Detection:
+    _check_choice("unknown", unknown, ("dense", "error"))
+    _check_choice("values", values, ("use", "ignore"))
+    load_plugins()
+    positions = normalize_argnums(argnums, len(args))
+    traced = trace(f, args, kwargs, argnums=positions, has_aux=has_aux)
+    interpreter = Interpreter(unknown=unknown, values=values)
+    sparsity = _evaluate(interpreter, traced, positions)
+    return Detection(sparsity, interpreter.unsupported_modes)
+
+
+def detect_hessian(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    unknown: str = "dense",
+    values: str = "use",
+) -> Detection:
+    positions = normalize_argnums(argnums, len(args))
+    options: dict[str, Any] = {"argnums": positions, "unknown": unknown, "values": values}
+    reverse = gradient(f, argnums=positions, has_aux=has_aux, forward=False)
+    try:
+        detection = detect_jacobian(reverse, args, kwargs, has_aux=False, **options)
+    except ValueError as error:
+        if "Reverse-mode" not in str(error):
+            raise
+        forward = gradient(f, argnums=positions, has_aux=has_aux, forward=True)
+        detection = detect_jacobian(forward, args, kwargs, has_aux=False, **options)
+        detection.unsupported_modes["rev"] = str(error)
+    return Detection(_symmetrized(detection.sparsity), detection.unsupported_modes)
+
+
+def _evaluate(interpreter: Interpreter, traced: Traced, argnums: Argnums) -> SparsityPattern:
+    avals = traced.inputs.avals
+    offsets = np.cumsum([0, *(size_of(aval) for aval in avals)])
+    n = int(offsets[-1])
+    operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
+    for position, aval, offset in zip(traced.positions, avals, offsets[:-1], strict=True):
+        if has_derivative(aval):
+            seed = Dependence.identity(aval.shape, offset=int(offset), width=n)
+            operands[position] = Value(seed, None)
+    results = interpreter.run(traced.jaxpr, operands)
+    outputs = Dependence.join(
+        [value.as_dependence(aval) for value, aval in zip(results, traced.output_avals, strict=True)]
+    )
+    matrix = outputs.to_csr(n)
+    return SparsityPattern.from_csr(
+        matrix.indptr,
+        matrix.indices,
+        (outputs.size, n),
+        argnums=argnums,
+        input_avals=avals,
+        output_avals=traced.output_avals,
+    )
+
+
+def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:
+    rows = np.concatenate([sparsity.rows, sparsity.cols])
+    cols = np.concatenate([sparsity.cols, sparsity.rows])
+    return SparsityPattern.from_coo(
+        rows,
+        cols,
+        sparsity.shape,
+        argnums=sparsity.argnums,
+        input_avals=sparsity.input_avals,
+        output_avals=sparsity.output_avals,
+    )
+
+
+def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"Expected `{name}` to be one of {', '.join(map(repr, allowed))}, got {value!r}.")

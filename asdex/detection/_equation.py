@@ -1,0 +1,221 @@
+"""What a rule sees of the equation that it propagates through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TYPE_CHECKING
+
+import jax
+import numpy as np
+import scipy.sparse as sp
+
+from .._arguments import size_of
+from .._versions import binder, has_derivative, is_key_dtype, open_jaxpr
+from ._dependence import Dependence
+from ._known import Unavailable
+from ._value import Value
+
+
+if TYPE_CHECKING:
+    from ._interpreter import Interpreter
+
+
+class DerivationFailed(Exception):
+    """JAX has no derivative for this equation."""
+
+
+class Equation:
+    """One equation of a jaxpr, as rules see it."""
+
+    def __init__(self, eqn: Any, operands: Sequence[Value], needed: Sequence[bool], interpreter: Interpreter):
+        self._eqn = eqn
+        self._interpreter = interpreter
+        self.operands = tuple(operands)
+        self.needed = tuple(needed)
+
+    @property
+    def primitive(self) -> Any:
+        return self._eqn.primitive
+
+    @property
+    def name(self) -> str:
+        return self._eqn.primitive.name
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The equation's parameters."""
+        return self._eqn.params
+
+    @property
+    def in_avals(self) -> list[Any]:
+        """Shapes and dtypes of the operands."""
+        return [atom.aval for atom in self._eqn.invars]
+
+    @property
+    def out_avals(self) -> list[Any]:
+        """Shapes and dtypes of the results."""
+        return [variable.aval for variable in self._eqn.outvars]
+
+    @property
+    def source(self) -> str:
+        """Where the user's code made this equation: `file:line (function)`."""
+        return self._interpreter.source(self._eqn)
+
+    def known(self, index: int) -> np.ndarray | None:
+        """The value of operand `index`, if it depends on constants alone; else `None`.
+
+        Nothing is computed before this is called. The array must not be changed.
+        """
+        known = self.operands[index].known
+        if known is None or is_key_dtype(self.in_avals[index].dtype):
+            return None
+        try:
+            return known.get()
+        except Unavailable:
+            return None
+
+    def dense(self) -> list[Dependence]:
+        """Every element of every result depends on all elements of all operands."""
+        union = Dependence.none(())
+        for operand in self.operands:
+            if operand.dependence is not None:
+                union = union | operand.dependence.reduce(range(operand.dependence.ndim))
+        return [union.broadcast_to(aval.shape) for aval in self.out_avals]
+
+    # --- nested jaxprs ----------------------------------------------------------------------------
+
+    def interpret(
+        self,
+        jaxpr: Any,
+        operands: Sequence[Value | Dependence],
+        needed: Sequence[bool] | None = None,
+    ) -> list[Value]:
+        """Evaluate a nested jaxpr in a fresh environment.
+
+        **Arguments:**
+
+        - `jaxpr`: a jaxpr from `params`.
+        - `operands`: one per input variable: a `Dependence` (of an array whose value is unknown), or a
+            `Value` such as those in `self.operands`, which also carries what is known.
+        - `needed`: which results are wanted; by default all.
+
+        **Returns:**
+
+        One `Value` per result.
+        """
+        values = [Value(one, None) if isinstance(one, Dependence) else one for one in operands]
+        return self._interpreter.run(jaxpr, values, needed)
+
+    def structure(self, jaxpr: Any, operands: Sequence[Value | None]) -> list[Value]:
+        """How the results of a nested jaxpr depend on its own operands.
+
+        **Arguments:**
+
+        - `jaxpr`: a jaxpr from `params`.
+        - `operands`: one per input variable: `None` for an operand to follow, else a `Value`.
+
+        **Returns:**
+
+        One `Value` per result, in whose dependence the inputs are the elements of the followed operands,
+        one after the other: pass `Dependence.join` of them to `Dependence.substitute`.
+        """
+        avals = [variable.aval for variable in open_jaxpr(jaxpr).invars]
+        followed = [operand is None for operand in operands]
+        sizes = [size_of(aval) if follow else 0 for aval, follow in zip(avals, followed, strict=True)]
+        offsets = np.cumsum([0, *sizes])
+        seeds: list[Value] = []
+        for aval, offset, operand in zip(avals, offsets[:-1], operands, strict=True):
+            if operand is None and has_derivative(aval):
+                seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
+                operand = Value(seed, None)
+            seeds.append(Value.unknown() if operand is None else operand)
+        return self._interpreter.run(jaxpr, seeds)
+
+    # --- derivatives of the equation itself -------------------------------------------------------
+
+    def derive_forward(self) -> list[Dependence]:
+        """The structure of `jax.jvp` of this equation: its own derivative rule, traced and evaluated.
+
+        **Raises:**
+
+        `DerivationFailed` if JAX cannot differentiate the equation.
+        """
+        function, primals, moving = self._of_floating_operands()
+
+        def tangents(primals: list[Any], seeds: list[Any]) -> Any:
+            return jax.jvp(function(primals), [primals[i] for i in moving], seeds)[1]
+
+        avals = _structs(self.in_avals)
+        jaxpr = _traced(tangents, avals, [avals[i] for i in moving])
+        values = [*primals, *(Value(self.operands[i].dependence, None) for i in moving)]
+        with self._interpreter.deriving(self._eqn):
+            results = self._interpreter.run(jaxpr, values)
+        return [value.as_dependence(aval) for value, aval in zip(results, self.out_avals, strict=True)]
+
+    def derive_reverse(self) -> list[Dependence]:
+        """The structure of `jax.vjp` of this equation, transposed.
+
+        **Raises:**
+
+        `DerivationFailed` if JAX cannot differentiate the equation in reverse.
+        """
+        function, primals, moving = self._of_floating_operands()
+        sources = [i for i, aval in enumerate(self.out_avals) if has_derivative(aval)]
+
+        def cotangents(primals: list[Any], seeds: list[Any]) -> Any:
+            results, pullback = jax.vjp(function(primals), *(primals[i] for i in moving))
+            zeros = [np.zeros(r.shape, jax.dtypes.float0) for r in results]
+            for i, seed in zip(sources, seeds, strict=True):
+                zeros[i] = seed
+            return pullback(zeros)
+
+        outs = _structs([self.out_avals[i] for i in sources])
+        jaxpr = _traced(cotangents, _structs(self.in_avals), outs)
+        with self._interpreter.deriving(self._eqn):
+            pulled = self.structure(jaxpr, [*primals, *([None] * len(outs))])
+        offsets = np.cumsum([0, *(size_of(out) for out in outs)])
+        results = [Dependence.none(aval.shape) for aval in self.out_avals]
+        for i, value in zip(moving, pulled, strict=True):
+            operand = self.operands[i].dependence
+            if value.dependence is None or operand is None:
+                continue
+            transposed = sp.csr_array(value.dependence.to_csr(int(offsets[-1])).T)
+            transposed.sort_indices()
+            for source, (start, stop) in zip(sources, pairwise(offsets), strict=True):
+                rows = transposed[int(start) : int(stop)]
+                results[source] = results[source] | operand.through(rows, self.out_avals[source].shape)
+        return results
+
+    def forbid(self, mode: str) -> None:
+        """Note that the whole function cannot be differentiated in `mode` (`"fwd"` or `"rev"`)."""
+        self._interpreter.unsupported_modes.setdefault(mode, f"'{self.name}' ({self.source})")
+
+    def _of_floating_operands(self) -> tuple[Callable[..., Any], list[Value], list[int]]:
+        """A function of the operands with derivatives, the operands' values, and which those are."""
+        bind = binder(self.primitive, self.params)
+        multiple = self.primitive.multiple_results
+        moving = [i for i, aval in enumerate(self.in_avals) if has_derivative(aval)]
+
+        def function(primals: list[Any]) -> Callable[..., list[Any]]:
+            def call(*floating: Any) -> list[Any]:
+                operands = list(primals)
+                for i, operand in zip(moving, floating, strict=True):
+                    operands[i] = operand
+                results = bind(*operands)
+                return list(results) if multiple else [results]
+
+            return call
+
+        return function, [Value(None, operand.known) for operand in self.operands], moving
+
+
+def _structs(avals: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
+    return [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals]
+
+
+def _traced(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return jax.make_jaxpr(function)(*args)
+    except Exception as error:
+        raise DerivationFailed(f"{type(error).__name__}: {error}") from error

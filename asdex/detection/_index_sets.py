@@ -1,0 +1,153 @@
+"""Immutable pools of index sets, the storage behind `asdex.Dependence`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+
+_DENSE_PRODUCT_FILL: Final = 0.05
+"""Fill of both factors above which a boolean product is cheaper as a dense BLAS product."""
+
+_DENSE_PRODUCT_CELLS: Final = 1 << 24
+"""Largest number of cells of any dense factor or result."""
+
+
+class IndexSets:
+    """A pool of `count` sets of input indices below `width`, in compressed sparse row form.
+
+    Row `r` is the sorted set `indices[indptr[r]:indptr[r + 1]]`. The identity pool, in which row `r` is
+    `{r}`, stores no arrays at all: `indptr` and `indices` are `None`.
+    """
+
+    __slots__ = ("count", "indices", "indptr", "width")
+
+    def __init__(
+        self,
+        count: int,
+        width: int,
+        indptr: NDArray[np.int64] | None,
+        indices: NDArray[np.int32] | None,
+    ):
+        self.count = count
+        self.width = width
+        self.indptr = indptr
+        self.indices = indices
+
+    @staticmethod
+    @functools.cache
+    def identity(count: int) -> IndexSets:
+        """The pool in which row `r` is `{r}`; one object per size, so that terms are recognised."""
+        return IndexSets(count, count, None, None)
+
+    @staticmethod
+    def from_csr(matrix: sp.csr_array) -> IndexSets:
+        indptr = matrix.indptr.astype(np.int64)
+        return IndexSets(*matrix.shape, indptr, matrix.indices.astype(np.int32))
+
+    @staticmethod
+    def concatenate(pools: Sequence[IndexSets]) -> IndexSets:
+        """The rows of all pools, one pool after the other."""
+        matrices = [pool.to_csr() for pool in pools]
+        return IndexSets.from_csr(sp.csr_array(sp.vstack(matrices, format="csr")))
+
+    @property
+    def is_identity(self) -> bool:
+        return self.indptr is None
+
+    def lengths(self, rows: NDArray) -> NDArray[np.int64]:
+        """The sizes of the sets `rows` (all of them valid rows)."""
+        if self.indptr is None:
+            return np.ones(rows.shape, np.int64)
+        return self.indptr[rows + 1] - self.indptr[rows]
+
+    def expand(self, owners: NDArray, rows: NDArray) -> tuple[NDArray, NDArray[np.int32]]:
+        """Pairs `(owner, input)` for every element of every set `rows[k]`, owned by `owners[k]`."""
+        if self.indptr is None or self.indices is None:
+            return owners, rows.astype(np.int32, copy=False)
+        starts = self.indptr[rows]
+        lengths = self.indptr[rows + 1] - starts
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if ends.size else 0
+        positions = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+        return np.repeat(owners, lengths), self.indices[positions]
+
+    def to_csr(self) -> sp.csr_array:
+        """The pool as a boolean `(count, width)` matrix."""
+        shape = (self.count, self.width)
+        if self.indptr is None:
+            return sp.csr_array(sp.eye_array(*shape, dtype=np.bool_, format="csr"))
+        assert self.indices is not None
+        data = np.ones(self.indices.size, np.bool_)
+        return sp.csr_array((data, self.indices, self.indptr), shape=shape)
+
+
+def pairs_to_csr(owners: NDArray, items: NDArray, shape: tuple[int, int]) -> sp.csr_array:
+    """The boolean matrix with entries at `(owners, items)`: sorted rows, duplicates merged."""
+    data = np.ones(owners.size, np.bool_)
+    matrix = sp.coo_array((data, (owners, items)), shape=shape).tocsr()
+    matrix.sum_duplicates()
+    return sp.csr_array(matrix)
+
+
+def boolean_product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
+    """The structure of `left @ right`.
+
+    Boolean data keep SciPy's sums boolean, where an 8-bit sum would wrap to zero. Nearly dense factors go
+    through BLAS, whose sums of ones are positive whenever there is a term.
+    """
+    (m, k), n = left.shape, right.shape[1]
+    small = max(m * k, k * n, m * n) <= _DENSE_PRODUCT_CELLS
+    if small and min(_fill(left), _fill(right)) > _DENSE_PRODUCT_FILL:
+        dense = left.astype(np.float32).toarray() @ right.astype(np.float32).toarray()
+        return sp.csr_array(dense > 0)
+    product = left @ right
+    product.sort_indices()
+    return product
+
+
+def _fill(matrix: sp.csr_array) -> float:
+    cells = matrix.shape[0] * matrix.shape[1]
+    return matrix.nnz / cells if cells else 0.0
+
+
+def unique_keys(columns: list[NDArray]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Group equal tuples `(columns[0][k], columns[1][k], ...)`.
+
+    **Returns** the index of one representative per group and each element's group, or `None` in the
+    (never yet seen) case that the 64-bit hash behind it is not injective on these tuples.
+    """
+    keys = np.zeros(columns[0].size, np.uint64)
+    for column in columns:
+        keys = _mix(keys * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64))
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    if all(np.array_equal(column[first][group], column) for column in columns):
+        return first, group
+    return None
+
+
+def unique_rows(matrix: sp.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Group equal rows of a canonical boolean matrix; the same contract as `unique_keys`."""
+    lengths = np.diff(matrix.indptr)
+    codes = _mix(np.arange(1, matrix.shape[1] + 1, dtype=np.uint64))[matrix.indices]
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes, dtype=np.uint64)])
+    keys = sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
+    grouped = unique_keys([keys, lengths])
+    if grouped is None:
+        return None
+    first, group = grouped
+    again = matrix[first][group]
+    same = np.array_equal(again.indptr, matrix.indptr)
+    return grouped if same and np.array_equal(again.indices, matrix.indices) else None
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), a 64-bit bijection."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

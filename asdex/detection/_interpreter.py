@@ -1,0 +1,209 @@
+"""The interpreter: walks a jaxpr and propagates dependences, one rule per primitive."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.core import Tracer
+
+from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
+from .._versions import (
+    binder,
+    call_jaxpr,
+    CALLBACK_PRIMITIVES,
+    has_derivative,
+    is_literal,
+    jaxpr_consts,
+    literal_value,
+    open_jaxpr,
+    source_line,
+)
+from ._dependence import Dependence
+from ._equation import DerivationFailed, Equation
+from ._known import Evaluation, Known
+from ._registry import find_rule
+from ._value import is_floating_array, Value
+
+
+class _Step(NamedTuple):
+    """An equation, which of its results are used, and the variables that nothing reads after it."""
+
+    eqn: Any
+    needed: list[bool]
+    dying: list[Any]
+
+
+class Interpreter:
+    """One detection: evaluates jaxprs on `Value`s.
+
+    `unknown` says what happens to a primitive for which nothing better is known than that every result
+    depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `values="ignore"`
+    treats captured floating-point arrays as unknown, `"use"` as constants.
+    """
+
+    def __init__(self, *, unknown: str = "dense", values: str = "use"):
+        self.unknown = unknown
+        self.values = values
+        self.unsupported_modes: dict[str, str] = {}
+        self._deriving: list[tuple[str, str]] = []
+        self._callers: list[Any] = []
+        self._warned: set[str] = set()
+
+    def run(
+        self, jaxpr: Any, operands: Sequence[Value], needed: Sequence[bool] | None = None
+    ) -> list[Value]:
+        """Evaluate a jaxpr, closed or without constants.
+
+        **Arguments:**
+
+        - `operands`: one value per input variable.
+        - `needed`: which results are wanted (default: all); what only the others need is skipped.
+
+        **Returns:**
+
+        One value per output variable; results that are not needed are unspecified.
+        """
+        inner = open_jaxpr(jaxpr)
+        wanted = [True] * len(inner.outvars) if needed is None else list(needed)
+        environment: dict[Any, Value] = dict(zip(inner.invars, operands, strict=True))
+        for variable, const in zip(inner.constvars, jaxpr_consts(jaxpr), strict=True):
+            environment[variable] = self._constant(const)
+
+        def read(atom: Any) -> Value:
+            if is_literal(atom):
+                return self._constant(literal_value(atom))
+            return environment[atom]
+
+        for eqn, used, dying in _live_steps(inner, wanted):
+            results = self._evaluate(eqn, [read(atom) for atom in eqn.invars], used)
+            environment.update(zip(eqn.outvars, results, strict=True))
+            for variable in dying:
+                environment.pop(variable, None)
+        unused = Value.unknown()
+        return [
+            read(atom) if want else unused for atom, want in zip(inner.outvars, wanted, strict=True)
+        ]
+
+    def _constant(self, value: Any) -> Value:
+        """A captured constant. One that an outer transformation traces is unknown."""
+        hidden = self.values == "ignore" and np.ndim(value) > 0 and is_floating_array(value)
+        return Value.unknown() if hidden or isinstance(value, Tracer) else Value(None, Known.of(value))
+
+    def _evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
+        inner = call_jaxpr(eqn)
+        if inner is not None:
+            self._callers.append(eqn)
+            try:
+                return self.run(inner, operands, needed)
+            finally:
+                self._callers.pop()
+        known = self._known_results(eqn, operands)
+        if all(operand.dependence is None for operand in operands):
+            return [Value(None, value) for value in known]
+        equation = Equation(eqn, operands, needed, self)
+        try:
+            results = self._propagate(equation)
+        except Exception as error:
+            error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
+            raise
+        return [
+            self._checked(equation, aval, result)
+            for aval, result in zip(equation.out_avals, results, strict=True)
+        ]
+
+    def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
+        count = len(eqn.outvars)
+        knowns = [operand.known for operand in operands if operand.known is not None]
+        runs_elsewhere = eqn.effects or eqn.primitive.name in CALLBACK_PRIMITIVES
+        if runs_elsewhere or len(knowns) < len(operands):
+            return [None] * count
+        bind = binder(eqn.primitive, eqn.params)
+        return Evaluation(bind, knowns, eqn.primitive.multiple_results).outputs(count)
+
+    def _propagate(self, equation: Equation) -> Sequence[Dependence | Value]:
+        rule = find_rule(equation.primitive)
+        if rule is None:
+            return self._fall_back(equation)
+        operands = [
+            operand.as_dependence(aval)
+            for operand, aval in zip(equation.operands, equation.in_avals, strict=True)
+        ]
+        results = rule(equation, *operands)
+        results = [results] if isinstance(results, Dependence | Value) else list(results)
+        if len(results) != len(equation.out_avals):
+            raise ValueError(
+                f"The rule of '{equation.name}' returned {len(results)} results where the primitive "
+                f"has {len(equation.out_avals)}. Return one Dependence per result."
+            )
+        return results
+
+    def _fall_back(self, equation: Equation) -> Sequence[Dependence | Value]:
+        """Without a rule: the structure of the primitive's own JVP, else dense."""
+        if all(equation.name != name for name, _ in self._deriving):
+            try:
+                return equation.derive_forward()
+            except DerivationFailed:
+                pass
+        return self._dense(equation)
+
+    @contextmanager
+    def deriving(self, eqn: Any) -> Iterator[None]:
+        """While the jaxpr of a derivative of `eqn` is evaluated, whose own equations have no user line."""
+        self._deriving.append((eqn.primitive.name, self.source(eqn)))
+        try:
+            yield
+        finally:
+            self._deriving.pop()
+
+    def source(self, eqn: Any) -> str:
+        """The user's line behind an equation, be it inside a library function or a derived rule."""
+        if self._deriving:
+            return self._deriving[0][1]
+        lines = (source_line(one) for one in (eqn, *reversed(self._callers)))
+        return next((line for line in lines if line), "unknown source")
+
+    def _dense(self, equation: Equation) -> list[Dependence]:
+        message = (
+            f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
+            "taken to depend on every operand. To make the pattern sparser, register a rule with "
+            f"asdex.register('{equation.name}')."
+        )
+        if self.unknown == "error":
+            raise UnknownPrimitiveError(message)
+        if equation.name not in self._warned:
+            self._warned.add(equation.name)
+            warnings.warn(message, UnknownPrimitiveWarning, stacklevel=2)
+        return equation.dense()
+
+    def _checked(self, equation: Equation, aval: Any, result: Dependence | Value) -> Value:
+        value = result if isinstance(result, Value) else Value(result, None)
+        dependence = value.dependence
+        if dependence is None or dependence.is_none or not has_derivative(aval):
+            return Value(None, value.known)
+        if dependence.shape != tuple(aval.shape):
+            raise ValueError(
+                f"The rule of '{equation.name}' returned a Dependence of shape {dependence.shape} for a "
+                f"result of shape {tuple(aval.shape)}. Shapes must agree."
+            )
+        return value
+
+
+def _live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
+    """The equations that the wanted results need, in order: dead code is never evaluated."""
+    live = {
+        atom for atom, want in zip(jaxpr.outvars, wanted, strict=True) if want and not is_literal(atom)
+    }
+    steps: list[_Step] = []
+    for eqn in reversed(jaxpr.eqns):
+        needed = [variable in live for variable in eqn.outvars]
+        if not any(needed):
+            continue
+        read = {atom for atom in eqn.invars if not is_literal(atom)}
+        dying = [*(read - live), *(v for v in eqn.outvars if v not in live)]
+        live |= read
+        steps.append(_Step(eqn, needed, dying))
+    return reversed(steps)

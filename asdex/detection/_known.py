@@ -1,0 +1,103 @@
+"""Values that detection knows, computed only when a rule asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class Unavailable(Exception):
+    """A value that is known at each step of a loop was asked for outside of any step."""
+
+
+class Known:
+    """The value of an array that depends on constants alone, computed at most once."""
+
+    __slots__ = ("_make", "_value")
+
+    def __init__(self, make: Deferred | None, value: Any = None):
+        self._make = make
+        self._value = value
+
+    @staticmethod
+    def of(value: Any) -> Known:
+        return Known(None, value)
+
+    def get(self) -> np.ndarray:
+        """The value as a NumPy array, which must not be changed."""
+        return np.asarray(self.raw())
+
+    def raw(self) -> Any:
+        if self._make is not None:
+            self._value = force(self._make.equation)[self._make.index]
+            self._make = None
+        return self._value
+
+
+class Probe(Known):
+    """Stands for a value that will be known later, and notices that it was asked for."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self):
+        super().__init__(None)
+        self.asked = False
+
+    def raw(self) -> Any:
+        self.asked = True
+        raise Unavailable
+
+
+class Deferred:
+    """One result of an equation that has not been evaluated."""
+
+    __slots__ = ("equation", "index")
+
+    def __init__(self, equation: Evaluation, index: int):
+        self.equation = equation
+        self.index = index
+
+
+class Evaluation:
+    """An equation on known operands. Its results are computed together, when one is asked for."""
+
+    __slots__ = ("bind", "multiple_results", "operands", "results")
+
+    def __init__(self, bind: Callable[..., Any], operands: Sequence[Known], multiple_results: bool):
+        self.bind = bind
+        self.operands = tuple(operands)
+        self.multiple_results = multiple_results
+        self.results: list[Any] | None = None
+
+    def outputs(self, count: int) -> list[Known]:
+        return [Known(Deferred(self, index)) for index in range(count)]
+
+    def run(self) -> None:
+        results = self.bind(*(operand.raw() for operand in self.operands))
+        self.results = list(results) if self.multiple_results else [results]
+        self.operands = ()
+
+    def pending(self) -> list[Evaluation]:
+        return [
+            operand._make.equation
+            for operand in self.operands
+            if operand._make is not None and operand._make.equation.results is None
+        ]
+
+
+def force(target: Evaluation) -> list[Any]:
+    """Evaluate `target` and what it needs: on the host, outside any trace, without recursion."""
+    stack = [target]
+    with jax.ensure_compile_time_eval(), jax.default_device(jax.local_devices(backend="cpu")[0]):
+        while stack:
+            if stack[-1].results is not None:
+                stack.pop()
+            elif waiting := stack[-1].pending():
+                stack.extend(waiting)
+            else:
+                stack.pop().run()
+    assert target.results is not None
+    return target.results

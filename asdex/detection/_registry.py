@@ -1,0 +1,147 @@
+"""The registry of sparsity-propagation rules, one per primitive."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from ._dependence import Dependence
+
+
+class Rule(Protocol):
+    """Maps an equation and its operands' dependences to its results' dependences."""
+
+    def __call__(self, eqn: Any, *operands: Dependence) -> Any: ...
+
+
+_R = TypeVar("_R", bound=Callable[..., Any])
+
+_RULES: dict[str, Callable[..., Any]] = {}
+_PLUGIN_GROUP = "asdex.rules"
+_plugins_loaded = False
+
+
+def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
+    """Register a rule for one or several primitives.
+
+    ```python
+    @register("rev")
+    def rev(eqn, operand):
+        return operand.rearrange(lambda p: np.flip(p, eqn.params["dimensions"]))
+    ```
+
+    The rule gets the equation (`asdex.Equation`) and one `asdex.Dependence` per operand, and returns one
+    `Dependence` per result: a single one, or a sequence for a primitive with several results. It is called
+    only when some operand depends on an input.
+
+    **Arguments:**
+
+    - `primitives`: names or `jax.extend.core.Primitive` objects.
+    - `override`: replace an existing rule.
+
+    **Returns:**
+
+    A decorator that returns the rule unchanged.
+
+    **Raises:**
+
+    `ValueError` if a primitive has a rule already and `override` is false.
+    """
+    if not primitives:
+        raise TypeError("register() expected at least one primitive name or object, got none.")
+
+    def decorate(rule: _R) -> _R:
+        for name in map(_primitive_name, primitives):
+            if name in _RULES and not override:
+                raise ValueError(
+                    f"Primitive '{name}' already has a rule, {_describe(_RULES[name])}. "
+                    "Pass override=True to replace it."
+                )
+            _RULES[name] = rule
+        return rule
+
+    return decorate
+
+
+def elementwise(*primitives: Any, override: bool = False) -> None:
+    """Register primitives whose result element depends on the operands' elements at the same place.
+
+    **Arguments:**
+
+    - `primitives`: names or `jax.extend.core.Primitive` objects.
+    - `override`: replace existing rules.
+    """
+    register(*primitives, override=override)(_elementwise)
+
+
+def zero_derivative(*primitives: Any, override: bool = False) -> None:
+    """Register primitives whose derivative is zero wherever it exists: no result depends on anything.
+
+    **Arguments:**
+
+    - `primitives`: names or `jax.extend.core.Primitive` objects.
+    - `override`: replace existing rules.
+    """
+    register(*primitives, override=override)(_zero_derivative)
+
+
+def find_rule(primitive: Any) -> Callable[..., Any] | None:
+    """The rule of a primitive, or `None`."""
+    return _RULES.get(primitive.name)
+
+
+def registered_rules() -> dict[str, Callable[..., Any]]:
+    """A copy of the registry: primitive name to rule."""
+    return dict(_RULES)
+
+
+def load_plugins() -> None:
+    """Import the modules of the entry-point group `asdex.rules`, once per process."""
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True
+    for entry_point in _sorted(importlib.metadata.entry_points(group=_PLUGIN_GROUP)):
+        try:
+            entry_point.load()
+        except Exception as error:
+            warnings.warn(
+                f"The rule plugin '{entry_point.name}' ({entry_point.value}) could not be loaded: "
+                f"{type(error).__name__}: {error}. Its primitives are treated as unknown.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _sorted(entry_points: Iterable[Any]) -> list[Any]:
+    return sorted(entry_points, key=lambda entry_point: (entry_point.name, entry_point.value))
+
+
+def _elementwise(eqn: Any, *operands: Dependence) -> list[Dependence]:
+    result = Dependence.none(eqn.out_avals[0].shape)
+    for operand in operands:
+        if not operand.is_none:
+            result = operand.broadcast_to(result.shape) if result.is_none else result | operand
+    return [result] * len(eqn.out_avals)
+
+
+def _zero_derivative(eqn: Any, *operands: Dependence) -> list[Dependence]:
+    del operands
+    return [Dependence.none(aval.shape) for aval in eqn.out_avals]
+
+
+def _primitive_name(primitive: Any) -> str:
+    name = primitive if isinstance(primitive, str) else getattr(primitive, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(
+            "Expected a primitive's name or a jax.extend.core.Primitive, "
+            f"got {primitive!r} of type {type(primitive).__name__}."
+        )
+    return name
+
+
+def _describe(rule: Callable[..., Any]) -> str:
+    return f"{rule.__module__}.{getattr(rule, '__qualname__', type(rule).__name__)}"
+

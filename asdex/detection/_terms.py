@@ -1,0 +1,146 @@
+"""The terms of a dependency array, and the few operations that must look at the sets behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._index_sets import boolean_product, IndexSets, pairs_to_csr, unique_keys, unique_rows
+
+
+_SHARING_PAYS: Final = 4
+"""Look for equal sets where the sets to build have on average more than this many elements."""
+
+_SAMPLE: Final = 64
+"""Elements compared before two row maps are compared in full."""
+
+
+class Term(NamedTuple):
+    """One row of `pool` for each element of an array; `-1` for the empty set."""
+
+    rows: NDArray[np.int32]
+    pool: IndexSets
+
+    def flat(self) -> Term:
+        return Term(self.rows.reshape(-1), self.pool)
+
+    def take(self, positions: NDArray, nowhere: NDArray[np.bool_] | None) -> Term:
+        """The rows at flat `positions`, and `-1` where `nowhere`."""
+        if 0 in self.rows.strides and not any(self.rows.strides):
+            rows = np.broadcast_to(self.rows[(0,) * self.rows.ndim], positions.shape)
+        else:
+            rows = self.rows.reshape(-1)[positions]
+        if nowhere is not None:
+            rows = np.where(nowhere, np.int32(-1), rows)
+        return Term(rows, self.pool)
+
+
+def merge_into(terms: list[Term], new: Term) -> None:
+    """Add `new` to a union in place, into an existing term if no element has two different rows."""
+    for number, old in enumerate(terms):
+        if old.pool is new.pool and (merged := _merged(old.rows, new.rows)) is not None:
+            terms[number] = Term(merged, old.pool)
+            return
+    terms.append(new)
+
+
+def _merged(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32] | None:
+    if a is b:
+        return a
+    if a.size > 4 * _SAMPLE:
+        stride = a.size // _SAMPLE
+        if _conflict(a.flat[::stride], b.flat[::stride]):
+            return None
+    if _conflict(a, b):
+        return None
+    return np.maximum(a, b)
+
+
+def _conflict(a: NDArray[np.int32], b: NDArray[np.int32]) -> bool:
+    return bool(((a != b) & (a >= 0) & (b >= 0)).any())
+
+
+def gather_sets(owners: NDArray, rows: NDArray, pool: IndexSets, count: int) -> list[Term]:
+    """For each of `count` owners, the union of the sets `rows[k]` with `owners[k]` equal to it."""
+    valid = rows >= 0
+    if not valid.all():
+        owners, rows = owners[valid], rows[valid]
+    if not rows.size:
+        return []
+    matrix = pairs_to_csr(owners, rows, (count, pool.count))
+    lengths = np.diff(matrix.indptr)
+    if lengths.max() == 1:
+        single = np.full(count, -1, np.int32)
+        single[lengths == 1] = matrix.indices
+        return [Term(single, pool)]
+    target = np.where(lengths > 0, np.arange(count, dtype=np.int32), np.int32(-1))
+    if not pool.is_identity:
+        grouped = unique_rows(matrix)
+        if grouped is not None and grouped[0].size < count:
+            first, group = grouped
+            target = np.where(lengths > 0, group, -1).astype(np.int32)
+            matrix = matrix[first]
+        matrix = boolean_product(matrix, pool.to_csr())
+    return [Term(target, IndexSets.from_csr(matrix))]
+
+
+def compact(shape: tuple[int, ...], terms: Sequence[Term]) -> list[Term]:
+    """The same sets as a single term."""
+    if not int(np.prod(shape)):
+        return []
+    constant = [all(t.rows.strides[i] == 0 for t in terms) for i in range(len(shape))]
+    inner = tuple(slice(0, 1) if same else slice(None) for same in constant)
+    small = tuple(1 if same else n for same, n in zip(constant, shape, strict=True))
+    flat = [Term(t.rows[inner].reshape(-1), t.pool) for t in terms]
+    count = flat[0].rows.size
+    group: NDArray = np.arange(count, dtype=np.int32)
+    if _average_size(flat) > _SHARING_PAYS * len(flat):
+        grouped = unique_keys([t.rows for t in flat])
+        if grouped is not None:
+            first, group = grouped
+            flat = [Term(t.rows[first], t.pool) for t in flat]
+    indptr, indices = term_entries(flat, flat[0].rows.size)
+    pool = IndexSets(indptr.size - 1, flat[0].pool.width, indptr, indices)
+    rows = np.where(np.diff(indptr)[group] > 0, group, -1).astype(np.int32)
+    return [Term(np.broadcast_to(rows.reshape(small), shape), pool)]
+
+
+def _average_size(terms: Sequence[Term]) -> float:
+    total = sum(int(t.pool.lengths(t.rows[t.rows >= 0]).sum()) for t in terms)
+    return total / max(1, terms[0].rows.size)
+
+
+def term_entries(
+    terms: Sequence[Term], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """`indptr` and `indices` of the union of flat terms over `count` elements, sorted and unique."""
+    if not terms:
+        return np.zeros(count + 1, np.int64), np.zeros(0, np.int32)
+    if all(term.pool.is_identity for term in terms):
+        return _identity_entries(np.stack([term.rows for term in terms], axis=1))
+    owners, items = [], []
+    for rows, pool in terms:
+        valid = np.flatnonzero(rows >= 0).astype(np.int32)
+        owner, item = pool.expand(valid, rows[valid])
+        owners.append(owner)
+        items.append(item)
+    if len(terms) == 1:
+        indptr = np.searchsorted(owners[0], np.arange(count + 1))
+        return indptr.astype(np.int64), items[0]
+    width = max(term.pool.width for term in terms)
+    matrix = pairs_to_csr(np.concatenate(owners), np.concatenate(items), (count, width))
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+
+
+def _identity_entries(columns: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Entries of a `(count, terms)` table of columns, in which `-1` marks no entry."""
+    if columns.shape[1] > 1:
+        columns.sort(axis=1)
+    valid = columns >= 0
+    valid[:, 1:] &= columns[:, 1:] != columns[:, :-1]
+    lengths = valid.sum(axis=1)
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return indptr, columns[valid]

@@ -1,0 +1,113 @@
+"""From a Python callable to a jaxpr whose inputs are told apart: differentiated, changing, constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.tree_util as jtu
+import numpy as np
+
+from .._arguments import Argnums, differentiated, Inputs, is_array, is_floating, may_change
+from .._scalar import split_aux
+
+
+class Traced(NamedTuple):
+    """A traced function.
+
+    `jaxpr` is closed; its inputs are all values that may change between calls, and `positions` says which
+    of them are the leaves of the differentiated arguments, in order.
+    """
+
+    jaxpr: Any
+    positions: list[int]
+    inputs: Inputs
+    output_avals: tuple[jax.ShapeDtypeStruct, ...]
+    output_tree: Any
+
+
+def trace(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    argnums: Argnums,
+    has_aux: bool,
+) -> Traced:
+    """Trace `f` at the shapes and dtypes of the sample arguments.
+
+    Floating-point leaves of a callable pytree (an `equinox.Module`, a `jax.tree_util.Partial`) become
+    inputs, since training changes them. So do all arrays among the arguments.
+
+    **Raises:**
+
+    `TypeError` if jax cannot trace `f`, or if `f` returns something that is not an array.
+    """
+    inputs = differentiated(args, argnums)
+    f_leaves, f_tree = jtu.tree_flatten(f)
+    call_leaves, call_tree = jtu.tree_flatten((tuple(args), dict(kwargs)))
+    chosen = _differentiated_positions(args, argnums)
+    changing = [
+        *(is_floating(leaf) or isinstance(leaf, jax.ShapeDtypeStruct) for leaf in f_leaves),
+        *(may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves)),
+    ]
+    leaves = [*f_leaves, *call_leaves]
+    output_tree = None
+
+    def flat(dynamic: list[Any]) -> list[Any]:
+        nonlocal output_tree
+        values = iter(dynamic)
+        merged = [
+            next(values) if moves else leaf for leaf, moves in zip(leaves, changing, strict=True)
+        ]
+        function = jtu.tree_unflatten(f_tree, merged[: len(f_leaves)])
+        new_args, new_kwargs = jtu.tree_unflatten(call_tree, merged[len(f_leaves) :])
+        result = function(*new_args, **new_kwargs)
+        output_leaves, output_tree = _output_leaves(result, has_aux)
+        return output_leaves
+
+    dynamic = [_abstract(leaf) for leaf, moves in zip(leaves, changing, strict=True) if moves]
+    jaxpr, output_avals = _make_jaxpr(flat, dynamic, inputs)
+    order = np.cumsum(changing) - 1
+    positions = [int(order[len(f_leaves) + k]) for k in chosen]
+    return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree)
+
+
+def _differentiated_positions(args: Sequence[Any], argnums: Argnums) -> list[int]:
+    """Which leaves of `args` belong to differentiated arguments, in the order of `argnums`."""
+    counts = [len(jtu.tree_leaves(arg)) for arg in args]
+    starts = np.cumsum([0, *counts])
+    chosen = [argnums] if isinstance(argnums, int) else argnums
+    return [int(starts[i]) + k for i in chosen for k in range(counts[i])]
+
+
+def _make_jaxpr(flat: Callable[..., Any], dynamic: list[Any], inputs: Inputs) -> tuple[Any, Any]:
+    try:
+        return jax.make_jaxpr(flat, return_shape=True)(dynamic)
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+        shapes = ", ".join(f"{p}: {a.dtype}{list(a.shape)}" for p, a in zip(inputs.paths, inputs.avals, strict=True))
+        raise TypeError(
+            f"The function cannot be traced by jax for inputs {shapes}: {type(error).__name__}. asdex needs a "
+            "function that jax.jit accepts: replace Python control flow on array values by jax.numpy.where, "
+            "jax.lax.cond or jax.lax.while_loop, and NumPy calls by jax.numpy."
+        ) from error
+
+
+def _output_leaves(result: Any, has_aux: bool) -> tuple[list[Any], Any]:
+    result, _ = split_aux(result, has_aux)
+    with_paths, tree = jtu.tree_flatten_with_path(result)
+    for path, leaf in with_paths:
+        if not (is_array(leaf) or isinstance(leaf, bool | int | float | complex)):
+            raise TypeError(
+                f"Expected the function to return arrays, got {type(leaf).__name__} at "
+                f"output{jtu.keystr(path)}. Return auxiliary data through has_aux=True."
+            )
+    return [leaf for _, leaf in with_paths], tree
+
+
+def _abstract(leaf: Any) -> Any:
+    """Shape and dtype stand for the value; a Python number keeps its weak type."""
+    if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type)
+    return leaf

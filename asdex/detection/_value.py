@@ -1,0 +1,34 @@
+"""What the interpreter carries for each variable."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ._dependence import Dependence
+from ._known import Known
+
+
+class Value(NamedTuple):
+    """The dependence of a variable (`None`: on nothing) and its value (`None`: not known)."""
+
+    dependence: Dependence | None
+    known: Known | None
+
+    @staticmethod
+    def unknown() -> Value:
+        return Value(None, None)
+
+    def as_dependence(self, aval: Any) -> Dependence:
+        if self.dependence is None:
+            return Dependence.none(getattr(aval, "shape", ()))
+        return self.dependence
+
+
+def is_floating_array(value: Any) -> bool:
+    """Whether `value` is an array (or a scalar of NumPy) of real or complex floating point."""
+    if not isinstance(value, jax.Array | np.ndarray | np.generic):
+        return False
+    return bool(jax.numpy.issubdtype(value.dtype, np.inexact))

@@ -1,0 +1,7 @@
+from ._spy import spy as spy
+from ._text import (
+    describe_coloring as describe_coloring,
+    describe_pattern as describe_pattern,
+    draw_coloring as draw_coloring,
+    draw_pattern as draw_pattern,
+)

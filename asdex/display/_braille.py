@@ -1,0 +1,102 @@
+"""Pictures of patterns in plain text: small ones in dots, others in braille (2x4 dots each)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+
+# The largest pattern drawn with one character per entry, and the longest side in braille dots.
+_DOT_ROWS, _DOT_COLS = 16, 40
+_MAX_SIDE = 80
+# A compressed form of up to this many colors is not narrowed further.
+_CLEAR_COLORS = 16
+# The bit of each dot of a braille character, by row and column within it.
+_BRAILLE_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
+
+
+class Picture(NamedTuple):
+    """How to draw a matrix: with one character per entry, or in a raster of braille dots."""
+
+    braille: bool
+    height: int
+    width: int
+
+
+def picture_for(shape: tuple[int, int]) -> Picture:
+    """Return how to draw an `(m, n)` pattern: undistorted, at most 80 braille dots a side."""
+    m, n = shape
+    if m <= _DOT_ROWS and n <= _DOT_COLS:
+        return Picture(False, m, n)
+    longest = max(m, n, _MAX_SIDE)
+    return Picture(True, max(m * _MAX_SIDE // longest, 8), max(n * _MAX_SIDE // longest, 4))
+
+
+def picture_beside(picture: Picture, num_colors: int, num_cols: int) -> Picture:
+    """Return how to draw the `(m, num_colors)` compressed form beside the picture of `(m, n)`."""
+    if not picture.braille:
+        return picture._replace(width=num_colors)
+    return picture._replace(width=max(_narrowed(num_colors, picture.width, num_cols), 4))
+
+
+def picture_below(picture: Picture, num_colors: int, num_rows: int) -> Picture:
+    """Return how to draw the `(num_colors, n)` compressed form below the picture of `(m, n)`."""
+    if not picture.braille:
+        return picture._replace(height=num_colors)
+    return picture._replace(height=max(_narrowed(num_colors, picture.height, num_rows), 8))
+
+
+def _narrowed(num_colors: int, dots: int, size: int) -> int:
+    """Scale a number of colors as the pattern is scaled, but keep few colors apart."""
+    scaled = num_colors * min(dots, size) // size
+    return max(scaled, min(num_colors, _CLEAR_COLORS))
+
+
+def draw(
+    rows: Int[np.ndarray, " k"], cols: Int[np.ndarray, " k"], shape: tuple[int, int], how: Picture
+) -> list[str]:
+    """Draw the entries of a matrix; a dot is set if any entry falls on it.
+
+    **Returns:** the lines of the picture, all of one length.
+    """
+    if min(shape) == 0:
+        return ["(empty)"]
+    if not how.braille:
+        characters = np.full(shape, "⋅")
+        characters[rows, cols] = "●"
+        return [" ".join(line) for line in characters.tolist()]
+    cell_rows, cell_cols = -(-how.height // 4), -(-how.width // 2)
+    dots = np.zeros((4 * cell_rows, 2 * cell_cols), np.uint8)
+    dots[_scale(rows, shape[0], how.height), _scale(cols, shape[1], how.width)] = 1
+    cells = np.einsum("iajb,ab->ij", dots.reshape(cell_rows, 4, cell_cols, 2), _BRAILLE_BITS)
+    lines = ["".join(map(chr, 0x2800 + row.astype(int))) for row in cells]
+    last = len(lines) - 1
+    lefts = ["⎡", *"⎢" * (last - 1), "⎣"]
+    rights = ["⎤", *"⎥" * (last - 1), "⎦"]
+    return [left + line + right for left, line, right in zip(lefts, lines, rights, strict=True)]
+
+
+def _scale(indices: Int[np.ndarray, " k"], size: int, dots: int) -> Int[np.ndarray, " k"]:
+    """Map [0, size) to [0, dots), ends to ends."""
+    return np.rint(indices * float(dots - 1) / max(size - 1, 1)).astype(np.int64)
+
+
+def beside(left: list[str], right: list[str]) -> list[str]:
+    """Join two pictures with an arrow at mid-height; a shorter one is centered."""
+    height = max(len(left), len(right))
+    middle = height // 2
+    lines = zip(_centered(left, height), _centered(right, height), strict=True)
+    arrows = [" → " if i == middle else "   " for i in range(height)]
+    return [(a + arrow + b).rstrip() for (a, b), arrow in zip(lines, arrows, strict=True)]
+
+
+def below(upper: list[str], lower: list[str]) -> list[str]:
+    """Join two pictures with an arrow between them."""
+    width = max(map(len, upper + lower))
+    return [*upper, " " * (width // 2) + "↓", *lower]
+
+
+def _centered(lines: list[str], height: int) -> list[str]:
+    blank = " " * len(lines[0])
+    before = (height - len(lines) + 1) // 2
+    return [blank] * before + lines + [blank] * (height - len(lines) - before)

@@ -1,0 +1,193 @@
+"""The callables that `asdex.jacobian` and `asdex.hessian` return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from .._arguments import check_inputs, differentiated, normalize_argnums
+from ..coloring import ColoredPattern
+from ..decompression import Decompressor, decompressor_for, OutputFormat
+from ._compiled import evaluate
+from ._kernel import Kernel, Options
+from ._layout import Layout, layout_of, matrix_layout
+
+
+_JACOBIAN_MODES = ("fwd", "rev")
+_HESSIAN_MODES = ("fwd_over_rev", "rev_over_fwd", "rev_over_rev")
+
+
+class SparseDerivative(eqx.Module):
+    """A function that evaluates a sparse Jacobian or Hessian.
+
+    It is a pytree: `f` is a subtree, so that a model inside stays trainable and replaceable, and the index
+    arrays are leaves. A plain call compiles itself, once per shapes and dtypes; inside `jax.jit` and other
+    transformations it is traced like any function. It compares and hashes by identity.
+
+    **Attributes:**
+
+    - `f`: the differentiated function.
+    - `coloring`: the `asdex.ColoredPattern` in use.
+    """
+
+    f: Callable[..., Any]
+    coloring: ColoredPattern
+    colors: Int[Array, " vertices"]
+    decompressor: Decompressor | None
+    layout: Layout | None
+    options: Options
+    output_format: str = eqx.field(static=True)
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate at `args`, which are those of `f`.
+
+        **Returns:**
+
+        The derivative; with the value `(value, derivative)`, with auxiliary data `(derivative, aux)`, with
+        both `((value, aux), derivative)`.
+
+        **Raises:**
+
+        `ValueError` or `TypeError` if the differentiated arguments differ from the coloring's in tree, shape
+        or dtype, or if `f` has another output size; `TypeError` for a NumPy or SciPy format inside a
+        transformation.
+        """
+        options, sparsity = self.options, self.coloring.sparsity
+        inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
+        check_inputs(inputs, sparsity.input_avals, sparsity.n)
+        kernel = Kernel(self.f, self.colors, self.decompressor, options)
+        result = evaluate(kernel, args, kwargs)
+        derivative = result.data
+        if self.layout is not None:
+            rows = inputs.tree if options.is_hessian else result.output_tree.value
+            derivative = self.layout.assemble(derivative, self.output_format, rows, inputs.tree)
+        aux = eqx.combine(result.aux_arrays, result.aux_static.value) if options.has_aux else None
+        match options.with_value, options.has_aux:
+            case True, True:
+                return (result.output, aux), derivative
+            case True, False:
+                return result.output, derivative
+            case False, True:
+                return derivative, aux
+            case _:
+                return derivative
+
+
+def make_derivative(
+    f: Callable[..., Any],
+    coloring: ColoredPattern,
+    *,
+    hessian: bool,
+    compressed: bool,
+    with_value: bool,
+    output_format: OutputFormat = "bcoo",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | None = None,
+) -> SparseDerivative:
+    """The callable behind every public function.
+
+    **Raises:**
+
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for the other kind of
+    derivative, or if an option has a value that is not allowed.
+    """
+    _check_coloring(coloring, hessian)
+    check_options(output_format=output_format, chunk_size=chunk_size)
+    sparsity = coloring.sparsity
+    options = Options(
+        mode=coloring.mode,
+        shape=sparsity.shape,
+        num_colors=coloring.num_colors,
+        argnums=sparsity.argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+        with_value=with_value,
+    )
+    with jax.ensure_compile_time_eval():
+        colors = jnp.asarray(coloring.colors)
+    outputs = sparsity.input_avals if hessian else sparsity.output_avals
+    known = bool(outputs and sparsity.input_avals)
+    layout = layout_of(sparsity, outputs, sparsity.input_avals) if known else matrix_layout(sparsity)
+    return SparseDerivative(
+        f=f,
+        coloring=coloring,
+        colors=colors,
+        decompressor=None if compressed else decompressor_for(coloring),
+        layout=None if compressed else layout,
+        options=options,
+        output_format=output_format,
+    )
+
+
+def check_options(
+    *, output_format: str = "bcoo", chunk_size: int | None = None, **others: bool
+) -> None:
+    """Refuse options that can be told to be wrong before any work is done."""
+    del others
+    if output_format not in get_args(OutputFormat):
+        raise ValueError(
+            f"Expected `output_format` to be one of {', '.join(map(repr, get_args(OutputFormat)))}, got "
+            f"{output_format!r}."
+        )
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"Expected `chunk_size` to be at least 1 or None, got {chunk_size}.")
+
+
+def _check_coloring(coloring: Any, hessian: bool) -> None:
+    if not isinstance(coloring, ColoredPattern):
+        raise TypeError(
+            f"Expected an asdex.ColoredPattern, got {type(coloring).__name__}. Make one with "
+            f"asdex.{'hessian' if hessian else 'jacobian'}_coloring or ..._coloring_from_sparsity."
+        )
+    expected = _HESSIAN_MODES if hessian else _JACOBIAN_MODES
+    if coloring.mode not in expected:
+        what = "Hessian" if hessian else "Jacobian"
+        raise ValueError(
+            f"Expected a coloring for a {what}, with mode {', '.join(map(repr, expected))}, got mode "
+            f"{coloring.mode!r}. Use asdex.{what.lower()}_coloring."
+        )
+
+
+_EVALUATION_OPTIONS = ("output_format", "holomorphic", "allow_int", "chunk_size")
+
+
+def derivative_from_samples(
+    color: Callable[..., ColoredPattern],
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
+    *,
+    hessian: bool,
+    compressed: bool,
+    with_value: bool,
+) -> SparseDerivative:
+    """Detect and color with `color`, then `make_derivative`; `options` may hold keywords of `f` as well."""
+    chosen = {name: options[name] for name in _EVALUATION_OPTIONS if name in options}
+    others = {name: value for name, value in options.items() if name not in chosen}
+    if compressed and "output_format" in chosen:
+        raise TypeError(
+            "Expected no `output_format` for a compressed derivative, which is a plain array. Pass it to "
+            "asdex.decompress."
+        )
+    check_options(**chosen)
+    return make_derivative(
+        f,
+        color(f, *args, **others),
+        hessian=hessian,
+        compressed=compressed,
+        with_value=with_value,
+        has_aux=options.get("has_aux", False),
+        **chosen,
+    )

@@ -1,0 +1,264 @@
+"""Sparse Hessians of a scalar function, from sample inputs or from a coloring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from .._detect_and_color import hessian_coloring
+from ..coloring import ColoredPattern, HessianMode
+from ..decompression import OutputFormat
+from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
+
+
+def hessian(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    mode: HessianMode | None = None,
+    symmetric: bool = True,
+    output_format: OutputFormat = "bcoo",
+    chunk_size: int | None = None,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+    **kwargs: Any,
+) -> SparseDerivative:
+    """The sparse Hessian of a scalar function: detect its pattern, color it, and return a function for it.
+
+    Direct recovery from a star coloring after Coleman and Moré (Math. Programming 28, 1984) and Gebremedhin,
+    Manne and Pothen, "What Color Is Your Jacobian?" (SIAM Review 47, 2005).
+
+    **Arguments:**
+
+    - `f`: a function that `jax.jit` can trace and reverse, from arrays or pytrees to a single element.
+    - `mode`, `symmetric`: as for `asdex.hessian_coloring`.
+    - all others: as for `asdex.jacobian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` with the calling convention of `f`, which returns the Hessian with shape
+    `input.shape + input.shape`, `(n, n)` for a vector. For pytrees it returns a tree of trees of such
+    blocks, as `jax.hessian` does.
+
+    **Raises:**
+
+    As `asdex.jacobian`; `ValueError` if the output of `f` has more than one element.
+    """
+    options = {
+        "argnums": argnums,
+        "has_aux": has_aux,
+        "mode": mode,
+        "symmetric": symmetric,
+        "output_format": output_format,
+        "chunk_size": chunk_size,
+        "holomorphic": holomorphic,
+        "allow_int": allow_int,
+        "input_shape": input_shape,
+        "unknown": unknown,
+        "values": values,
+        **kwargs,
+    }
+    return derivative_from_samples(
+        hessian_coloring, f, args, options, hessian=True, compressed=False, with_value=False
+    )
+
+
+def hessian_from_coloring(
+    f: Callable[..., Any],
+    coloring: ColoredPattern,
+    output_format: OutputFormat = "bcoo",
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | None = None,
+) -> SparseDerivative:
+    """As `asdex.hessian`, with a coloring made before.
+
+    **Arguments:**
+
+    - `f`: the function, or another one with the same pattern.
+    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
+    - all others: as for `asdex.hessian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns the Hessian.
+
+    **Raises:**
+
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
+    derivative.
+    """
+    return make_derivative(
+        f,
+        coloring,
+        hessian=True,
+        compressed=False,
+        with_value=False,
+        output_format=output_format,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+    )
+
+
+def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """A function that evaluates the compressed Hessian.
+
+    Arguments and errors are those of `asdex.hessian`, without `output_format`. It returns `B`;
+    with `has_aux`, `(B, aux)`.
+    `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix
+    from it.
+    """
+    return derivative_from_samples(
+        hessian_coloring, f, args, options, hessian=True, compressed=True, with_value=False
+    )
+
+
+def compressed_hessian_from_coloring(
+    f: Callable[..., Any],
+    coloring: ColoredPattern,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | None = None,
+) -> SparseDerivative:
+    """As `asdex.compressed_hessian`, with a coloring made before.
+
+    **Arguments:**
+
+    - `f`: the function, or another one with the same pattern.
+    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
+    - all others: as for `asdex.hessian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `B`.
+
+    **Raises:**
+
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
+    derivative.
+    """
+    return make_derivative(
+        f,
+        coloring,
+        hessian=True,
+        compressed=True,
+        with_value=False,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+    )
+
+
+def value_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """A function that evaluates the value of `f` and the sparse Hessian.
+
+    Arguments and errors are those of `asdex.hessian`. It returns `(value, hessian)`;
+    with `has_aux`, `((value, aux), hessian)`.
+    """
+    return derivative_from_samples(
+        hessian_coloring, f, args, options, hessian=True, compressed=False, with_value=True
+    )
+
+
+def value_and_hessian_from_coloring(
+    f: Callable[..., Any],
+    coloring: ColoredPattern,
+    output_format: OutputFormat = "bcoo",
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | None = None,
+) -> SparseDerivative:
+    """As `asdex.value_and_hessian`, with a coloring made before.
+
+    **Arguments:**
+
+    - `f`: the function, or another one with the same pattern.
+    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
+    - all others: as for `asdex.hessian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `(value, hessian)`.
+
+    **Raises:**
+
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
+    derivative.
+    """
+    return make_derivative(
+        f,
+        coloring,
+        hessian=True,
+        compressed=False,
+        with_value=True,
+        output_format=output_format,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+    )
+
+
+def value_and_compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """A function that evaluates the value of `f` and the compressed Hessian.
+
+    Arguments and errors are those of `asdex.hessian`, without `output_format`. It returns `(value, B)`;
+    with `has_aux`, `((value, aux), B)`.
+    `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix
+    from it.
+    """
+    return derivative_from_samples(
+        hessian_coloring, f, args, options, hessian=True, compressed=True, with_value=True
+    )
+
+
+def value_and_compressed_hessian_from_coloring(
+    f: Callable[..., Any],
+    coloring: ColoredPattern,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    chunk_size: int | None = None,
+) -> SparseDerivative:
+    """As `asdex.value_and_compressed_hessian`, with a coloring made before.
+
+    **Arguments:**
+
+    - `f`: the function, or another one with the same pattern.
+    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
+    - all others: as for `asdex.hessian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `(value, B)`.
+
+    **Raises:**
+
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
+    derivative.
+    """
+    return make_derivative(
+        f,
+        coloring,
+        hessian=True,
+        compressed=True,
+        with_value=True,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+    )

@@ -1,0 +1,212 @@
+"""What is compiled: the function, the colors and the decompressor, from arguments to values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jaxtyping import Array, Int
+
+from .._arguments import Argnums, differentiated, Inputs, size_of, struct_of, substitute
+from .._scalar import as_scalar, split_aux
+from ..decompression import Decompressor
+from ._passes import gradient_along, pull_back, push_forward
+
+
+class Options(eqx.Module):
+    """How a derivative is computed."""
+
+    mode: str = eqx.field(static=True)
+    shape: tuple[int, int] = eqx.field(static=True)
+    num_colors: int = eqx.field(static=True)
+    argnums: Argnums = eqx.field(static=True)
+    has_aux: bool = eqx.field(static=True)
+    holomorphic: bool = eqx.field(static=True)
+    allow_int: bool = eqx.field(static=True)
+    chunk_size: int | None = eqx.field(static=True)
+    with_value: bool = eqx.field(static=True)
+
+    @property
+    def is_hessian(self) -> bool:
+        return "over" in self.mode
+
+
+class Static(eqx.Module):
+    """Carries a value that is not an array out of a compiled function."""
+
+    value: Any = eqx.field(static=True)
+
+
+class Result(NamedTuple):
+    """What one call computes.
+
+    `data` holds the values of the nonzeros, or the compressed matrix without a decompressor; `output` the
+    function's value, if it was asked for; `aux` its auxiliary data, in two halves: arrays, and the rest.
+    """
+
+    data: Array
+    output: Any
+    output_tree: Static
+    aux_arrays: Any
+    aux_static: Static
+
+
+class Kernel(eqx.Module):
+    """The arrays and options that a call needs, without the host's copy of the pattern."""
+
+    f: Any
+    colors: Int[Array, " vertices"]
+    decompressor: Decompressor | None
+    options: Options
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
+        options = self.options
+        inputs = differentiated(args, options.argnums)
+        moving = _moving(inputs, options)
+        call = _Call(self.f, args, kwargs, inputs, moving, options)
+        leaves = [jnp.asarray(inputs.leaves[i]) for i in moving]
+        B, (output, aux_arrays) = self._compress(call, leaves, inputs, moving)
+        data = B if self.decompressor is None else self.decompressor(B)
+        tree = Static(jtu.tree_structure(output))
+        output = output if options.with_value else None
+        return Result(data, output, tree, aux_arrays, Static(call.aux_static))
+
+    def _compress(
+        self, call: _Call, leaves: list[Array], inputs: Inputs, moving: list[int]
+    ) -> tuple[Array, tuple[Any, Any]]:
+        options = self.options
+        count, chunk = options.num_colors, options.chunk_size
+        if not leaves:
+            output = call.leaves()[1]
+            m, n = options.shape
+            return jnp.zeros((count, n if options.mode == "rev" else m)), output
+        sizes = [size_of(aval) for aval in inputs.avals]
+        by_column = options.mode not in ("rev", "rev_over_rev")
+        colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
+        match options.mode:
+            case "fwd":
+                return push_forward(call.leaves, leaves, colors, count, chunk)
+            case "rev":
+                B, aux = pull_back(call.leaves, leaves, colors, count, chunk)
+            case "fwd_over_rev":
+                B, aux = push_forward(call.gradient, leaves, colors, count, chunk)
+            case "rev_over_fwd":
+                B, aux = gradient_along(call.scalar, leaves, colors, count, chunk)
+            case _:
+                colors = _moving_part(self.colors, sizes, moving)
+                B, aux = pull_back(call.gradient, leaves, colors, count, chunk)
+        return _all_columns(B, sizes, moving), aux
+
+
+class _Call:
+    """The user's function at given arguments, as functions of its moving leaves alone."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        inputs: Inputs,
+        moving: list[int],
+        options: Options,
+    ):
+        self.f, self.args, self.kwargs = f, args, kwargs
+        self.inputs, self.moving, self.options = inputs, moving, options
+        self.aux_static: Any = None
+
+    def leaves(self, *moved: Any) -> tuple[list[Any], tuple[Any, Any]]:
+        """The leaves of the output; the output and the arrays among the auxiliary data."""
+        output, aux = self._evaluate(moved)
+        flat = [jnp.asarray(leaf) for leaf in jtu.tree_leaves(output)]
+        _check_output(flat, self.options)
+        return flat, (output, aux)
+
+    def scalar(self, *moved: Any) -> tuple[Any, tuple[Any, Any]]:
+        """The output as a scalar; the output and the arrays among the auxiliary data."""
+        output, aux = self._evaluate(moved)
+        return as_scalar(output), (output, aux)
+
+    def gradient(self, *moved: Any) -> tuple[list[Any], tuple[Any, Any]]:
+        """The gradient of `scalar` with respect to each leaf."""
+        numbers = tuple(range(len(moved)))
+        gradient = jax.grad(
+            self.scalar, argnums=numbers, has_aux=True, holomorphic=self.options.holomorphic
+        )
+        leaves, aux = gradient(*moved)
+        return list(leaves), aux
+
+    def _evaluate(self, moved: Sequence[Any]) -> tuple[Any, Any]:
+        leaves = list(self.inputs.leaves)
+        for i, leaf in zip(self.moving, moved, strict=True):
+            leaves[i] = leaf
+        args = substitute(self.args, self.options.argnums, self.inputs, leaves)
+        output, aux = split_aux(self.f(*args, **self.kwargs), self.options.has_aux)
+        arrays, self.aux_static = eqx.partition(aux, eqx.is_array)
+        return output, arrays
+
+
+def _moving(inputs: Inputs, options: Options) -> list[int]:
+    """The differentiated leaves that have a derivative.
+
+    **Raises:**
+
+    `TypeError`, as jax does, for integer inputs without `allow_int`, and for complex inputs to a forward
+    pass (or any real input) where `holomorphic` says otherwise.
+    """
+    moving = []
+    for number, (path, leaf) in enumerate(zip(inputs.paths, inputs.leaves, strict=True)):
+        dtype = struct_of(leaf).dtype
+        if not jnp.issubdtype(dtype, np.inexact):
+            if not options.allow_int:
+                raise TypeError(
+                    f"Expected {path} of real or complex dtype, got {dtype}. Convert it to floating point, or "
+                    "pass allow_int=True to give it zero derivatives."
+                )
+            continue
+        is_complex = jnp.issubdtype(dtype, np.complexfloating)
+        if options.holomorphic and not is_complex:
+            raise TypeError(f"With holomorphic=True expected {path} of complex dtype, got {dtype}.")
+        if is_complex and not options.holomorphic and options.mode != "rev":
+            raise TypeError(
+                f"Expected {path} of real dtype, got {dtype}. For a holomorphic function pass "
+                "holomorphic=True."
+            )
+        moving.append(number)
+    return moving
+
+
+def _check_output(flat: Sequence[Any], options: Options) -> None:
+    m = sum(size_of(leaf) for leaf in flat)
+    if m != options.shape[0]:
+        raise ValueError(
+            f"The coloring is for a function with {options.shape[0]} outputs (its pattern has shape "
+            f"{options.shape}), but this function returned {m}. Make a coloring for this function."
+        )
+    for leaf in flat:
+        is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)
+        if options.mode == "rev" and is_complex and not options.holomorphic:
+            raise TypeError(
+                f"Expected real outputs for reverse mode, got dtype {leaf.dtype}. For a holomorphic function "
+                "pass holomorphic=True."
+            )
+
+
+def _moving_part(colors: Array, sizes: Sequence[int], moving: Sequence[int]) -> Array:
+    if len(moving) == len(sizes):
+        return colors
+    parts = jnp.split(colors, np.cumsum(sizes)[:-1])
+    return jnp.concatenate([parts[i] for i in moving])
+
+
+def _all_columns(B: Array, sizes: Sequence[int], moving: Sequence[int]) -> Array:
+    """Insert zero columns for the leaves without derivatives."""
+    if len(moving) == len(sizes):
+        return B
+    parts = dict(zip(moving, jnp.split(B, np.cumsum([sizes[i] for i in moving])[:-1], axis=1), strict=True))
+    zeros = (jnp.zeros((B.shape[0], size), B.dtype) for size in sizes)
+    return jnp.concatenate([parts.get(i, zero) for i, zero in enumerate(zeros)], axis=1)

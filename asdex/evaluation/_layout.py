@@ -1,0 +1,128 @@
+"""The shape of the result: one matrix, or jax's tree of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.sparse import BCOO
+from jaxtyping import Array, Int32
+
+from .._arguments import size_of
+from .._pattern import SparsityPattern
+from ..decompression import assemble
+
+
+class Block(eqx.Module):
+    """The derivative of one output leaf by one input leaf: a part of the nonzeros.
+
+    `select` are the positions of the block's values among all values (`None`: all of them), `indices` the
+    `(nnz, ndim)` indices of a BCOO of shape `shape`.
+    """
+
+    sparsity: SparsityPattern
+    select: Int32[Array, " nnz"] | None
+    indices: Int32[Array, "nnz ndim"]
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def assemble(self, data: Array, output_format: str) -> Any:
+        values = data if self.select is None else data[self.select]
+        if output_format == "bcoo":
+            return BCOO(
+                (values, self.indices), shape=self.shape, indices_sorted=True, unique_indices=True
+            )
+        matrix = assemble(values, self.sparsity, output_format)
+        if output_format in ("dense", "numpy_dense"):
+            return matrix.reshape(self.shape)
+        return matrix
+
+
+class Layout(eqx.Module):
+    """The blocks of a derivative, row by row of blocks; a bare block is one matrix outside of any tree."""
+
+    blocks: tuple[tuple[Block, ...], ...] | Block
+
+    def assemble(self, data: Array, output_format: str, output_tree: Any, input_tree: Any) -> Any:
+        """The derivative in the format asked for: a tree of trees of blocks, as `jax.jacobian` gives.
+
+        `"data"` gives all values in pattern order.
+        """
+        if output_format == "data":
+            return data
+        if isinstance(self.blocks, Block):
+            return self.blocks.assemble(data, output_format)
+        rows = [
+            input_tree.unflatten([block.assemble(data, output_format) for block in row])
+            for row in self.blocks
+        ]
+        return output_tree.unflatten(rows)
+
+
+def layout_of(
+    sparsity: SparsityPattern,
+    outputs: Sequence[jax.ShapeDtypeStruct],
+    inputs: Sequence[jax.ShapeDtypeStruct],
+) -> Layout:
+    """The blocks of a pattern between the given output and input leaves."""
+    if len(outputs) == 1 and len(inputs) == 1:
+        shape = (*outputs[0].shape, *inputs[0].shape)
+        return Layout(((_block(sparsity, None, outputs[0].shape, inputs[0].shape, shape),),))
+    row_stops = np.cumsum([0, *map(size_of, outputs)])
+    col_stops = np.cumsum([0, *map(size_of, inputs)])
+    row_leaf = np.searchsorted(row_stops, sparsity.rows, side="right") - 1
+    col_leaf = np.searchsorted(col_stops, sparsity.cols, side="right") - 1
+    return Layout(
+        tuple(
+            tuple(
+                _part(sparsity, (row_leaf == i) & (col_leaf == j), int(row_stops[i]), int(col_stops[j]), a, b)
+                for j, b in enumerate(inputs)
+            )
+            for i, a in enumerate(outputs)
+        )
+    )
+
+
+def matrix_layout(sparsity: SparsityPattern) -> Layout:
+    """One `(m, n)` block, for a pattern that does not know the shapes of inputs and outputs."""
+    m, n = sparsity.shape
+    return Layout(_block(sparsity, None, (m,), (n,), (m, n)))
+
+
+def _part(
+    sparsity: SparsityPattern,
+    mask: np.ndarray,
+    row: int,
+    col: int,
+    output: jax.ShapeDtypeStruct,
+    inputs: jax.ShapeDtypeStruct,
+) -> Block:
+    (select,) = np.nonzero(mask)
+    part = SparsityPattern.from_coo(
+        sparsity.rows[select] - row, sparsity.cols[select] - col, (size_of(output), size_of(inputs))
+    )
+    shape = (*output.shape, *inputs.shape)
+    return _block(part, select.astype(np.int32), output.shape, inputs.shape, shape)
+
+
+def _block(
+    sparsity: SparsityPattern,
+    select: np.ndarray | None,
+    rows: tuple[int, ...],
+    cols: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> Block:
+    axes = [*_unravel(sparsity.rows, rows), *_unravel(sparsity.cols, cols)]
+    indices = np.stack(axes, axis=1).astype(np.int32) if axes else np.zeros((sparsity.nnz, 0), np.int32)
+    with jax.ensure_compile_time_eval():
+        return Block(
+            sparsity, None if select is None else jnp.asarray(select), jnp.asarray(indices), shape
+        )
+
+
+def _unravel(positions: np.ndarray, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
+    return (positions,) if len(shape) == 1 else np.unravel_index(positions, shape) if shape else ()
+

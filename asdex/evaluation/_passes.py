@@ -1,0 +1,102 @@
+"""Compression: one AD pass per color, batched.
+
+The seeds are built inside the trace from the colors, and the function is linearised once for all colors.
+Inputs and outputs are lists of arrays ("leaves"); `B` has one row per color and the concatenated elements of
+all leaves as columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Inexact, Int
+
+from .._arguments import size_of
+
+
+Leaves = Sequence[Any]
+LeafFunction = Callable[..., tuple[list[Any], Any]]
+"""A function of the leaves of the inputs that returns the leaves of the output and auxiliary data."""
+
+
+def push_forward(
+    function: LeafFunction, leaves: Leaves, colors: Int[Array, " n"], num_colors: int, chunk: int | None
+) -> tuple[Inexact[Array, "num_colors m"], Any]:
+    """`B[c] = J @ seed_c` by forward mode, and the function's auxiliary data."""
+    outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
+
+    def rows(numbers: Int[Array, " k"]) -> Array:
+        return _flat_rows(jax.vmap(linear)(*_seeds(numbers, colors, leaves)), outputs)
+
+    return _in_chunks(rows, num_colors, chunk), aux
+
+
+def pull_back(
+    function: LeafFunction, leaves: Leaves, colors: Int[Array, " m"], num_colors: int, chunk: int | None
+) -> tuple[Inexact[Array, "num_colors n"], Any]:
+    """`B[c] = seed_c @ J` by reverse mode, and the function's auxiliary data."""
+    outputs, transposed, aux = jax.vjp(function, *leaves, has_aux=True)
+
+    def rows(numbers: Int[Array, " k"]) -> Array:
+        return _flat_rows(jax.vmap(transposed)(_seeds(numbers, colors, outputs)), leaves)
+
+    return _in_chunks(rows, num_colors, chunk), aux
+
+
+def gradient_along(
+    scalar: Callable[..., tuple[Any, Any]],
+    leaves: Leaves,
+    colors: Int[Array, " n"],
+    num_colors: int,
+    chunk: int | None,
+) -> tuple[Inexact[Array, "num_colors n"], Any]:
+    """`B[c] = H @ seed_c` as the gradient of a directional derivative, and the auxiliary data."""
+    aux = scalar(*leaves)[1]
+    numbers = tuple(range(len(leaves)))
+
+    def product(*seed: Any) -> Any:
+        def slope(*at: Any) -> Any:
+            return jax.jvp(lambda *x: scalar(*x)[0], at, seed)[1]
+
+        return jax.grad(slope, argnums=numbers, holomorphic=_complex(leaves))(*leaves)
+
+    def rows(ids: Int[Array, " k"]) -> Array:
+        return _flat_rows(jax.vmap(product)(*_seeds(ids, colors, leaves)), leaves)
+
+    return _in_chunks(rows, num_colors, chunk), aux
+
+
+def _complex(leaves: Leaves) -> bool:
+    return any(jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in leaves)
+
+
+def _seeds(numbers: Int[Array, " k"], colors: Int[Array, " n"], leaves: Leaves) -> list[Array]:
+    """For each color in `numbers` the indicator of its vertices, cut and shaped like the leaves."""
+    bounds = np.cumsum([size_of(leaf) for leaf in leaves])[:-1]
+    return [
+        (part[None] == numbers[:, None]).astype(leaf.dtype).reshape(numbers.shape + leaf.shape)
+        for part, leaf in zip(jnp.split(colors, bounds), leaves, strict=True)
+    ]
+
+
+def _flat_rows(batched: Leaves, like: Leaves) -> Array:
+    """Batches of leaves as one matrix with a row per batch entry."""
+    flat = [one.reshape(one.shape[0], size_of(leaf)) for one, leaf in zip(batched, like, strict=True)]
+    return flat[0] if len(flat) == 1 else jnp.concatenate(flat, axis=1)
+
+
+def _in_chunks(
+    rows: Callable[[Int[Array, " k"]], Array], num_colors: int, chunk: int | None
+) -> Inexact[Array, "num_colors length"]:
+    """All rows of `B`, at most `chunk` at a time."""
+    if chunk is None or chunk >= num_colors:
+        return rows(jnp.arange(num_colors, dtype=jnp.int32))
+    chunks = -(-num_colors // chunk)
+    # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
+    numbers = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
+    stacked = jax.lax.map(rows, numbers)
+    return stacked.reshape(chunks * chunk, -1)[:num_colors]

@@ -1,0 +1,266 @@
+"""Conditionals and loops."""
+
+import operator
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from asdex import Dependence, Equation, register, Value
+from asdex.detection import Known, Probe, scan_arity
+
+
+_FOLLOWED_STEPS = 10_000
+"""Steps of a `while` with a known trip count that are followed one by one."""
+
+
+@register("cond")
+def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> Sequence[Value | Dependence]:
+    """Evaluates one of `branches`. A known index takes that branch; otherwise any may be taken."""
+    del index, operands
+    branches = eqn.params["branches"]
+    known = eqn.known(0)
+    if known is not None:
+        chosen = branches[int(np.clip(known, 0, len(branches) - 1))]
+        return eqn.interpret(chosen, eqn.operands[1:], eqn.needed)
+    results = [eqn.interpret(branch, eqn.operands[1:], eqn.needed) for branch in branches]
+    return [
+        reduce(operator.or_, (value.as_dependence(aval) for value in values))
+        for aval, *values in zip(eqn.out_avals, *results, strict=True)
+    ]
+
+
+@register("scan")
+def scan(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+    """Applies `jaxpr` to `(constants, carry, slices)`, once for each slice of the scanned operands.
+
+    The body is analysed once and its structure applied at each step. Where it uses values that are known at
+    each step, such as a loop counter in an index, it is analysed anew at each step instead.
+    """
+    del operands
+    num_consts, num_carry = scan_arity(eqn)
+    loop = _Loop(eqn, eqn.params["jaxpr"], eqn.operands, num_consts, num_carry)
+    length, backwards = eqn.params["length"], eqn.params["reverse"]
+    carry, outputs = loop.run(range(length - 1, -1, -1) if backwards else range(length))
+    shapes = [aval.shape for aval in eqn.out_avals[num_carry:]]
+    return [
+        *carry,
+        *(
+            _stack(column[::-1] if backwards else column, shape)
+            for column, shape in zip(outputs, shapes, strict=True)
+        ),
+    ]
+
+
+@register("while")
+def while_(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+    """Applies `body_jaxpr` to the carry until `cond_jaxpr` is false.
+
+    A trip count that depends on known values alone is followed. Otherwise any number of steps may be taken:
+    the results are the transitive closure of the body's structure.
+    """
+    split = eqn.params["cond_nconsts"]
+    body_consts = eqn.params["body_nconsts"]
+    num_carry = len(operands) - split - body_consts
+    loop = _Loop(eqn, eqn.params["body_jaxpr"], eqn.operands[split:], body_consts, num_carry)
+    steps = loop.known_trip_count(eqn.params["cond_jaxpr"], eqn.operands[:split])
+    results = loop.closure() if steps is None else loop.run(range(steps))[0]
+    if not all(result.is_none for result in results):
+        eqn.forbid("rev")
+    return results
+
+
+class _Part(NamedTuple):
+    """What one result of the body reads of the constants, of the carry and of the slices."""
+
+    consts: Dependence
+    carry: Dependence
+    slices: Dependence
+
+
+class _Loop:
+    """The body of a loop with its operands, and the structure of the body."""
+
+    def __init__(
+        self, eqn: Equation, body: Any, operands: Sequence[Value], num_consts: int, num_carry: int
+    ):
+        self.eqn, self.body, self.num_carry = eqn, body, num_carry
+        self.consts = list(operands[:num_consts])
+        self.initial = list(operands[num_consts : num_consts + num_carry])
+        self.scanned = list(operands[num_consts + num_carry :])
+        self.avals = [variable.aval for variable in getattr(body, "jaxpr", body).outvars]
+        self._analyse()
+
+    def _analyse(self) -> None:
+        """Find the carried values that stay known, and the body's structure in terms of the others."""
+        consts = [None if value.dependence is not None else value for value in self.consts]
+        scanned = [_probe(value) for value in self.scanned]
+        carried = [_probe(value) for value in self.initial]
+        # A carried value that is known but does not stay so is followed like one that is not known.
+        carried = [value if value is not None and value.known is not None else None for value in carried]
+        while True:
+            results = self.eqn.structure(self.body, [*consts, *carried, *scanned])
+            stays = [value.known is not None for value in results[: self.num_carry]]
+            lost = [old is not None and not stay for old, stay in zip(carried, stays, strict=True)]
+            if not any(lost):
+                break
+            carried = [None if gone else old for old, gone in zip(carried, lost, strict=True)]
+        self.kept = [value is not None for value in carried]
+        self.followed_consts = [value is None for value in consts]
+        self.followed_slices = [value is None for value in scanned]
+        self.varies = any(_asked(value) for value in (*carried, *scanned))
+        self.results = results
+
+    def run(self, order: Sequence[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
+        """The final carry, and for each further result of the body its dependences step by step."""
+        return self._interpreted(order) if self.varies else self._applied(order)
+
+    def _interpreted(self, order: Iterable[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
+        carry, outputs = self.initial, []
+        for number in order:
+            slices = [_slice(value, number) for value in self.scanned]
+            values = self.eqn.interpret(self.body, [*self.consts, *carry, *slices])
+            carry = values[: self.num_carry]
+            outputs.append(self._as_dependences(values)[self.num_carry :])
+        return self._as_dependences(carry), [list(column) for column in zip(*outputs, strict=True)]
+
+    def _applied(self, order: Sequence[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
+        parts = self._parts()
+        fixed = self._join(self.consts, self.followed_consts)
+        from_consts = [part.consts.substitute(fixed) for part in parts]
+        carry = self._as_dependences(self.initial)
+        outputs: list[list[Dependence]] = []
+        for number in order:
+            slices = self._join([_slice(v, number) for v in self.scanned], self.followed_slices)
+            joined = self._join_carry(carry)
+            results = [
+                start | part.carry.substitute(joined) | part.slices.substitute(slices)
+                for start, part in zip(from_consts, parts, strict=True)
+            ]
+            previous, carry = carry, results[: self.num_carry]
+            outputs.append(results[self.num_carry :])
+            if not any(self.followed_slices) and _unchanged(previous, carry, len(outputs)):
+                break
+        outputs.extend(outputs[-1:] * (len(order) - len(outputs)))
+        return carry, [list(column) for column in zip(*outputs, strict=True)]
+
+    def known_trip_count(self, condition: Any, consts: Sequence[Value]) -> int | None:
+        """The number of steps of a `while`, if its condition depends on known values alone."""
+        state = [
+            value if keep else Value.unknown()
+            for value, keep in zip(self.initial, self.kept, strict=True)
+        ]
+        for steps in range(_FOLLOWED_STEPS):
+            (proceed,) = self.eqn.interpret(condition, [*consts, *state])
+            if proceed.known is None:
+                return None
+            if not proceed.known.get():
+                return steps
+            state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
+        return None
+
+    def closure(self) -> list[Dependence]:
+        """The carry after any number of steps, none included."""
+        parts = self._parts()
+        fixed = self._join(self.consts, self.followed_consts)
+        initial = self._as_dependences(self.initial)
+        start = self._join_carry(
+            [
+                one | part.consts.substitute(fixed)
+                for one, part in zip(initial, parts, strict=True)
+            ]
+        )
+        reached = _transitive_closure(self._join_carry([part.carry for part in parts]))
+        result = reached.substitute(start)
+        results, offset = [], 0
+        for one, keep in zip(initial, self.kept, strict=True):
+            size = 0 if keep else one.size
+            window = slice(offset, offset + size)
+            results.append(one if keep else result.rearrange(lambda p, w=window: p[w]).reshape(one.shape))
+            offset += size
+        return results
+
+    def _parts(self) -> list[_Part]:
+        counts = (
+            self._count(self.consts, self.followed_consts, 0),
+            self._count(self.initial, [not keep for keep in self.kept], len(self.consts)),
+            self._count(self.scanned, self.followed_slices, len(self.consts) + self.num_carry),
+        )
+        a, b, c = (int(stop) for stop in np.cumsum(counts))
+        return [
+            _Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
+            for one in self._as_dependences(self.results)
+        ]
+
+    def _count(self, values: Sequence[Value], followed: Sequence[bool], first: int) -> int:
+        invars = getattr(self.body, "jaxpr", self.body).invars[first : first + len(values)]
+        sizes = [int(np.prod(variable.aval.shape, dtype=np.int64)) for variable in invars]
+        return sum(size for size, follow in zip(sizes, followed, strict=True) if follow)
+
+    def _join(self, values: Sequence[Value], followed: Sequence[bool]) -> Dependence:
+        chosen = [value.dependence for value, follow in zip(values, followed, strict=True) if follow]
+        return Dependence.join([one for one in chosen if one is not None])
+
+    def _join_carry(self, carry: Sequence[Dependence]) -> Dependence:
+        return Dependence.join([one for one, keep in zip(carry, self.kept, strict=True) if not keep])
+
+    def _as_dependences(self, values: Sequence[Value]) -> list[Dependence]:
+        return [value.as_dependence(aval) for value, aval in zip(values, self.avals, strict=False)]
+
+
+def _probe(value: Value) -> Value | None:
+    """What the analysis of a body may assume of an operand that differs from step to step."""
+    if value.dependence is not None:
+        return None
+    return Value(None, None if value.known is None else Probe())
+
+
+def _asked(value: Value | None) -> bool:
+    return value is not None and isinstance(value.known, Probe) and value.known.asked
+
+
+def _slice(value: Value, number: int) -> Value:
+    dependence = value.dependence
+    if dependence is not None:
+        dependence = dependence.rearrange(lambda p: p[number])
+    return Value(dependence, None if value.known is None else Known.of(value.known.raw()[number]))
+
+
+def _stack(column: Sequence[Dependence], shape: tuple[int, ...]) -> Dependence:
+    if not column:
+        return Dependence.none(shape)
+    return Dependence.concatenate([one.reshape((1, *shape[1:])) for one in column])
+
+
+def _unchanged(previous: Sequence[Dependence], carry: Sequence[Dependence], steps: int) -> bool:
+    """Whether all further steps give the same; sets are compared only at powers of two."""
+    pairs = list(zip(previous, carry, strict=True))
+    if all(old.same_terms(new) for old, new in pairs):
+        return True
+    return steps & (steps - 1) == 0 and all(old.same_sets(new) for old, new in pairs)
+
+
+def _transitive_closure(structure: Dependence) -> Dependence:
+    """What each element of a carry can reach in any number of steps, itself included.
+
+    The elements of a strongly connected component reach the same set. Between components the closure of the
+    remaining acyclic graph is found by repeated squaring.
+    """
+    matrix = structure.to_csr(structure.size)
+    count, label = connected_components(matrix, connection="strong")
+    owners = np.repeat(label, np.diff(matrix.indptr))
+    edges = _boolean(owners, label[matrix.indices], (count, count))
+    reach = edges + sp.eye_array(count, dtype=np.bool_, format="csr")
+    while (longer := sp.csr_array(reach @ reach)).nnz > reach.nnz:
+        reach = longer
+    members = _boolean(label, np.arange(structure.size), (count, structure.size))
+    sets = sp.csr_array(reach @ members)
+    sets.sort_indices()
+    return Dependence.from_csr(sets, (count,)).take(label)
+
+
+def _boolean(rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]) -> sp.csr_array:
+    return sp.csr_array(sp.coo_array((np.ones(rows.size, np.bool_), (rows, cols)), shape=shape))

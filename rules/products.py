@@ -1,0 +1,62 @@
+"""Contractions."""
+
+import math
+
+import numpy as np
+import scipy.sparse as sp
+
+from asdex import Dependence, Equation, register
+
+
+@register("dot_general")
+def dot_general(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dependence:
+    """Sums of products over contracted axes: result `(b, i, j)` reads `lhs[b, i, :]` and `rhs[b, j, :]`.
+
+    Where one factor is known, its zeros drop out: `[[1, 0], [0, 2]] @ x` is diagonal.
+    """
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = eqn.params["dimension_numbers"]
+    left = _Operand(eqn, 0, lhs, lhs_batch, lhs_contract)
+    right = _Operand(eqn, 1, rhs, rhs_batch, rhs_contract)
+    result = _contract(left, right) | _contract(right, left).rearrange(lambda p: p.swapaxes(1, 2))
+    return result.reshape(eqn.out_avals[0].shape)
+
+
+class _Operand:
+    """An operand as a `(batch, free, contracted)` array."""
+
+    def __init__(self, eqn: Equation, index: int, dependence: Dependence, batch, contract):
+        shape = dependence.shape
+        free = [axis for axis in range(len(shape)) if axis not in (*batch, *contract)]
+        self._order = (*batch, *free, *contract)
+        self.shape = tuple(math.prod(shape[axis] for axis in axes) for axes in (batch, free, contract))
+        self._eqn, self._index = eqn, index
+        self.dependence = dependence.rearrange(lambda p: p.transpose(self._order).reshape(self.shape))
+
+    def nonzero(self) -> np.ndarray | None:
+        """Where the operand can differ from zero; `None` for everywhere."""
+        value = self._eqn.known(self._index)
+        if value is None or (mask := value != 0).all():
+            return None
+        return mask.transpose(self._order).reshape(self.shape)
+
+
+def _contract(operand: _Operand, other: _Operand) -> Dependence:
+    """What `(batch, operand's free, other's free)` reads of `operand`."""
+    batch, free, contracted = operand.shape
+    others = other.shape[1]
+    shape = (batch, free, others)
+    if operand.dependence.is_none:
+        return Dependence.none(shape)
+    mask = other.nonzero()
+    if mask is None:
+        return operand.dependence.reduce([2]).reshape((batch, free, 1)).broadcast_to(shape)
+    b, j, k = np.nonzero(mask)
+    # Entry (b, j, k) of the mask links result (b, i, j) to element (b, i, k), for every i.
+    i = np.arange(free)[:, None]
+    results = ((b * free + i) * others + j).reshape(-1)
+    elements = ((b * free + i) * contracted + k).reshape(-1)
+    links = sp.coo_array(
+        (np.ones(results.size, np.bool_), (results, elements)),
+        shape=(math.prod(shape), batch * free * contracted),
+    )
+    return operand.dependence.through(sp.csr_array(links), shape)

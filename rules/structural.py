@@ -1,0 +1,132 @@
+"""Primitives that move, repeat or join elements without arithmetic."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from asdex import Dependence, Equation, register
+
+
+@register("reshape")
+def reshape(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependence:
+    """The elements in row-major order, in a new shape (of `operand` transposed by `dimensions`)."""
+    del sizes
+    dimensions = eqn.params.get("dimensions")
+    if dimensions is not None:
+        operand = operand.rearrange(lambda p: np.transpose(p, dimensions))
+    return operand.reshape(eqn.out_avals[0].shape)
+
+
+@register("squeeze", "expand_dims")
+def squeeze(eqn: Equation, operand: Dependence) -> Dependence:
+    """Removes or adds axes of length one."""
+    return operand.reshape(eqn.out_avals[0].shape)
+
+
+@register("broadcast_in_dim", "broadcast")
+def broadcast_in_dim(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependence:
+    """Axis `k` of the operand becomes axis `broadcast_dimensions[k]`; all others repeat it."""
+    del sizes
+    shape = eqn.out_avals[0].shape
+    offset = len(shape) - operand.ndim
+    axes = eqn.params.get("broadcast_dimensions", range(offset, len(shape)))
+    ones = [1] * len(shape)
+    for axis, size in zip(axes, operand.shape, strict=True):
+        ones[axis] = size
+    return operand.reshape(ones).broadcast_to(shape)
+
+
+@register("transpose")
+def transpose(eqn: Equation, operand: Dependence) -> Dependence:
+    """Axis `k` of the result is axis `permutation[k]` of the operand."""
+    return operand.rearrange(lambda p: np.transpose(p, eqn.params["permutation"]))
+
+
+@register("rev")
+def rev(eqn: Equation, operand: Dependence) -> Dependence:
+    """Reverses the axes in `dimensions`: `[a, b, c]` becomes `[c, b, a]`."""
+    return operand.rearrange(lambda p: np.flip(p, eqn.params["dimensions"]))
+
+
+@register("slice")
+def slice_(eqn: Equation, operand: Dependence) -> Dependence:
+    """`operand[start:limit:stride]` along every axis."""
+    start, limit = eqn.params["start_indices"], eqn.params["limit_indices"]
+    strides = eqn.params["strides"] or [1] * operand.ndim
+    window = tuple(map(slice, start, limit, strides))
+    return operand.rearrange(lambda p: p[window])
+
+
+@register("pad")
+def pad(eqn: Equation, operand: Dependence, value: Dependence) -> Dependence:
+    """Adds `low`, `high` and `interior` copies of a scalar along each axis; negative ones crop.
+
+    `pad([a, b], v, (1, 0, 1))` is `[v, a, v, b]`.
+    """
+
+    def positions(p: np.ndarray) -> np.ndarray:
+        for axis, (low, high, interior) in enumerate(eqn.params["padding_config"]):
+            size = p.shape[axis]
+            full = np.full(_replaced(p, axis, max(size * (interior + 1) - interior, 0)), -1, p.dtype)
+            np.moveaxis(full, axis, 0)[:: interior + 1] = np.moveaxis(p, axis, 0)
+            low_crop, high_crop = max(-low, 0), max(-high, 0)
+            full = np.moveaxis(full, axis, 0)[low_crop : full.shape[axis] - high_crop]
+            wide = np.full((max(low, 0) + len(full) + max(high, 0), *full.shape[1:]), -1, p.dtype)
+            wide[max(low, 0) : max(low, 0) + len(full)] = full
+            p = np.moveaxis(wide, 0, axis)
+        return p
+
+    result = operand.rearrange(positions)
+    if value.is_none:
+        return result
+    inside = positions(np.zeros(operand.shape, np.int32)) >= 0
+    return Dependence.where(inside, result, value.broadcast_to(inside.shape))
+
+
+def _replaced(array: np.ndarray, axis: int, size: int) -> tuple[int, ...]:
+    return (*array.shape[:axis], size, *array.shape[axis + 1 :])
+
+
+@register("concatenate")
+def concatenate(eqn: Equation, *operands: Dependence) -> Dependence:
+    """Joins the operands along `dimension`."""
+    return Dependence.concatenate(operands, eqn.params["dimension"])
+
+
+@register("split")
+def split(eqn: Equation, operand: Dependence) -> list[Dependence]:
+    """Cuts the operand into consecutive pieces of `sizes` along `axis`."""
+    axis = eqn.params["axis"]
+    bounds = np.cumsum([0, *eqn.params["sizes"]])
+    return [_part(operand, axis, slice(a, b)) for a, b in pairwise(bounds)]
+
+
+@register("stack")
+def stack(eqn: Equation, *operands: Dependence) -> Dependence:
+    """Joins the operands along a new axis."""
+    axis = eqn.params.get("axis", eqn.params.get("dimension", 0))
+    shape = list(operands[0].shape)
+    shape.insert(axis, 1)
+    return Dependence.concatenate([operand.reshape(shape) for operand in operands], axis)
+
+
+@register("unstack")
+def unstack(eqn: Equation, operand: Dependence) -> list[Dependence]:
+    """The slices of the operand along `axis`."""
+    axis = eqn.params.get("axis", eqn.params.get("dimension", 0))
+    return [
+        _part(operand, axis, slice(k, k + 1)).reshape(aval.shape)
+        for k, aval in enumerate(eqn.out_avals)
+    ]
+
+
+def _part(operand: Dependence, axis: int, window: slice) -> Dependence:
+    index = (*[slice(None)] * axis, window)
+    return operand.rearrange(lambda p: p[index])
+
+
+@register("tile")
+def tile(eqn: Equation, operand: Dependence) -> Dependence:
+    """Repeats the whole operand `reps[k]` times along axis `k`: `[a, b]` twice is `[a, b, a, b]`."""
+    reps = eqn.params.get("reps", eqn.params.get("repeats"))
+    return operand.rearrange(lambda p: np.tile(p, reps))

@@ -1,0 +1,12 @@
+"""Settings that every test shares."""
+
+import os
+
+from hypothesis import settings
+
+
+# A traced and compiled example takes as long as the compiler wants: no deadlines.
+# Failures in CI must be reproducible, so the examples are fixed there.
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")

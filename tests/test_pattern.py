@@ -1,0 +1,190 @@
+"""Sparsity patterns: construction, conversion, files, and life as a pytree."""
+
+import pickle
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, strategies as st
+from jax.experimental.sparse import BCOO
+
+import asdex
+
+
+def assert_same(pattern, other):
+    np.testing.assert_array_equal(pattern.rows, other.rows)
+    np.testing.assert_array_equal(pattern.cols, other.cols)
+    assert (pattern.shape, pattern.argnums) == (other.shape, other.argnums)
+    assert pattern.input_avals == other.input_avals
+
+
+@pytest.fixture
+def pattern():
+    return asdex.SparsityPattern.from_coo(
+        [1, 0, 1],
+        [0, 2, 2],
+        (3, 4),
+        argnums=(0, 2),
+        input_avals=(
+            jax.ShapeDtypeStruct((2,), jnp.float32),
+            jax.ShapeDtypeStruct((1, 2), jnp.bfloat16),
+        ),
+    )
+
+
+@st.composite
+def coordinates(draw):
+    m, n = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    pairs = draw(st.lists(st.tuples(st.integers(0, m - 1), st.integers(0, n - 1)), max_size=40))
+    entries = np.array(pairs, np.int64).reshape(-1, 2)
+    return entries[:, 0], entries[:, 1], (m, n)
+
+
+@given(coordinates())
+def test_from_coo_sorts_and_drops_duplicates(case):
+    rows, cols, shape = case
+    expected = np.zeros(shape, np.int8)
+    expected[rows, cols] = 1
+    pattern = asdex.SparsityPattern.from_coo(rows, cols, shape)
+    assert pattern.rows.dtype == pattern.cols.dtype == np.int32
+    assert pattern.nnz == expected.sum()
+    assert pattern.density == expected.mean()
+    dense = pattern.todense()
+    assert dense.dtype == np.int8
+    np.testing.assert_array_equal(dense, expected)
+    np.testing.assert_array_equal((pattern.rows, pattern.cols), np.nonzero(expected))
+
+
+@given(coordinates())
+def test_other_constructors_agree_with_from_coo(case):
+    rows, cols, shape = case
+    pattern = asdex.SparsityPattern.from_coo(rows, cols, shape)
+    assert_same(asdex.SparsityPattern.from_dense(pattern.todense()), pattern)
+    assert_same(asdex.SparsityPattern.from_bcoo(pattern.to_bcoo()), pattern)
+    assert_same(asdex.SparsityPattern.from_csr(pattern.indptr, pattern.indices, shape), pattern)
+    assert_same(asdex.SparsityPattern.from_coo(cols, rows, shape[::-1]), pattern.T)
+    assert_same(pattern.T.transpose(), pattern)
+
+
+@given(coordinates())
+def test_indptr_matches_scipy(case):
+    pattern = asdex.SparsityPattern.from_coo(*case)
+    reference = sp.csr_matrix(pattern.todense())
+    assert pattern.indptr.dtype == np.int32
+    np.testing.assert_array_equal(pattern.indptr, reference.indptr)
+    np.testing.assert_array_equal(pattern.indices, reference.indices)
+
+
+def test_from_csr_sorts_what_is_unsorted():
+    pattern = asdex.SparsityPattern.from_csr([0, 3, 3, 5], [2, 0, 2, 1, 1], (3, 3), argnums=1)
+    np.testing.assert_array_equal(pattern.todense(), [[1, 0, 1], [0, 0, 0], [0, 1, 0]])
+    assert pattern.nnz == 3 and pattern.argnums == 1
+
+
+def test_from_dense_counts_nan():
+    pattern = asdex.SparsityPattern.from_dense(jnp.array([[0.0, jnp.nan], [0.0, 2.0]]))
+    np.testing.assert_array_equal(pattern.todense(), [[0, 1], [0, 1]])
+
+
+def test_from_bcoo_drops_padding_and_keeps_stored_zeros():
+    indices = jnp.array([[1, 1], [2, 3], [0, 2], [2, 3]])
+    bcoo = BCOO((jnp.array([0.0, 9.0, 5.0, 9.0]), indices), shape=(2, 3))
+    np.testing.assert_array_equal(
+        asdex.SparsityPattern.from_bcoo(bcoo).todense(), [[0, 0, 1], [0, 1, 0]]
+    )
+
+
+def test_to_bcoo_holds_the_data_in_order(pattern):
+    bcoo = pattern.to_bcoo(jnp.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(bcoo.todense(), [[0, 0, 1, 0], [2, 0, 3, 0], [0, 0, 0, 0]])
+    assert bcoo.indices_sorted and bcoo.unique_indices
+    assert pattern.to_bcoo().dtype == jnp.int8
+    with pytest.raises(ValueError, match=r"shape \(3,\), one value per nonzero, got \(2,\)"):
+        pattern.to_bcoo(jnp.ones(2))
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (4, 0), (2, 2)])
+def test_empty_patterns(shape):
+    pattern = asdex.SparsityPattern.from_coo([], [], shape)
+    assert pattern.nnz == 0 and pattern.density == 0.0
+    assert pattern.T.shape == shape[::-1]
+    assert pattern.todense().shape == shape
+    np.testing.assert_array_equal(pattern.indptr, np.zeros(shape[0] + 1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "shape", "error", "message"),
+    [
+        ([0, 3], [0, 0], (3, 4), ValueError, r"`rows` must lie in \[0, 3\), got 3 at position 1"),
+        ([0], [-1], (3, 4), ValueError, r"`cols` must lie in \[0, 4\), got -1"),
+        ([0, 1], [0], (3, 4), ValueError, "same length, got 2 and 1"),
+        ([0.5], [0], (3, 4), TypeError, "integers, got dtype float64"),
+        ([[0]], [0], (3, 4), ValueError, "one-dimensional"),
+        ([0], [0], (2**31, 1), ValueError, r"2147483647, the largest int32 index"),
+        ([0], [0], (-1, 1), ValueError, "two sizes from 0"),
+    ],
+)
+def test_from_coo_refuses(rows, cols, shape, error, message):
+    with pytest.raises(error, match=message):
+        asdex.SparsityPattern.from_coo(rows, cols, shape)
+
+
+@pytest.mark.parametrize("indptr", [[0, 2], [1, 1, 2], [0, 1, 3], [0, 3, 2]])
+def test_from_csr_refuses_a_wrong_indptr(indptr):
+    with pytest.raises(ValueError, match="`indptr` must rise from 0 to 2"):
+        asdex.SparsityPattern.from_csr(indptr, [0, 1], (2, 2))
+
+
+def test_from_dense_and_from_bcoo_refuse_other_ranks():
+    with pytest.raises(ValueError, match=r"2-D array, got shape \(3,\)"):
+        asdex.SparsityPattern.from_dense(np.ones(3))
+    batched = BCOO.fromdense(jnp.ones((2, 3)), n_batch=1)
+    with pytest.raises(ValueError, match="n_batch=1"):
+        asdex.SparsityPattern.from_bcoo(batched)
+
+
+@pytest.mark.parametrize("name", ["pattern.npz", "pattern"])
+def test_save_and_load(pattern, tmp_path, name):
+    pattern.save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["pattern.npz"]
+    assert_same(asdex.SparsityPattern.load(tmp_path / name), pattern)
+
+
+def test_load_keeps_an_integer_argnums(tmp_path):
+    asdex.SparsityPattern.from_coo([0], [0], (1, 1), argnums=3).save(tmp_path / "p")
+    assert asdex.SparsityPattern.load(tmp_path / "p").argnums == 3
+
+
+def test_pickle_and_equinox_serialisation(pattern, tmp_path):
+    assert_same(pickle.loads(pickle.dumps(pattern)), pattern)
+    eqx.tree_serialise_leaves(tmp_path / "leaves.eqx", pattern)
+    assert_same(eqx.tree_deserialise_leaves(tmp_path / "leaves.eqx", pattern), pattern)
+
+
+def test_is_a_pytree_of_two_index_arrays(pattern):
+    leaves, treedef = jax.tree.flatten(pattern)
+    assert len(leaves) == 2
+    assert_same(jax.tree.unflatten(treedef, leaves), pattern)
+    jax.tree.unflatten(treedef, [None, object()])
+    assert "rows=None" in repr(jax.tree.map(lambda _: None, pattern))
+
+
+def test_passes_through_compiled_functions(pattern):
+    def column_sums(p, data):
+        assert p.nnz == 3 and repr(p).startswith("SparsityPattern(3×4, nnz=3")
+        assert str(p) == repr(p)  # no picture of unknown indices
+        return p, p.to_bcoo(data).todense().sum(0)
+
+    for compiled in (jax.jit(column_sums), eqx.filter_jit(column_sums)):
+        result, sums = compiled(pattern, jnp.array([1.0, 2.0, 3.0]))
+        assert_same(result, pattern)
+        np.testing.assert_array_equal(sums, [2, 0, 4, 0])
+
+
+def test_compares_and_hashes_by_identity(pattern):
+    twin = asdex.SparsityPattern.from_dense(pattern.todense())
+    assert pattern == pattern and pattern != twin
+    assert len({pattern, twin, pattern}) == 2
