@@ -1,0 +1,164 @@
+"""Checks for those who write sparsity rules: a pattern against automatic differentiation itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from ._arguments import differentiated, Inputs, is_floating, size_of, substitute
+from ._errors import VerificationError
+from .detection import jacobian_sparsity
+
+
+class RuleReport(NamedTuple):
+    """What `check_rule` found.
+
+    - `detected`: boolean `(m, n)`, the detected pattern.
+    - `true`: boolean `(m, n)`, the union of the nonzeros at all points.
+    """
+
+    detected: Bool[np.ndarray, "m n"]
+    true: Bool[np.ndarray, "m n"]
+
+    @property
+    def excess(self) -> int:
+        """The number of entries that were detected but zero at all points."""
+        return int((self.detected & ~self.true).sum())
+
+    @property
+    def exact(self) -> bool:
+        """Whether the detected pattern is the union of the nonzeros."""
+        return self.excess == 0
+
+
+def check_rule(
+    fn: Callable[..., Any], *args: Any, points: int = 8, seed: int = 0, **options: Any
+) -> RuleReport:
+    """Compare the detected pattern of `fn` with the nonzeros of its derivative at random points.
+
+    All floating-point leaves of `args` are differentiated, by forward mode, or by reverse mode where `fn`
+    has no forward mode. The first point is `args`; the others are random, near `args` and far from them.
+    Derivatives that are not finite say nothing and are left out. A complex derivative counts as nonzero if
+    it is so for a real or an imaginary direction.
+
+    **Arguments:**
+
+    - `fn`: a function that calls the primitive, from arrays to an array or a pytree.
+    - `args`: arrays. Give integer arrays that the rule should know as closures of `fn`.
+    - `points`: the number of points.
+    - `seed`: of the random points.
+    - `options`: for `asdex.jacobian_sparsity`.
+
+    **Returns:**
+
+    An `asdex.testing.RuleReport`, whose `excess` counts the entries that were zero everywhere.
+
+    **Raises:**
+
+    `asdex.VerificationError` if an entry is missing, with its row and column.
+    """
+    argnums = tuple(i for i, arg in enumerate(args) if all(map(is_floating, jax.tree.leaves(arg))))
+    sparsity = jacobian_sparsity(fn, *args, argnums=argnums, **options)
+    detected = sparsity.todense().astype(bool)
+    inputs = differentiated(args, argnums)
+
+    def flat(*leaves: Any) -> list[Any]:
+        return jax.tree.leaves(fn(*substitute(args, argnums, inputs, leaves)))
+
+    true = np.zeros_like(detected)
+    rng = np.random.default_rng(seed)
+    for number in range(points):
+        leaves = [_near(leaf, number, rng) for leaf in inputs.leaves]
+        true |= _nonzeros(flat, leaves, detected.shape)
+    missing = np.argwhere(true & ~detected)
+    if len(missing):
+        row, col = (int(i) for i in missing[0])
+        raise VerificationError(
+            f"The pattern misses {len(missing)} entries: output {row} depends on input {col} "
+            f"({_place(inputs, col)}), but the rule says that it does not. {int(detected.sum())} entries were "
+            f"detected, {int(true.sum())} are nonzero."
+        )
+    return RuleReport(detected, true)
+
+
+def _near(leaf: Any, number: int, rng: np.random.Generator) -> jax.Array:
+    """The leaf itself, then in turn points near it, and points without regard to it."""
+    noise = rng.standard_normal(np.shape(leaf))
+    if jnp.issubdtype(leaf.dtype, np.complexfloating):
+        noise = noise + 1j * rng.standard_normal(np.shape(leaf))
+    value = np.asarray(leaf, dtype=noise.dtype)
+    moved = (value, value * (1 + 0.3 * noise), noise)[0 if number == 0 else 1 + number % 2]
+    return jnp.asarray(moved, leaf.dtype)
+
+
+def _nonzeros(
+    flat: Callable[..., list[Any]], leaves: Sequence[jax.Array], shape: tuple[int, int]
+) -> np.ndarray:
+    """Where the derivative is finite and not zero, as a boolean `(m, n)` array."""
+    try:
+        columns = [_push(flat, leaves, seeds) for seeds in _basis(leaves)]
+        parts = [part.T for part in columns]
+    except TypeError:
+        outputs = jax.eval_shape(flat, *leaves)
+        parts = [_pull(flat, leaves, seeds) for seeds in _basis(outputs)]
+    result = np.zeros(shape, bool)
+    for part in parts:
+        result |= np.isfinite(part) & (part != 0)
+    return result
+
+
+def _push(flat: Callable[..., list[Any]], leaves: Sequence[Any], seeds: list[Any]) -> np.ndarray:
+    tangents = jax.vmap(lambda *seed: jax.jvp(flat, tuple(leaves), seed)[1])(*seeds)
+    return _rows(tangents)
+
+
+def _pull(flat: Callable[..., list[Any]], leaves: Sequence[Any], seeds: list[Any]) -> np.ndarray:
+    _, pullback = jax.vjp(flat, *leaves)
+    return _rows(jax.vmap(lambda *seed: pullback(list(seed)))(*seeds))
+
+
+def _rows(batched: Sequence[Any]) -> np.ndarray:
+    """Batches of leaves as one matrix with a row per batch entry; leaves without tangents are zero."""
+    rows = []
+    for leaf in batched:
+        array = np.zeros(leaf.shape) if leaf.dtype == jax.dtypes.float0 else np.asarray(leaf)
+        rows.append(array.reshape(len(array), int(np.prod(array.shape[1:]))).astype(complex))
+    return np.concatenate(rows, axis=1)
+
+
+def _basis(leaves: Sequence[Any]) -> list[list[Any]]:
+    """All unit directions of the leaves, one batch; for complex leaves the imaginary ones too."""
+    sizes = [size_of(leaf) for leaf in leaves]
+    eye = np.eye(sum(sizes))
+    parts = np.split(eye, np.cumsum(sizes)[:-1], axis=1)
+    is_complex = any(jnp.issubdtype(leaf.dtype, np.complexfloating) for leaf in leaves)
+    return [
+        [
+            _direction(part * factor, leaf).reshape((len(eye), *leaf.shape))
+            for part, leaf in zip(parts, leaves, strict=True)
+        ]
+        for factor in ([1, 1j] if is_complex else [1])
+    ]
+
+
+def _direction(part: np.ndarray, leaf: Any) -> Any:
+    if jnp.issubdtype(leaf.dtype, np.complexfloating):
+        return jnp.asarray(part, leaf.dtype)
+    if jnp.issubdtype(leaf.dtype, np.inexact):
+        return jnp.asarray(part.real, leaf.dtype)
+    return np.zeros(part.shape, jax.dtypes.float0)
+
+
+def _place(inputs: Inputs, col: int) -> str:
+    """The name and index of an input."""
+    for path, aval in zip(inputs.paths, inputs.avals, strict=True):
+        if col < size_of(aval):
+            index = ", ".join(str(int(i)) for i in np.unravel_index(col, aval.shape)) if aval.shape else ""
+            return f"{path}, element [{index}]" if index else path
+        col -= size_of(aval)
+    raise IndexError(col)
