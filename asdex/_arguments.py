@@ -26,7 +26,9 @@ class Inputs(NamedTuple):
         return tuple(struct_of(leaf) for leaf in self.leaves)
 
 
-def sample_arguments(args: Sequence[Any], input_shape: int | Sequence[int] | None) -> tuple[Any, ...]:
+def sample_arguments(
+    args: Sequence[Any], input_shape: int | Sequence[int] | None
+) -> tuple[Any, ...]:
     """The sample arguments of a call, from `args` or from the keyword `input_shape`.
 
     **Raises:**
@@ -84,7 +86,9 @@ def differentiated(args: Sequence[Any], argnums: Argnums) -> Inputs:
     return Inputs([leaf for _, leaf in with_paths], tree, paths)
 
 
-def substitute(args: Sequence[Any], argnums: Argnums, inputs: Inputs, leaves: Sequence[Any]) -> list:
+def substitute(
+    args: Sequence[Any], argnums: Argnums, inputs: Inputs, leaves: Sequence[Any]
+) -> list:
     """`args` with the leaves of the differentiated arguments replaced."""
     result = list(args)
     chosen = jtu.tree_unflatten(inputs.tree, leaves)
@@ -158,7 +162,7 @@ def check_inputs(
         if size != n:
             raise ValueError(
                 f"Expected {n} differentiated inputs, the columns of the pattern, got {size} in "
-                f"{', '.join(f'{p} {a.shape}' for p, a in zip(inputs.paths, inputs.avals, strict=True))}. {remedy}"
+                f"{', '.join(map(str, (aval.shape for aval in inputs.avals)))}. {remedy}"
             )
         return
     if (tree is not None and inputs.tree != tree) or len(inputs.leaves) != len(expected):
@@ -169,6 +173,10 @@ def check_inputs(
         )
     for path, got, want in zip(inputs.paths, inputs.avals, expected, strict=True):
         if got.shape != want.shape:
-            raise ValueError(f"Expected {path} of shape {want.shape}, got shape {got.shape}. {remedy}")
+            raise ValueError(
+                f"Expected {path} of shape {want.shape}, got shape {got.shape}. {remedy}"
+            )
         if got.dtype != want.dtype:
-            raise TypeError(f"Expected {path} of dtype {want.dtype}, got dtype {got.dtype}. {remedy}")
+            raise TypeError(
+                f"Expected {path} of dtype {want.dtype}, got dtype {got.dtype}. {remedy}"
+            )

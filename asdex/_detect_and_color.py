@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from ._arguments import sample_arguments
 from .coloring import (
-    ColoredPattern,
     color_jacobian,
+    ColoredPattern,
     hessian_coloring_from_sparsity,
     HessianMode,
     jacobian_coloring_from_sparsity,
@@ -64,7 +64,9 @@ def jacobian_coloring(
     if mode not in (None, "auto"):
         return jacobian_coloring_from_sparsity(detection.sparsity, mode=mode, symmetric=symmetric)
     allowed = [one for one in ("fwd", "rev") if one not in detection.unsupported_modes]
-    return color_jacobian(detection.sparsity, symmetric=symmetric, allowed=allowed or ["fwd", "rev"])
+    return color_jacobian(
+        detection.sparsity, symmetric=symmetric, allowed=allowed or ["fwd", "rev"]
+    )
 
 
 def hessian_coloring(

@@ -13,21 +13,8 @@ from jax.extend.core import Literal
 
 CALL_PRIMITIVES: Final = frozenset(
     {
-        "jit",
-        "pjit",
-        "closed_call",
-        "core_call",
-        "core_closed_call",
-        "eval_jaxpr",
-        "checkpoint",
-        "remat",
-        "remat2",
-        "call_hi_primitive",
-        "custom_lin_call",
-        "custom_vmap_call",
-        "name_call",
-        "xla_call",
-        "xla_pmap_call",
+        *("jit", "pjit", "closed_call", "core_call", "core_closed_call", "eval_jaxpr"),
+        *("checkpoint", "remat", "remat2", "call_hi_primitive", "custom_vmap_call"),
     }
 )
 """Primitives that do no more than evaluate the one jaxpr in their parameters on their operands.
@@ -35,7 +22,9 @@ CALL_PRIMITIVES: Final = frozenset(
 A whitelist: a `scan` without scanned inputs has the same signature as a call.
 """
 
-CALLBACK_PRIMITIVES: Final = frozenset({"pure_callback", "io_callback", "debug_callback", "ffi_call"})
+CALLBACK_PRIMITIVES: Final = frozenset(
+    {"pure_callback", "io_callback", "debug_callback", "ffi_call"}
+)
 """Primitives that run code from outside the program, which detection never runs by itself."""
 
 

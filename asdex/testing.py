@@ -80,8 +80,8 @@ def check_rule(
         row, col = (int(i) for i in missing[0])
         raise VerificationError(
             f"The pattern misses {len(missing)} entries: output {row} depends on input {col} "
-            f"({_place(inputs, col)}), but the rule says that it does not. {int(detected.sum())} entries were "
-            f"detected, {int(true.sum())} are nonzero."
+            f"({_place(inputs, col)}), but the rule says that it does not. {int(detected.sum())} entries "
+            f"were detected, {int(true.sum())} are nonzero."
         )
     return RuleReport(detected, true)
 
@@ -150,7 +150,7 @@ def _direction(part: np.ndarray, leaf: Any) -> Any:
     if jnp.issubdtype(leaf.dtype, np.complexfloating):
         return jnp.asarray(part, leaf.dtype)
     if jnp.issubdtype(leaf.dtype, np.inexact):
-        return jnp.asarray(part.real, leaf.dtype)
+        return jnp.asarray(np.real(part), leaf.dtype)
     return np.zeros(part.shape, jax.dtypes.float0)
 
 
@@ -158,7 +158,11 @@ def _place(inputs: Inputs, col: int) -> str:
     """The name and index of an input."""
     for path, aval in zip(inputs.paths, inputs.avals, strict=True):
         if col < size_of(aval):
-            index = ", ".join(str(int(i)) for i in np.unravel_index(col, aval.shape)) if aval.shape else ""
+            index = (
+                ", ".join(str(int(i)) for i in np.unravel_index(col, aval.shape))
+                if aval.shape
+                else ""
+            )
             return f"{path}, element [{index}]" if index else path
         col -= size_of(aval)
     raise IndexError(col)

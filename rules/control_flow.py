@@ -100,7 +100,9 @@ class _Loop:
         scanned = [_probe(value) for value in self.scanned]
         carried = [_probe(value) for value in self.initial]
         # A carried value that is known but does not stay so is followed like one that is not known.
-        carried = [value if value is not None and value.known is not None else None for value in carried]
+        carried = [
+            value if value is not None and value.known is not None else None for value in carried
+        ]
         while True:
             results = self.eqn.structure(self.body, [*consts, *carried, *scanned])
             stays = [value.known is not None for value in results[: self.num_carry]]
@@ -168,10 +170,7 @@ class _Loop:
         fixed = self._join(self.consts, self.followed_consts)
         initial = self._as_dependences(self.initial)
         start = self._join_carry(
-            [
-                one | part.consts.substitute(fixed)
-                for one, part in zip(initial, parts, strict=True)
-            ]
+            [one | part.consts.substitute(fixed) for one, part in zip(initial, parts, strict=True)]
         )
         reached = _transitive_closure(self._join_carry([part.carry for part in parts]))
         result = reached.substitute(start)
@@ -179,7 +178,9 @@ class _Loop:
         for one, keep in zip(initial, self.kept, strict=True):
             size = 0 if keep else one.size
             window = slice(offset, offset + size)
-            results.append(one if keep else result.rearrange(lambda p, w=window: p[w]).reshape(one.shape))
+            results.append(
+                one if keep else result.rearrange(lambda p, w=window: p[w]).reshape(one.shape)
+            )
             offset += size
         return results
 
@@ -201,11 +202,15 @@ class _Loop:
         return sum(size for size, follow in zip(sizes, followed, strict=True) if follow)
 
     def _join(self, values: Sequence[Value], followed: Sequence[bool]) -> Dependence:
-        chosen = [value.dependence for value, follow in zip(values, followed, strict=True) if follow]
+        chosen = [
+            value.dependence for value, follow in zip(values, followed, strict=True) if follow
+        ]
         return Dependence.join([one for one in chosen if one is not None])
 
     def _join_carry(self, carry: Sequence[Dependence]) -> Dependence:
-        return Dependence.join([one for one, keep in zip(carry, self.kept, strict=True) if not keep])
+        return Dependence.join(
+            [one for one, keep in zip(carry, self.kept, strict=True) if not keep]
+        )
 
     def _as_dependences(self, values: Sequence[Value]) -> list[Dependence]:
         return [value.as_dependence(aval) for value, aval in zip(values, self.avals, strict=False)]
@@ -253,7 +258,8 @@ def _transitive_closure(structure: Dependence) -> Dependence:
     count, label = connected_components(matrix, connection="strong")
     owners = np.repeat(label, np.diff(matrix.indptr))
     edges = _boolean(owners, label[matrix.indices], (count, count))
-    reach = edges + sp.eye_array(count, dtype=np.bool_, format="csr")
+    everyone = np.arange(count)
+    reach = edges + _boolean(everyone, everyone, (count, count))
     while (longer := sp.csr_array(reach @ reach)).nnz > reach.nnz:
         reach = longer
     members = _boolean(label, np.arange(structure.size), (count, structure.size))

@@ -14,7 +14,7 @@ elementwise(
     *("sin", "cos", "tan", "asin", "acos", "atan"),
     *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
     *("erf", "erfc", "erf_inv", "lgamma", "digamma", "bessel_i0e", "bessel_i1e"),
-    *("convert_element_type", "reduce_precision", "copy", "copy_p", "tie_in"),
+    *("convert_element_type", "reduce_precision", "copy"),
     # several operands
     *("add", "add_any", "sub", "max", "min", "pow", "atan2", "complex", "rem", "nextafter"),
     *("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "polygamma", "zeta"),

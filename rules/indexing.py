@@ -34,7 +34,9 @@ def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependenc
 
 @register("scatter", "scatter-add", "scatter_add", "scatter_sub", "scatter-sub")
 @register("scatter-mul", "scatter_mul", "scatter-min", "scatter_min", "scatter-max", "scatter_max")
-def scatter(eqn: Equation, operand: Dependence, indices: Dependence, updates: Dependence) -> Dependence:
+def scatter(
+    eqn: Equation, operand: Dependence, indices: Dependence, updates: Dependence
+) -> Dependence:
     """Combines a window of the operand with an update for each index vector.
 
     Each element reads itself and all updates that land on it; a plain `scatter` overwrites, so elements
@@ -49,11 +51,19 @@ def scatter(eqn: Equation, operand: Dependence, indices: Dependence, updates: De
     written = _written(operand.shape, updates, targets)
     if known is None:
         return operand | written.mix(numbers.scatter_dims_to_operand_dims)
-    if eqn.name == "scatter":
+    if _overwrites(eqn):
         hit = np.zeros(operand.size, np.bool_)
         hit[targets[targets >= 0]] = True
         operand = operand.keep(~hit.reshape(operand.shape))
     return operand | written
+
+
+def _overwrites(eqn: Equation) -> bool:
+    """Whether updates replace elements. `x.at[i].apply(f)` is a `scatter` too, with another combiner."""
+    if eqn.name != "scatter":
+        return False
+    combiner = eqn.params.get("update_jaxpr")
+    return combiner is None or combiner.outvars[0] is combiner.invars[1]
 
 
 def _written(shape: tuple[int, ...], updates: Dependence, targets: np.ndarray) -> Dependence:
@@ -106,11 +116,11 @@ def _scatter_targets(
     absent = {*numbers.inserted_window_dims, *numbers.operand_batching_dims}
     slice_sizes = tuple(1 if axis in absent else next(window) for axis in range(len(shape)))
     transposed = lax.GatherDimensionNumbers(
-        offset_dims=numbers.update_window_dims,
-        collapsed_slice_dims=numbers.inserted_window_dims,
-        start_index_map=numbers.scatter_dims_to_operand_dims,
-        operand_batching_dims=numbers.operand_batching_dims,
-        start_indices_batching_dims=numbers.scatter_indices_batching_dims,
+        offset_dims=tuple(numbers.update_window_dims),
+        collapsed_slice_dims=tuple(numbers.inserted_window_dims),
+        start_index_map=tuple(numbers.scatter_dims_to_operand_dims),
+        operand_batching_dims=tuple(numbers.operand_batching_dims),
+        start_indices_batching_dims=tuple(numbers.scatter_indices_batching_dims),
     )
     if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
         mode = _FILL
@@ -124,7 +134,9 @@ def dynamic_slice(eqn: Equation, operand: Dependence, *starts: Dependence) -> De
     sizes = eqn.params["slice_sizes"]
     known = _window_starts(eqn, operand.shape, sizes, first=1)
     operand = operand.mix([axis for axis, start in enumerate(known) if start is None])
-    window = tuple(slice(start or 0, (start or 0) + n) for start, n in zip(known, sizes, strict=True))
+    window = tuple(
+        slice(start or 0, (start or 0) + n) for start, n in zip(known, sizes, strict=True)
+    )
     return operand.rearrange(lambda p: p[window])
 
 

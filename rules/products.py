@@ -28,9 +28,13 @@ class _Operand:
         shape = dependence.shape
         free = [axis for axis in range(len(shape)) if axis not in (*batch, *contract)]
         self._order = (*batch, *free, *contract)
-        self.shape = tuple(math.prod(shape[axis] for axis in axes) for axes in (batch, free, contract))
+        self.shape = tuple(
+            math.prod(shape[axis] for axis in axes) for axes in (batch, free, contract)
+        )
         self._eqn, self._index = eqn, index
-        self.dependence = dependence.rearrange(lambda p: p.transpose(self._order).reshape(self.shape))
+        self.dependence = dependence.rearrange(
+            lambda p: p.transpose(self._order).reshape(self.shape)
+        )
 
     def nonzero(self) -> np.ndarray | None:
         """Where the operand can differ from zero; `None` for everywhere."""

@@ -67,7 +67,9 @@ def pad(eqn: Equation, operand: Dependence, value: Dependence) -> Dependence:
     def positions(p: np.ndarray) -> np.ndarray:
         for axis, (low, high, interior) in enumerate(eqn.params["padding_config"]):
             size = p.shape[axis]
-            full = np.full(_replaced(p, axis, max(size * (interior + 1) - interior, 0)), -1, p.dtype)
+            full = np.full(
+                _replaced(p, axis, max(size * (interior + 1) - interior, 0)), -1, p.dtype
+            )
             np.moveaxis(full, axis, 0)[:: interior + 1] = np.moveaxis(p, axis, 0)
             low_crop, high_crop = max(-low, 0), max(-high, 0)
             full = np.moveaxis(full, axis, 0)[low_crop : full.shape[axis] - high_crop]
@@ -128,5 +130,5 @@ def _part(operand: Dependence, axis: int, window: slice) -> Dependence:
 @register("tile")
 def tile(eqn: Equation, operand: Dependence) -> Dependence:
     """Repeats the whole operand `reps[k]` times along axis `k`: `[a, b]` twice is `[a, b, a, b]`."""
-    reps = eqn.params.get("reps", eqn.params.get("repeats"))
+    reps = eqn.params["reps"]
     return operand.rearrange(lambda p: np.tile(p, reps))

@@ -125,7 +125,11 @@ class _Convolution:
         group_channels = self.kernel_shape[1]
         entry = np.arange(self.entries)[:, None]
         results = (entry * self.shape[1] + output)[..., None] * self.sites + np.arange(self.sites)
-        read = self.batch_of[:, output] * channels + self.group_of[:, output] * group_channels + channel
+        read = (
+            self.batch_of[:, output] * channels
+            + self.group_of[:, output] * group_channels
+            + channel
+        )
         place = np.broadcast_to(self.places[:, tap].T, results.shape)
         inside = place >= 0
         return self._through(x, results[inside], (read[..., None] * places + place)[inside])
@@ -222,4 +226,6 @@ def _links(
 ) -> sp.csr_array:
     """The boolean matrix that links each result to the elements that it reads."""
     data = np.ones(results.size, np.bool_)
-    return sp.csr_array(sp.coo_array((data, (results, elements)), shape=(num_results, num_elements)))
+    return sp.csr_array(
+        sp.coo_array((data, (results, elements)), shape=(num_results, num_elements))
+    )

@@ -1,6 +1,6 @@
 from ._api import (
-    _best_jacobian_coloring as color_jacobian,
     color_cols as color_cols,
+    color_jacobian as color_jacobian,
     color_rows as color_rows,
     color_symmetric as color_symmetric,
     hessian_coloring_from_sparsity as hessian_coloring_from_sparsity,

@@ -85,7 +85,7 @@ def jacobian_coloring_from_sparsity(
     pattern = as_pattern(sparsity)
     known = _check_mode(mode, get_args(JacobianMode), "Jacobian")
     allowed = ("fwd", "rev") if known == "auto" else (known,)
-    return _best_jacobian_coloring(pattern, symmetric=symmetric, allowed=allowed)
+    return color_jacobian(pattern, symmetric=symmetric, allowed=allowed)
 
 
 def hessian_coloring_from_sparsity(
@@ -120,7 +120,7 @@ def hessian_coloring_from_sparsity(
     return colored
 
 
-def _best_jacobian_coloring(
+def color_jacobian(
     sparsity: SparsityPattern, *, symmetric: bool = False, allowed: Sequence[str] = ("fwd", "rev")
 ) -> ColoredPattern:
     """Color for whichever of the `allowed` modes ("fwd", "rev") needs fewest colors."""

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
-from ._index_sets import IndexSets
+from ._index_sets import dimensions, IndexSets
 from ._terms import compact, gather_sets, merge_into, Term, term_entries
 
 
@@ -51,7 +51,7 @@ class Dependence:
     @staticmethod
     def from_csr(matrix: sp.csr_array, shape: Sequence[int]) -> Dependence:
         """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`."""
-        rows = np.arange(matrix.shape[0], dtype=np.int32).reshape(tuple(shape))
+        rows = np.arange(dimensions(matrix)[0], dtype=np.int32).reshape(tuple(shape))
         rows = np.where(np.diff(matrix.indptr).reshape(rows.shape) > 0, rows, np.int32(-1))
         return Dependence(shape, [Term(rows, IndexSets.from_csr(matrix))] if matrix.nnz else [])
 
@@ -158,7 +158,9 @@ class Dependence:
         axis %= self.ndim
         result, step = self, 1
         while step < self.shape[axis]:
-            result = result | result.rearrange(lambda p, s=step: _shift(p, axis, -s if reverse else s))
+            result = result | result.rearrange(
+                lambda p, s=step: _shift(p, axis, -s if reverse else s)
+            )
             step *= 2
         return result
 
@@ -170,7 +172,7 @@ class Dependence:
         - `matrix`: boolean `(results, self.size)` matrix.
         - `shape`: the shape of the results; `(results,)` by default.
         """
-        count = matrix.shape[0]
+        count, _ = dimensions(matrix)
         owners = np.repeat(np.arange(count, dtype=np.int32), np.diff(matrix.indptr))
         terms: list[Term] = []
         for term in self.terms:
@@ -324,5 +326,3 @@ def _shift(positions: NDArray, axis: int, step: int) -> NDArray:
     source[axis] = slice(None, -step) if step > 0 else slice(-step, None)
     result[tuple(target)] = positions[tuple(source)]
     return result
-
-

@@ -158,7 +158,10 @@ def _evaluate(interpreter: Interpreter, traced: Traced, argnums: Argnums) -> Spa
             operands[position] = Value(seed, None)
     results = interpreter.run(traced.jaxpr, operands)
     outputs = Dependence.join(
-        [value.as_dependence(aval) for value, aval in zip(results, traced.output_avals, strict=True)]
+        [
+            value.as_dependence(aval)
+            for value, aval in zip(results, traced.output_avals, strict=True)
+        ]
     )
     matrix = outputs.to_csr(n)
     return SparsityPattern.from_csr(
@@ -186,4 +189,6 @@ def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:
 
 def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        raise ValueError(f"Expected `{name}` to be one of {', '.join(map(repr, allowed))}, got {value!r}.")
+        raise ValueError(
+            f"Expected `{name}` to be one of {', '.join(map(repr, allowed))}, got {value!r}."
+        )

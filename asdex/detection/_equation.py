@@ -28,7 +28,9 @@ class DerivationFailed(Exception):
 class Equation:
     """One equation of a jaxpr, as rules see it."""
 
-    def __init__(self, eqn: Any, operands: Sequence[Value], needed: Sequence[bool], interpreter: Interpreter):
+    def __init__(
+        self, eqn: Any, operands: Sequence[Value], needed: Sequence[bool], interpreter: Interpreter
+    ):
         self._eqn = eqn
         self._interpreter = interpreter
         self.operands = tuple(operands)
@@ -122,7 +124,9 @@ class Equation:
         """
         avals = [variable.aval for variable in open_jaxpr(jaxpr).invars]
         followed = [operand is None for operand in operands]
-        sizes = [size_of(aval) if follow else 0 for aval, follow in zip(avals, followed, strict=True)]
+        sizes = [
+            size_of(aval) if follow else 0 for aval, follow in zip(avals, followed, strict=True)
+        ]
         offsets = np.cumsum([0, *sizes])
         seeds: list[Value] = []
         for aval, offset, operand in zip(avals, offsets[:-1], operands, strict=True):
@@ -151,7 +155,9 @@ class Equation:
         values = [*primals, *(Value(self.operands[i].dependence, None) for i in moving)]
         with self._interpreter.deriving(self._eqn):
             results = self._interpreter.run(jaxpr, values)
-        return [value.as_dependence(aval) for value, aval in zip(results, self.out_avals, strict=True)]
+        return [
+            value.as_dependence(aval) for value, aval in zip(results, self.out_avals, strict=True)
+        ]
 
     def derive_reverse(self) -> list[Dependence]:
         """The structure of `jax.vjp` of this equation, transposed.
@@ -184,7 +190,9 @@ class Equation:
             transposed.sort_indices()
             for source, (start, stop) in zip(sources, pairwise(offsets), strict=True):
                 rows = transposed[int(start) : int(stop)]
-                results[source] = results[source] | operand.through(rows, self.out_avals[source].shape)
+                results[source] = results[source] | operand.through(
+                    rows, self.out_avals[source].shape
+                )
         return results
 
     def forbid(self, mode: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Final
+from typing import cast, Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -48,7 +48,7 @@ class IndexSets:
     @staticmethod
     def from_csr(matrix: sp.csr_array) -> IndexSets:
         indptr = matrix.indptr.astype(np.int64)
-        return IndexSets(*matrix.shape, indptr, matrix.indices.astype(np.int32))
+        return IndexSets(*dimensions(matrix), indptr, matrix.indices.astype(np.int32))
 
     @staticmethod
     def concatenate(pools: Sequence[IndexSets]) -> IndexSets:
@@ -81,10 +81,17 @@ class IndexSets:
         """The pool as a boolean `(count, width)` matrix."""
         shape = (self.count, self.width)
         if self.indptr is None:
-            return sp.csr_array(sp.eye_array(*shape, dtype=np.bool_, format="csr"))
+            everyone = np.arange(self.count)
+            return pairs_to_csr(everyone, everyone, shape)
         assert self.indices is not None
         data = np.ones(self.indices.size, np.bool_)
         return sp.csr_array((data, self.indices, self.indptr), shape=shape)
+
+
+def dimensions(matrix: sp.csr_array) -> tuple[int, int]:
+    """The shape of a matrix (SciPy's annotations allow it to be unknown)."""
+    rows, columns = cast(tuple[int, int], matrix.shape)
+    return rows, columns
 
 
 def pairs_to_csr(owners: NDArray, items: NDArray, shape: tuple[int, int]) -> sp.csr_array:
@@ -101,18 +108,19 @@ def boolean_product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
     Boolean data keep SciPy's sums boolean, where an 8-bit sum would wrap to zero. Nearly dense factors go
     through BLAS, whose sums of ones are positive whenever there is a term.
     """
-    (m, k), n = left.shape, right.shape[1]
+    (m, k), (_, n) = dimensions(left), dimensions(right)
     small = max(m * k, k * n, m * n) <= _DENSE_PRODUCT_CELLS
     if small and min(_fill(left), _fill(right)) > _DENSE_PRODUCT_FILL:
         dense = left.astype(np.float32).toarray() @ right.astype(np.float32).toarray()
         return sp.csr_array(dense > 0)
-    product = left @ right
+    product = sp.csr_array(left @ right)
     product.sort_indices()
     return product
 
 
 def _fill(matrix: sp.csr_array) -> float:
-    cells = matrix.shape[0] * matrix.shape[1]
+    rows, columns = dimensions(matrix)
+    cells = rows * columns
     return matrix.nnz / cells if cells else 0.0
 
 
@@ -134,7 +142,7 @@ def unique_keys(columns: list[NDArray]) -> tuple[NDArray[np.int64], NDArray[np.i
 def unique_rows(matrix: sp.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Group equal rows of a canonical boolean matrix; the same contract as `unique_keys`."""
     lengths = np.diff(matrix.indptr)
-    codes = _mix(np.arange(1, matrix.shape[1] + 1, dtype=np.uint64))[matrix.indices]
+    codes = _mix(np.arange(1, dimensions(matrix)[1] + 1, dtype=np.uint64))[matrix.indices]
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes, dtype=np.uint64)])
     keys = sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
     grouped = unique_keys([keys, lengths])

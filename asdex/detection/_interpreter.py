@@ -91,7 +91,9 @@ class Interpreter:
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
         hidden = self.values == "ignore" and np.ndim(value) > 0 and is_floating_array(value)
-        return Value.unknown() if hidden or isinstance(value, Tracer) else Value(None, Known.of(value))
+        return (
+            Value.unknown() if hidden or isinstance(value, Tracer) else Value(None, Known.of(value))
+        )
 
     def _evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
         inner = call_jaxpr(eqn)
@@ -195,7 +197,9 @@ class Interpreter:
 def _live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
     """The equations that the wanted results need, in order: dead code is never evaluated."""
     live = {
-        atom for atom, want in zip(jaxpr.outvars, wanted, strict=True) if want and not is_literal(atom)
+        atom
+        for atom, want in zip(jaxpr.outvars, wanted, strict=True)
+        if want and not is_literal(atom)
     }
     steps: list[_Step] = []
     for eqn in reversed(jaxpr.eqns):

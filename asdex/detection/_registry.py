@@ -144,4 +144,3 @@ def _primitive_name(primitive: Any) -> str:
 
 def _describe(rule: Callable[..., Any]) -> str:
     return f"{rule.__module__}.{getattr(rule, '__qualname__', type(rule).__name__)}"
-

@@ -113,9 +113,7 @@ def _average_size(terms: Sequence[Term]) -> float:
     return total / max(1, terms[0].rows.size)
 
 
-def term_entries(
-    terms: Sequence[Term], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def term_entries(terms: Sequence[Term], count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """`indptr` and `indices` of the union of flat terms over `count` elements, sorted and unique."""
     if not terms:
         return np.zeros(count + 1, np.int64), np.zeros(0, np.int32)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.tree_util as jtu
 import numpy as np
+from jax.core import Tracer
 
 from .._arguments import Argnums, differentiated, Inputs, is_array, is_floating, may_change
 from .._scalar import split_aux
@@ -86,11 +87,14 @@ def _make_jaxpr(flat: Callable[..., Any], dynamic: list[Any], inputs: Inputs) ->
     try:
         return jax.make_jaxpr(flat, return_shape=True)(dynamic)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
-        shapes = ", ".join(f"{p}: {a.dtype}{list(a.shape)}" for p, a in zip(inputs.paths, inputs.avals, strict=True))
+        shapes = ", ".join(
+            f"{p}: {a.dtype}{list(a.shape)}"
+            for p, a in zip(inputs.paths, inputs.avals, strict=True)
+        )
         raise TypeError(
-            f"The function cannot be traced by jax for inputs {shapes}: {type(error).__name__}. asdex needs a "
-            "function that jax.jit accepts: replace Python control flow on array values by jax.numpy.where, "
-            "jax.lax.cond or jax.lax.while_loop, and NumPy calls by jax.numpy."
+            f"The function cannot be traced by jax for inputs {shapes}: {type(error).__name__}. asdex "
+            "needs a function that jax.jit accepts: replace Python control flow on array values by "
+            "jax.numpy.where, jax.lax.cond or jax.lax.while_loop, and NumPy calls by jax.numpy."
         ) from error
 
 
@@ -108,6 +112,6 @@ def _output_leaves(result: Any, has_aux: bool) -> tuple[list[Any], Any]:
 
 def _abstract(leaf: Any) -> Any:
     """Shape and dtype stand for the value; a Python number keeps its weak type."""
-    if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer):
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type)
     return leaf

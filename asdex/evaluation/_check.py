@@ -54,8 +54,14 @@ def check_jacobian_correctness(
         reference = (jax.jacrev if reverse else jax.jacfwd)(function)(flat_x)
         _compare_dense(data, coloring, reference, rtol, atol)
     elif _is_matvec(method):
-        product = _pullback(function, flat_x) if coloring.mode == "rev" else _pushforward(function, flat_x)
-        _compare_products(data, coloring, product, coloring.mode == "rev", num_probes, seed, rtol, atol)
+        product = (
+            _pullback(function, flat_x)
+            if coloring.mode == "rev"
+            else _pushforward(function, flat_x)
+        )
+        _compare_products(
+            data, coloring, product, coloring.mode == "rev", num_probes, seed, rtol, atol
+        )
 
 
 def check_hessian_correctness(
@@ -125,7 +131,9 @@ def _compare_products(
 ) -> None:
     sparsity = coloring.sparsity
     values = np.asarray(data)
-    sources, targets = (sparsity.rows, sparsity.cols) if transposed else (sparsity.cols, sparsity.rows)
+    sources, targets = (
+        (sparsity.rows, sparsity.cols) if transposed else (sparsity.cols, sparsity.rows)
+    )
     lengths = sparsity.shape if transposed else sparsity.shape[::-1]
     rng = np.random.default_rng(seed)
     probes = rng.standard_normal((num_probes, lengths[0])).astype(values.dtype)
@@ -135,13 +143,18 @@ def _compare_products(
         or [np.zeros(lengths[1])]
     ).reshape(num_probes, lengths[1])
     what = "column" if transposed else "row"
-    _compare(got, reference, rtol, atol, lambda place: f"{what} {place[1]} of its product with probe {place[0]}")
+
+    def where(place: tuple[int, ...]) -> str:
+        return f"{what} {place[1]} of its product with probe {place[0]}"
+
+    _compare(got, reference, rtol, atol, where)
 
 
 def _accumulate(targets: np.ndarray, weights: np.ndarray, length: int) -> np.ndarray:
+    sums = np.bincount(targets, weights=np.real(weights), minlength=length)
     if np.iscomplexobj(weights):
-        return _accumulate(targets, weights.real, length) + 1j * _accumulate(targets, weights.imag, length)
-    return np.bincount(targets, weights=weights, minlength=length)
+        return sums + 1j * np.bincount(targets, weights=np.imag(weights), minlength=length)
+    return sums
 
 
 def _compare_dense(
@@ -177,5 +190,3 @@ def _compare(
         f"{got[place]} (tolerance {bound:.1e}). The coloring does not fit this function: detect it anew, and "
         "if that does not help, report it."
     )
-
-

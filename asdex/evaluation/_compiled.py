@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.tree_util as jtu
+from jax.core import Tracer
 
 from .._arguments import may_change
 from ._kernel import Kernel, Result
@@ -20,7 +21,7 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     function or an integer argument, is a constant of it and must be hashable.
     """
     leaves, tree = jtu.tree_flatten((kernel, tuple(args), dict(kwargs)))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if any(isinstance(leaf, Tracer) for leaf in leaves):
         return kernel(args, kwargs)
     changing = [may_change(leaf) for leaf in leaves]
     dynamic = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]

@@ -119,7 +119,9 @@ def make_derivative(
         colors = jnp.asarray(coloring.colors)
     outputs = sparsity.input_avals if hessian else sparsity.output_avals
     known = bool(outputs and sparsity.input_avals)
-    layout = layout_of(sparsity, outputs, sparsity.input_avals) if known else matrix_layout(sparsity)
+    layout = (
+        layout_of(sparsity, outputs, sparsity.input_avals) if known else matrix_layout(sparsity)
+    )
     return SparseDerivative(
         f=f,
         coloring=coloring,

@@ -212,7 +212,9 @@ def value_and_hessian_from_coloring(
     )
 
 
-def value_and_compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+def value_and_compressed_hessian(
+    f: Callable[..., Any], *args: Any, **options: Any
+) -> SparseDerivative:
     """A function that evaluates the value of `f` and the compressed Hessian.
 
     Arguments and errors are those of `asdex.hessian`, without `output_format`. It returns `(value, B)`;

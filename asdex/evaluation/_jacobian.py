@@ -218,7 +218,9 @@ def value_and_jacobian_from_coloring(
     )
 
 
-def value_and_compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+def value_and_compressed_jacobian(
+    f: Callable[..., Any], *args: Any, **options: Any
+) -> SparseDerivative:
     """A function that evaluates the value of `f` and the compressed Jacobian.
 
     Arguments and errors are those of `asdex.jacobian`, without `output_format`. It returns `(value, B)`;

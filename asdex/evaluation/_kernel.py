@@ -164,8 +164,8 @@ def _moving(inputs: Inputs, options: Options) -> list[int]:
         if not jnp.issubdtype(dtype, np.inexact):
             if not options.allow_int:
                 raise TypeError(
-                    f"Expected {path} of real or complex dtype, got {dtype}. Convert it to floating point, or "
-                    "pass allow_int=True to give it zero derivatives."
+                    f"Expected {path} of real or complex dtype, got {dtype}. Convert it to floating "
+                    "point, or pass allow_int=True to give it zero derivatives."
                 )
             continue
         is_complex = jnp.issubdtype(dtype, np.complexfloating)
@@ -207,6 +207,8 @@ def _all_columns(B: Array, sizes: Sequence[int], moving: Sequence[int]) -> Array
     """Insert zero columns for the leaves without derivatives."""
     if len(moving) == len(sizes):
         return B
-    parts = dict(zip(moving, jnp.split(B, np.cumsum([sizes[i] for i in moving])[:-1], axis=1), strict=True))
+    parts = dict(
+        zip(moving, jnp.split(B, np.cumsum([sizes[i] for i in moving])[:-1], axis=1), strict=True)
+    )
     zeros = (jnp.zeros((B.shape[0], size), B.dtype) for size in sizes)
     return jnp.concatenate([parts.get(i, zero) for i, zero in enumerate(zeros)], axis=1)

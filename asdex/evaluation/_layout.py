@@ -78,7 +78,14 @@ def layout_of(
     return Layout(
         tuple(
             tuple(
-                _part(sparsity, (row_leaf == i) & (col_leaf == j), int(row_stops[i]), int(col_stops[j]), a, b)
+                _part(
+                    sparsity,
+                    (row_leaf == i) & (col_leaf == j),
+                    int(row_stops[i]),
+                    int(col_stops[j]),
+                    a,
+                    b,
+                )
                 for j, b in enumerate(inputs)
             )
             for i, a in enumerate(outputs)
@@ -116,7 +123,9 @@ def _block(
     shape: tuple[int, ...],
 ) -> Block:
     axes = [*_unravel(sparsity.rows, rows), *_unravel(sparsity.cols, cols)]
-    indices = np.stack(axes, axis=1).astype(np.int32) if axes else np.zeros((sparsity.nnz, 0), np.int32)
+    indices = (
+        np.stack(axes, axis=1).astype(np.int32) if axes else np.zeros((sparsity.nnz, 0), np.int32)
+    )
     with jax.ensure_compile_time_eval():
         return Block(
             sparsity, None if select is None else jnp.asarray(select), jnp.asarray(indices), shape
@@ -125,4 +134,3 @@ def _block(
 
 def _unravel(positions: np.ndarray, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
     return (positions,) if len(shape) == 1 else np.unravel_index(positions, shape) if shape else ()
-

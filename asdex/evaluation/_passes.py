@@ -24,7 +24,11 @@ LeafFunction = Callable[..., tuple[list[Any], Any]]
 
 
 def push_forward(
-    function: LeafFunction, leaves: Leaves, colors: Int[Array, " n"], num_colors: int, chunk: int | None
+    function: LeafFunction,
+    leaves: Leaves,
+    colors: Int[Array, " n"],
+    num_colors: int,
+    chunk: int | None,
 ) -> tuple[Inexact[Array, "num_colors m"], Any]:
     """`B[c] = J @ seed_c` by forward mode, and the function's auxiliary data."""
     outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
@@ -36,7 +40,11 @@ def push_forward(
 
 
 def pull_back(
-    function: LeafFunction, leaves: Leaves, colors: Int[Array, " m"], num_colors: int, chunk: int | None
+    function: LeafFunction,
+    leaves: Leaves,
+    colors: Int[Array, " m"],
+    num_colors: int,
+    chunk: int | None,
 ) -> tuple[Inexact[Array, "num_colors n"], Any]:
     """`B[c] = seed_c @ J` by reverse mode, and the function's auxiliary data."""
     outputs, transposed, aux = jax.vjp(function, *leaves, has_aux=True)
@@ -85,7 +93,9 @@ def _seeds(numbers: Int[Array, " k"], colors: Int[Array, " n"], leaves: Leaves) 
 
 def _flat_rows(batched: Leaves, like: Leaves) -> Array:
     """Batches of leaves as one matrix with a row per batch entry."""
-    flat = [one.reshape(one.shape[0], size_of(leaf)) for one, leaf in zip(batched, like, strict=True)]
+    flat = [
+        one.reshape(one.shape[0], size_of(leaf)) for one, leaf in zip(batched, like, strict=True)
+    ]
     return flat[0] if len(flat) == 1 else jnp.concatenate(flat, axis=1)
 
 

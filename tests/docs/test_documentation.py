@@ -6,10 +6,10 @@ import io
 import re
 from pathlib import Path
 
-import asdex.testing
 import pytest
 
 import asdex
+import asdex.testing
 from asdex.detection import _registry
 
 
