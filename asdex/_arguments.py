@@ -13,6 +13,8 @@ import numpy as np
 
 Argnums = int | tuple[int, ...]
 
+REMEDY = "Make a new coloring for these inputs, or pass inputs like the sample."
+
 
 class Inputs(NamedTuple):
     """The differentiated arguments of a call, flattened."""
@@ -33,7 +35,7 @@ def sample_arguments(
 
     **Raises:**
 
-    `TypeError` if there is no sample input, or if there are both.
+    `TypeError` if there is no sample input, if there are both, or if `input_shape` is no shape.
     """
     if input_shape is None:
         if not args:
@@ -49,6 +51,11 @@ def sample_arguments(
             f"input_shape={input_shape!r}. Drop one of them."
         )
     shape = (input_shape,) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
+    if not all(_is_integer(size) and size >= 0 for size in shape):
+        raise TypeError(
+            f"Expected `input_shape` to be a size or a sequence of sizes, got {input_shape!r}. For other "
+            "inputs than a single array pass samples, as in `asdex.jacobian(f, x, y)`."
+        )
     return (jax.ShapeDtypeStruct(shape, jnp.result_type(float)),)
 
 
@@ -61,9 +68,9 @@ def normalize_argnums(argnums: int | Sequence[int], count: int) -> Argnums:
     of range or repeated.
     """
     single = isinstance(argnums, int | np.integer)
-    positions = (argnums,) if single else tuple(argnums)
+    positions = (argnums,) if single else tuple(argnums) if np.iterable(argnums) else (None,)
     for position in positions:
-        if not isinstance(position, int | np.integer) or isinstance(position, bool):
+        if not _is_integer(position):
             raise TypeError(
                 f"Expected `argnums` to be an integer or a sequence of integers, got {argnums!r}."
             )
@@ -76,6 +83,10 @@ def normalize_argnums(argnums: int | Sequence[int], count: int) -> Argnums:
     if len(set(resolved)) < len(resolved) or not resolved:
         raise ValueError(f"Expected distinct positions in `argnums`, got {argnums!r}.")
     return resolved[0] if single else resolved
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def differentiated(args: Sequence[Any], argnums: Argnums) -> Inputs:
@@ -130,6 +141,8 @@ def struct_of(value: Any) -> jax.ShapeDtypeStruct:
             dtype = jax.dtypes.canonicalize_dtype(dtype)
         return jax.ShapeDtypeStruct(value.shape, dtype)
     try:
+        if isinstance(value, str | bytes):  # which names a dtype
+            raise TypeError
         return jax.ShapeDtypeStruct(np.shape(value), jnp.result_type(value))
     except TypeError as error:
         raise TypeError(
@@ -142,41 +155,58 @@ def size_of(aval: Any) -> int:
     return int(np.prod(aval.shape, dtype=np.int64))
 
 
-def check_inputs(
-    inputs: Inputs, expected: Sequence[jax.ShapeDtypeStruct], n: int, tree: Any = None
-) -> None:
+def check_inputs(inputs: Inputs, expected: Sequence[jax.ShapeDtypeStruct], n: int) -> None:
     """Compare the differentiated arguments of a call with those that a coloring was made for.
 
     **Arguments:**
 
     - `expected`: shape and dtype of each leaf; empty if only their total size `n` is known.
-    - `tree`: the tree of the leaves, if it is known.
 
     **Raises:**
 
-    `ValueError` for another tree, number of leaves, rank or shape; `TypeError` for another dtype.
+    `ValueError` for another number of leaves, rank or shape; `TypeError` for another dtype.
     """
-    remedy = "Make a new coloring for these inputs, or pass inputs like the sample."
     if not expected:
         size = sum(map(size_of, inputs.avals))
         if size != n:
             raise ValueError(
                 f"Expected {n} differentiated inputs, the columns of the pattern, got {size} in "
-                f"{', '.join(map(str, (aval.shape for aval in inputs.avals)))}. {remedy}"
+                f"{_shapes(inputs)}. {REMEDY}"
             )
         return
-    if (tree is not None and inputs.tree != tree) or len(inputs.leaves) != len(expected):
-        wanted = f"{len(expected)} array(s)" if tree is None else f"the tree {tree}"
+    if len(inputs.leaves) != len(expected):
+        wanted = ", ".join(str(aval.shape) for aval in expected)
         raise ValueError(
-            f"Expected the differentiated arguments to hold {wanted}, got {len(inputs.leaves)} array(s) in "
-            f"the tree {inputs.tree}. {remedy}"
+            f"Expected {len(expected)} array(s) in the differentiated arguments, of shapes {wanted}, got "
+            f"{len(inputs.leaves)}: {_shapes(inputs) or 'none'}. {REMEDY}"
         )
     for path, got, want in zip(inputs.paths, inputs.avals, expected, strict=True):
         if got.shape != want.shape:
             raise ValueError(
-                f"Expected {path} of shape {want.shape}, got shape {got.shape}. {remedy}"
+                f"Expected {path} of shape {want.shape}, got shape {got.shape}. {REMEDY}"
             )
         if got.dtype != want.dtype:
             raise TypeError(
-                f"Expected {path} of dtype {want.dtype}, got dtype {got.dtype}. {remedy}"
+                f"Expected {path} of dtype {want.dtype}, got dtype {got.dtype}. {REMEDY}"
             )
+
+
+def check_arity(args: Sequence[Any], argnums: Argnums) -> None:
+    """Refuse a call without the arguments to be differentiated.
+
+    **Raises:**
+
+    `TypeError` if there are fewer positional arguments than `argnums` needs.
+    """
+    positions = (argnums,) if isinstance(argnums, int) else argnums
+    needed = max(position + 1 if position >= 0 else -position for position in positions)
+    if len(args) < needed:
+        raise TypeError(
+            f"Expected at least {needed} positional argument(s), since argnums={argnums!r} are "
+            f"differentiated, got {len(args)}. Pass differentiated arguments by position."
+        )
+
+
+def _shapes(inputs: Inputs) -> str:
+    pairs = zip(inputs.paths, inputs.avals, strict=True)
+    return ", ".join(f"{path} {aval.shape}" for path, aval in pairs)

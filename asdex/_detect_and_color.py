@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import jax.numpy as jnp
+import numpy as np
+
 from ._arguments import sample_arguments
+from ._pattern import SparsityPattern
 from .coloring import (
     color_jacobian,
     ColoredPattern,
@@ -37,6 +41,7 @@ def jacobian_coloring(
         `asdex.jacobian_sparsity`.
     - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs), or `"auto"` (also `None`): whichever needs fewer passes, among
         the modes that `f` allows: a `jax.lax.while_loop` has no reverse mode, a `jax.custom_vjp` no forward
+        mode, and neither do real outputs of complex inputs; complex outputs of real inputs have no reverse
         mode.
     - `symmetric`: use the symmetry of the Jacobian, which must hold for its values.
 
@@ -63,10 +68,26 @@ def jacobian_coloring(
     )
     if mode not in (None, "auto"):
         return jacobian_coloring_from_sparsity(detection.sparsity, mode=mode, symmetric=symmetric)
-    allowed = [one for one in ("fwd", "rev") if one not in detection.unsupported_modes]
+    possible = [one for one in ("fwd", "rev") if one not in detection.unsupported_modes]
+    allowed = [one for one in possible if one in _modes_for_dtypes(detection.sparsity)]
     return color_jacobian(
-        detection.sparsity, symmetric=symmetric, allowed=allowed or ["fwd", "rev"]
+        detection.sparsity, symmetric=symmetric, allowed=allowed or possible or ["fwd", "rev"]
     )
+
+
+def _modes_for_dtypes(sparsity: SparsityPattern) -> tuple[str, ...]:
+    """The modes in which jax differentiates between these dtypes.
+
+    A complex output of a real input has derivatives in forward mode alone, a real output of a complex
+    input in reverse mode alone, and both modes serve where all is real or all holomorphic.
+    """
+    complex_input, complex_output = (
+        any(jnp.issubdtype(aval.dtype, np.complexfloating) for aval in avals)
+        for avals in (sparsity.input_avals, sparsity.output_avals)
+    )
+    if complex_input == complex_output:
+        return ("fwd", "rev")
+    return ("fwd",) if complex_output else ("rev",)
 
 
 def hessian_coloring(

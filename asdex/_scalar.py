@@ -31,13 +31,19 @@ def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
 
     **Raises:**
 
-    `TypeError` if `has_aux` is true and the function does not return a pair.
+    `TypeError` if `has_aux` is true and the function does not return a pair, or if the output is `None`.
     """
     if not has_aux:
-        return result, None
+        return _something(result), None
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
             "With has_aux=True the function must return a pair (output, auxiliary data), got "
             f"{type(result).__name__}."
         )
-    return result
+    return _something(result[0]), result[1]
+
+
+def _something(output: Any) -> Any:
+    if output is None:
+        raise TypeError("Expected the function to return an array or a pytree of arrays, got None.")
+    return output

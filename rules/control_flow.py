@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Known, Probe, scan_arity
+from asdex.detection import Probe, scan_arity
 
 
 _FOLLOWED_STEPS = 10_000
@@ -127,7 +127,7 @@ class _Loop:
             values = self.eqn.interpret(self.body, [*self.consts, *carry, *slices])
             carry = values[: self.num_carry]
             outputs.append(self._as_dependences(values)[self.num_carry :])
-        return self._as_dependences(carry), [list(column) for column in zip(*outputs, strict=True)]
+        return self._as_dependences(carry), self._columns(outputs)
 
     def _applied(self, order: Sequence[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
         parts = self._parts()
@@ -147,7 +147,12 @@ class _Loop:
             if not any(self.followed_slices) and _unchanged(previous, carry, len(outputs)):
                 break
         outputs.extend(outputs[-1:] * (len(order) - len(outputs)))
-        return carry, [list(column) for column in zip(*outputs, strict=True)]
+        return carry, self._columns(outputs)
+
+    def _columns(self, outputs: Sequence[Sequence[Dependence]]) -> list[list[Dependence]]:
+        """The outputs of all steps, one list for each further result: empty lists for no steps."""
+        further = range(len(self.avals) - self.num_carry)
+        return [[step[number] for step in outputs] for number in further]
 
     def known_trip_count(self, condition: Any, consts: Sequence[Value]) -> int | None:
         """The number of steps of a `while`, if its condition depends on known values alone."""
@@ -157,9 +162,10 @@ class _Loop:
         ]
         for steps in range(_FOLLOWED_STEPS):
             (proceed,) = self.eqn.interpret(condition, [*consts, *state])
-            if proceed.known is None:
+            value = None if proceed.known is None else proceed.known.get_if_available()
+            if value is None:
                 return None
-            if not proceed.known.get():
+            if not value:
                 return steps
             state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
         return None
@@ -231,7 +237,7 @@ def _slice(value: Value, number: int) -> Value:
     dependence = value.dependence
     if dependence is not None:
         dependence = dependence.rearrange(lambda p: p[number])
-    return Value(dependence, None if value.known is None else Known.of(value.known.raw()[number]))
+    return Value(dependence, None if value.known is None else value.known.item(number))
 
 
 def _stack(column: Sequence[Dependence], shape: tuple[int, ...]) -> Dependence:

@@ -11,6 +11,12 @@ from ._detect import (
 )
 from ._equation import Equation as Equation
 from ._known import Known as Known, Probe as Probe
+from ._ranges import (
+    Bounded as Bounded,
+    moved as moved,
+    Range as Range,
+    register_range as register_range,
+)
 from ._registry import (
     elementwise as elementwise,
     find_rule as find_rule,

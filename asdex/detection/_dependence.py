@@ -51,6 +51,10 @@ class Dependence:
     @staticmethod
     def from_csr(matrix: sp.csr_array, shape: Sequence[int]) -> Dependence:
         """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`."""
+        if not (matrix.has_canonical_format and matrix.data.all()):
+            matrix = matrix.copy()
+            matrix.eliminate_zeros()
+            matrix.sum_duplicates()
         rows = np.arange(dimensions(matrix)[0], dtype=np.int32).reshape(tuple(shape))
         rows = np.where(np.diff(matrix.indptr).reshape(rows.shape) > 0, rows, np.int32(-1))
         return Dependence(shape, [Term(rows, IndexSets.from_csr(matrix))] if matrix.nnz else [])
@@ -231,7 +235,7 @@ class Dependence:
         shape = list(operands[0].shape)
         shape[axis] = sum(operand.shape[axis] for operand in operands)
         if len({id(t.pool) for operand in operands for t in operand.terms}) > _MAX_TERMS:
-            return Dependence(shape, [_concatenated_with_pools(operands, axis)])
+            return Dependence(shape, _concatenated_with_pools(operands, axis))
         terms = []
         for pool, rows in _aligned(operands):
             parts = [
@@ -289,7 +293,7 @@ def _aligned(
     return slots
 
 
-def _concatenated_with_pools(operands: Sequence[Dependence], axis: int) -> Term:
+def _concatenated_with_pools(operands: Sequence[Dependence], axis: int) -> list[Term]:
     """Join operands whose pools differ, by joining the pools as well."""
     parts, pools, offset = [], [], 0
     for operand in operands:
@@ -301,7 +305,9 @@ def _concatenated_with_pools(operands: Sequence[Dependence], axis: int) -> Term:
         parts.append(np.where(rows >= 0, rows + np.int32(offset), np.int32(-1)))
         pools.append(pool)
         offset += pool.count
-    return Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))
+    if not pools:  # the operands with terms have no elements
+        return []
+    return [Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))]
 
 
 def _reduce_leading(terms: list[Term], depth: int, kept: tuple[int, ...]) -> list[Term]:

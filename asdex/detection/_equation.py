@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from .._arguments import size_of
 from .._versions import binder, has_derivative, is_key_dtype, open_jaxpr
 from ._dependence import Dependence
-from ._known import Unavailable
+from ._ranges import Range, range_of
 from ._value import Value
 
 
@@ -72,10 +72,16 @@ class Equation:
         known = self.operands[index].known
         if known is None or is_key_dtype(self.in_avals[index].dtype):
             return None
-        try:
-            return known.get()
-        except Unavailable:
-            return None
+        return known.get_if_available()
+
+    def bounds(self, index: int) -> Range:
+        """Bounds on each element of operand `index`, infinite where nothing is known.
+
+        They come from range rules (`argmax`, `clamp`, `rem`, comparisons, arithmetic), and are computed only
+        when this is called.
+        """
+        operand = self.operands[index]
+        return range_of(operand.known, operand.bounds, self.in_avals[index].shape)
 
     def dense(self) -> list[Dependence]:
         """Every element of every result depends on all elements of all operands."""
@@ -108,6 +114,31 @@ class Equation:
         """
         values = [Value(one, None) if isinstance(one, Dependence) else one for one in operands]
         return self._interpreter.run(jaxpr, values, needed)
+
+    def expand(self, function: Callable[..., Any]) -> list[Value]:
+        """Evaluate a JAX function of the operands in place of the equation.
+
+        What is known of the operands stays known within the function.
+
+        **Arguments:**
+
+        - `function`: takes one array per operand, and returns an array or a pytree of arrays.
+
+        **Returns:**
+
+        One `Value` per array that the function returns.
+
+        **Raises:**
+
+        `DerivationFailed` if the function cannot be traced.
+        """
+        jaxpr = self.trace(function)
+        with self._interpreter.deriving(self._eqn):
+            return self._interpreter.run(jaxpr, self.operands)
+
+    def trace(self, function: Callable[..., Any], *further: Any) -> Any:
+        """The jaxpr of a JAX function of the operands, and of `further` arrays (`jax.ShapeDtypeStruct`s)."""
+        return _traced(function, *_structs(self.in_avals), *further)
 
     def structure(self, jaxpr: Any, operands: Sequence[Value | None]) -> list[Value]:
         """How the results of a nested jaxpr depend on its own operands.
@@ -145,7 +176,7 @@ class Equation:
 
         `DerivationFailed` if JAX cannot differentiate the equation.
         """
-        function, primals, moving = self._of_floating_operands()
+        function, primals, moving = self._of_moving_operands()
 
         def tangents(primals: list[Any], seeds: list[Any]) -> Any:
             return jax.jvp(function(primals), [primals[i] for i in moving], seeds)[1]
@@ -166,7 +197,7 @@ class Equation:
 
         `DerivationFailed` if JAX cannot differentiate the equation in reverse.
         """
-        function, primals, moving = self._of_floating_operands()
+        function, primals, moving = self._of_moving_operands()
         sources = [i for i, aval in enumerate(self.out_avals) if has_derivative(aval)]
 
         def cotangents(primals: list[Any], seeds: list[Any]) -> Any:
@@ -199,16 +230,19 @@ class Equation:
         """Note that the whole function cannot be differentiated in `mode` (`"fwd"` or `"rev"`)."""
         self._interpreter.unsupported_modes.setdefault(mode, f"'{self.name}' ({self.source})")
 
-    def _of_floating_operands(self) -> tuple[Callable[..., Any], list[Value], list[int]]:
-        """A function of the operands with derivatives, the operands' values, and which those are."""
+    def _of_moving_operands(self) -> tuple[Callable[..., Any], list[Value], list[int]]:
+        """A function of the operands that depend on inputs, all operands' values, and which those are.
+
+        Operands that do not move are left out, as in a run of JAX: some rules refuse to differentiate them.
+        """
         bind = binder(self.primitive, self.params)
         multiple = self.primitive.multiple_results
-        moving = [i for i, aval in enumerate(self.in_avals) if has_derivative(aval)]
+        moving = [i for i, operand in enumerate(self.operands) if operand.dependence is not None]
 
         def function(primals: list[Any]) -> Callable[..., list[Any]]:
-            def call(*floating: Any) -> list[Any]:
+            def call(*moved: Any) -> list[Any]:
                 operands = list(primals)
-                for i, operand in zip(moving, floating, strict=True):
+                for i, operand in zip(moving, moved, strict=True):
                     operands[i] = operand
                 results = bind(*operands)
                 return list(results) if multiple else [results]

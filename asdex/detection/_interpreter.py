@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
 from jax.core import Tracer
 
 from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
@@ -25,6 +24,7 @@ from .._versions import (
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
 from ._known import Evaluation, Known
+from ._ranges import Bounded, has_range_rule
 from ._registry import find_rule
 from ._value import is_floating_array, Value
 
@@ -75,7 +75,7 @@ class Interpreter:
 
         def read(atom: Any) -> Value:
             if is_literal(atom):
-                return self._constant(literal_value(atom))
+                return Value(None, Known.of(literal_value(atom)))
             return environment[atom]
 
         for eqn, used, dying in _live_steps(inner, wanted):
@@ -90,7 +90,7 @@ class Interpreter:
 
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
-        hidden = self.values == "ignore" and np.ndim(value) > 0 and is_floating_array(value)
+        hidden = self.values == "ignore" and is_floating_array(value)
         return (
             Value.unknown() if hidden or isinstance(value, Tracer) else Value(None, Known.of(value))
         )
@@ -104,8 +104,9 @@ class Interpreter:
             finally:
                 self._callers.pop()
         known = self._known_results(eqn, operands)
+        bounds = _bounded_results(eqn, operands)
         if all(operand.dependence is None for operand in operands):
-            return [Value(None, value) for value in known]
+            return [Value(None, *pair) for pair in zip(known, bounds, strict=True)]
         equation = Equation(eqn, operands, needed, self)
         try:
             results = self._propagate(equation)
@@ -113,8 +114,8 @@ class Interpreter:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
         return [
-            self._checked(equation, aval, result)
-            for aval, result in zip(equation.out_avals, results, strict=True)
+            _with_bounds(self._checked(equation, aval, result), bound)
+            for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
         ]
 
     def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
@@ -145,6 +146,8 @@ class Interpreter:
 
     def _fall_back(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Without a rule: the structure of the primitive's own JVP, else dense."""
+        if not any(map(has_derivative, equation.out_avals)):
+            return [Value.unknown()] * len(equation.out_avals)
         if all(equation.name != name for name, _ in self._deriving):
             try:
                 return equation.derive_forward()
@@ -185,13 +188,25 @@ class Interpreter:
         value = result if isinstance(result, Value) else Value(result, None)
         dependence = value.dependence
         if dependence is None or dependence.is_none or not has_derivative(aval):
-            return Value(None, value.known)
+            return Value(None, value.known, value.bounds)
         if dependence.shape != tuple(aval.shape):
             raise ValueError(
                 f"The rule of '{equation.name}' returned a Dependence of shape {dependence.shape} for a "
                 f"result of shape {tuple(aval.shape)}. Shapes must agree."
             )
         return value
+
+
+def _bounded_results(eqn: Any, operands: list[Value]) -> Sequence[Bounded | None]:
+    """Lazy ranges of the results; they hold on to what is known of the operands, not to dependences."""
+    if not has_range_rule(eqn):
+        return [None] * len(eqn.outvars)
+    pairs = [(operand.known, operand.bounds) for operand in operands]
+    return [Bounded(eqn, pairs, index) for index in range(len(eqn.outvars))]
+
+
+def _with_bounds(value: Value, bounds: Bounded | None) -> Value:
+    return value if bounds is None else value._replace(bounds=bounds)
 
 
 def _live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:

@@ -8,9 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._versions import is_key_dtype
+
 
 class Unavailable(Exception):
-    """A value that is known at each step of a loop was asked for outside of any step."""
+    """A known value cannot be computed.
+
+    It was asked for outside of the steps of the loop in which it is known, or its primitive does not run on
+    the host. Treating it as unknown is always sound.
+    """
 
 
 class Known:
@@ -30,11 +36,28 @@ class Known:
         """The value as a NumPy array, which must not be changed."""
         return np.asarray(self.raw())
 
+    def get_if_available(self) -> np.ndarray | None:
+        """The value, or `None` if it cannot be computed here."""
+        try:
+            return self.get()
+        except Unavailable:
+            return None
+
+    def item(self, number: int) -> Known:
+        """Slice `number` along the leading axis, which is computed only when asked for."""
+        return Evaluation(lambda array: _slice(array, number), [self], False).outputs(1)[0]
+
     def raw(self) -> Any:
         if self._make is not None:
             self._value = force(self._make.equation)[self._make.index]
             self._make = None
         return self._value
+
+
+def _slice(array: Any, number: int) -> Any:
+    # On the host where possible: indexing a jax array dispatches a computation for each step of a loop.
+    host = array if is_key_dtype(array.dtype) else np.asarray(array)
+    return host[number, ...]
 
 
 class Probe(Known):
@@ -76,7 +99,11 @@ class Evaluation:
         return [Known(Deferred(self, index)) for index in range(count)]
 
     def run(self) -> None:
-        results = self.bind(*(operand.raw() for operand in self.operands))
+        operands = [operand.raw() for operand in self.operands]
+        try:
+            results = self.bind(*operands)
+        except Exception as error:  # a kernel for another backend, a collective, too little memory
+            raise Unavailable from error
         self.results = list(results) if self.multiple_results else [results]
         self.operands = ()
 

@@ -10,7 +10,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arguments import Argnums, differentiated, Inputs, is_array, is_floating, may_change
+from .._arguments import Argnums, differentiated, Inputs, is_array, is_floating, may_change, struct_of
 from .._scalar import split_aux
 
 
@@ -112,6 +112,7 @@ def _output_leaves(result: Any, has_aux: bool) -> tuple[list[Any], Any]:
 
 def _abstract(leaf: Any) -> Any:
     """Shape and dtype stand for the value; a Python number keeps its weak type."""
+    struct_of(leaf)  # says in the user's words what is wrong with something that is not an array
     if isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer):
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type)
     return leaf

@@ -9,13 +9,15 @@ import numpy as np
 
 from ._dependence import Dependence
 from ._known import Known
+from ._ranges import Bounded
 
 
 class Value(NamedTuple):
-    """The dependence of a variable (`None`: on nothing) and its value (`None`: not known)."""
+    """The dependence of a variable (`None`: on nothing), its value and bounds on it (`None`: not known)."""
 
     dependence: Dependence | None
     known: Known | None
+    bounds: Bounded | None = None
 
     @staticmethod
     def unknown() -> Value:

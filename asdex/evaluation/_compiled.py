@@ -26,7 +26,20 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     changing = [may_change(leaf) for leaf in leaves]
     dynamic = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]
     static = tuple(None if moves else leaf for leaf, moves in zip(leaves, changing, strict=True))
-    return _run(dynamic, (tree, static, tuple(changing)))
+    constants = (tree, static, tuple(changing))
+    _check_hashable(constants)
+    return _run(dynamic, constants)
+
+
+def _check_hashable(constants: Any) -> None:
+    try:
+        hash(constants)
+    except TypeError as error:
+        raise TypeError(
+            "Expected the function, and its arguments that are neither arrays nor floating-point numbers, to "
+            f"be hashable, since they are constants of the compiled function; got: {error}. Give their class a "
+            "__hash__, or call the derivative inside a function compiled by jax.jit."
+        ) from error
 
 
 @functools.partial(jax.jit, static_argnums=1)

@@ -8,14 +8,22 @@ from typing import Any, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
-from .._arguments import check_inputs, differentiated, normalize_argnums
+from .._arguments import (
+    check_arity,
+    check_inputs,
+    differentiated,
+    normalize_argnums,
+    sample_arguments,
+)
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor, decompressor_for, OutputFormat
 from ._compiled import evaluate
 from ._kernel import Kernel, Options
 from ._layout import Layout, layout_of, matrix_layout
+from ._signature import Signature
 
 
 _JACOBIAN_MODES = ("fwd", "rev")
@@ -42,6 +50,7 @@ class SparseDerivative(eqx.Module):
     layout: Layout | None
     options: Options
     output_format: str = eqx.field(static=True)
+    signature: Signature | None = eqx.field(static=True)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -57,10 +66,14 @@ class SparseDerivative(eqx.Module):
         **Raises:**
 
         `ValueError` or `TypeError` if the differentiated arguments differ from the coloring's in tree, shape
-        or dtype, or if `f` has another output size; `TypeError` for a NumPy or SciPy format inside a
-        transformation.
+        or dtype, if any argument differs from the sample in tree, shape, or (where it is no array or
+        floating-point number) value, or if `f` has another output size or shape; `TypeError` for a NumPy or
+        SciPy format inside a transformation.
         """
         options, sparsity = self.options, self.coloring.sparsity
+        if self.signature is not None:
+            self.signature.check(args, kwargs)
+        check_arity(args, options.argnums)
         inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
         check_inputs(inputs, sparsity.input_avals, sparsity.n)
         kernel = Kernel(self.f, self.colors, self.decompressor, options)
@@ -93,6 +106,7 @@ def make_derivative(
     holomorphic: bool = False,
     allow_int: bool = False,
     chunk_size: int | None = None,
+    signature: Signature | None = None,
 ) -> SparseDerivative:
     """The callable behind every public function.
 
@@ -101,12 +115,14 @@ def make_derivative(
     `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for the other kind of
     derivative, or if an option has a value that is not allowed.
     """
+    _check_callable(f)
     _check_coloring(coloring, hessian)
     check_options(output_format=output_format, chunk_size=chunk_size)
     sparsity = coloring.sparsity
     options = Options(
         mode=coloring.mode,
         shape=sparsity.shape,
+        output_avals=() if hessian else sparsity.output_avals,
         num_colors=coloring.num_colors,
         argnums=sparsity.argnums,
         has_aux=has_aux,
@@ -130,6 +146,7 @@ def make_derivative(
         layout=None if compressed else layout,
         options=options,
         output_format=output_format,
+        signature=signature,
     )
 
 
@@ -143,8 +160,17 @@ def check_options(
             f"Expected `output_format` to be one of {', '.join(map(repr, get_args(OutputFormat)))}, got "
             f"{output_format!r}."
         )
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"Expected `chunk_size` to be at least 1 or None, got {chunk_size}.")
+    if chunk_size is not None and not (isinstance(chunk_size, int | np.integer) and chunk_size > 0):
+        raise ValueError(
+            f"Expected `chunk_size` to be an integer of at least 1, or None, got {chunk_size!r}."
+        )
+
+
+def _check_callable(f: Any) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"Expected a function, got {type(f).__name__}. The function comes first: asdex.jacobian(f, x)."
+        )
 
 
 def _check_coloring(coloring: Any, hessian: bool) -> None:
@@ -163,6 +189,7 @@ def _check_coloring(coloring: Any, hessian: bool) -> None:
 
 
 _EVALUATION_OPTIONS = ("output_format", "holomorphic", "allow_int", "chunk_size")
+_COLORING_OPTIONS = ("argnums", "has_aux", "mode", "symmetric", "input_shape", "unknown", "values")
 
 
 def derivative_from_samples(
@@ -183,13 +210,18 @@ def derivative_from_samples(
             "Expected no `output_format` for a compressed derivative, which is a plain array. Pass it to "
             "asdex.decompress."
         )
+    _check_callable(f)
     check_options(**chosen)
+    coloring = color(f, *args, **others)
+    kwargs = {name: value for name, value in others.items() if name not in _COLORING_OPTIONS}
+    samples = sample_arguments(args, options.get("input_shape"))
     return make_derivative(
         f,
-        color(f, *args, **others),
+        coloring,
         hessian=hessian,
         compressed=compressed,
         with_value=with_value,
         has_aux=options.get("has_aux", False),
+        signature=Signature.of(samples, kwargs, coloring.sparsity.argnums),
         **chosen,
     )

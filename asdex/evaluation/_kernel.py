@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -23,6 +23,7 @@ class Options(eqx.Module):
 
     mode: str = eqx.field(static=True)
     shape: tuple[int, int] = eqx.field(static=True)
+    output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True)
     num_colors: int = eqx.field(static=True)
     argnums: Argnums = eqx.field(static=True)
     has_aux: bool = eqx.field(static=True)
@@ -82,7 +83,7 @@ class Kernel(eqx.Module):
         options = self.options
         count, chunk = options.num_colors, options.chunk_size
         if not leaves:
-            output = call.leaves()[1]
+            output = call.scalar()[1] if options.is_hessian else call.leaves()[1]
             m, n = options.shape
             return jnp.zeros((count, n if options.mode == "rev" else m)), output
         sizes = [size_of(aval) for aval in inputs.avals]
@@ -122,7 +123,7 @@ class _Call:
     def leaves(self, *moved: Any) -> tuple[list[Any], tuple[Any, Any]]:
         """The leaves of the output; the output and the arrays among the auxiliary data."""
         output, aux = self._evaluate(moved)
-        flat = [jnp.asarray(leaf) for leaf in jtu.tree_leaves(output)]
+        flat = [_as_array(leaf) for leaf in jtu.tree_leaves(output)]
         _check_output(flat, self.options)
         return flat, (output, aux)
 
@@ -180,12 +181,23 @@ def _moving(inputs: Inputs, options: Options) -> list[int]:
     return moving
 
 
+def _as_array(leaf: Any) -> Array:
+    struct_of(leaf)  # refuses what is neither an array nor a number
+    return jnp.asarray(leaf)
+
+
 def _check_output(flat: Sequence[Any], options: Options) -> None:
     m = sum(size_of(leaf) for leaf in flat)
     if m != options.shape[0]:
         raise ValueError(
             f"The coloring is for a function with {options.shape[0]} outputs (its pattern has shape "
             f"{options.shape}), but this function returned {m}. Make a coloring for this function."
+        )
+    shapes = [aval.shape for aval in options.output_avals]
+    if shapes and shapes != [leaf.shape for leaf in flat]:
+        raise ValueError(
+            f"The coloring is for a function with outputs of shapes {_list(shapes)}, but this function returned "
+            f"{_list(leaf.shape for leaf in flat)}. Make a coloring for this function."
         )
     for leaf in flat:
         is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)
@@ -194,6 +206,10 @@ def _check_output(flat: Sequence[Any], options: Options) -> None:
                 f"Expected real outputs for reverse mode, got dtype {leaf.dtype}. For a holomorphic function "
                 "pass holomorphic=True."
             )
+
+
+def _list(shapes: Iterable[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 def _moving_part(colors: Array, sizes: Sequence[int], moving: Sequence[int]) -> Array:

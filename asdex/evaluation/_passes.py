@@ -86,17 +86,28 @@ def _seeds(numbers: Int[Array, " k"], colors: Int[Array, " n"], leaves: Leaves) 
     """For each color in `numbers` the indicator of its vertices, cut and shaped like the leaves."""
     bounds = np.cumsum([size_of(leaf) for leaf in leaves])[:-1]
     return [
-        (part[None] == numbers[:, None]).astype(leaf.dtype).reshape(numbers.shape + leaf.shape)
+        _seed(part[None] == numbers[:, None], leaf)
         for part, leaf in zip(jnp.split(colors, bounds), leaves, strict=True)
     ]
 
 
+def _seed(mask: Array, leaf: Any) -> Any:
+    shape = (mask.shape[0], *leaf.shape)
+    if not jnp.issubdtype(leaf.dtype, jnp.inexact):  # an integer output has jax's own kind of zero
+        return np.zeros(shape, jax.dtypes.float0)
+    return mask.astype(leaf.dtype).reshape(shape)
+
+
 def _flat_rows(batched: Leaves, like: Leaves) -> Array:
-    """Batches of leaves as one matrix with a row per batch entry."""
-    flat = [
-        one.reshape(one.shape[0], size_of(leaf)) for one, leaf in zip(batched, like, strict=True)
-    ]
-    return flat[0] if len(flat) == 1 else jnp.concatenate(flat, axis=1)
+    """Batches of leaves as one matrix with a row per batch entry; zeros for integer leaves."""
+    flat = []
+    for one, leaf in zip(batched, like, strict=True):
+        shape = (one.shape[0], size_of(leaf))
+        zero = one.dtype == jax.dtypes.float0
+        flat.append(jnp.zeros(shape, leaf.dtype) if zero else one.reshape(shape))
+    # The leaves share one matrix, also where the user forbids implicit promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        return flat[0] if len(flat) == 1 else jnp.concatenate(flat, axis=1)
 
 
 def _in_chunks(

@@ -1,0 +1,181 @@
+"""Matrix factorizations, triangular and tridiagonal systems.
+
+All of them act on the last two axes and keep the leading ones apart. What an element of a factor reads is
+taken from the derivative that JAX uses, not from the algorithm: Murray, *Differentiation of the Cholesky
+decomposition*, arXiv:1602.07527; Walter and Lehmann, *On evaluating higher-order derivatives of the QR
+decomposition of tall matrices with full column rank*; de Hoog, Anderssen and Lukas, *Differentiation of
+matrix functionals using triangular factorization*, Math. Comp. 80 (2011).
+"""
+
+import numpy as np
+
+from asdex import Dependence, Equation, register, zero_derivative
+
+
+zero_derivative("lu_pivots_to_permutation")
+
+
+@register("eigh", "eig", "svd", "schur", "hessenberg", "tridiagonal", "geqp3", "cholesky_update")
+def dense_factorization(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+    """Factors each element of which reads the whole matrix: eigenvalues, singular vectors, ...
+
+    A stack of matrices of shape `(b, n, n)` gives `b` dense blocks.
+    """
+    batch = len(eqn.in_avals[0].shape) - 2
+    return [_each_reads_all(operands, aval.shape, batch) for aval in eqn.out_avals]
+
+
+@register("cholesky")
+def cholesky(eqn: Equation, matrix: Dependence) -> Dependence:
+    """Lower triangular `L` with `L Lᵀ = matrix`: `L[i, j]` reads the leading block `[:i + 1, :j + 1]`.
+
+    JAX differentiates with respect to both triangles.
+    """
+    lower = np.tri(*eqn.out_avals[0].shape[-2:], dtype=bool)
+    return matrix.accumulate(-2).accumulate(-1).keep(lower)
+
+
+@register("lu")
+def lu(eqn: Equation, matrix: Dependence) -> list[Dependence]:
+    """`L` and `U` in one array, pivots, permutation: column `j` of the first reads the columns up to `j`.
+
+    Pivoting may bring any row to any place. Pivots and permutation are integers.
+    """
+    factors, *permutations = eqn.out_avals
+    return [
+        _columns_of(_leading_columns(matrix), factors.shape),
+        *(Dependence.none(aval.shape) for aval in permutations),
+    ]
+
+
+@register("qr")
+def qr(eqn: Equation, matrix: Dependence) -> list[Dependence]:
+    """`Q`, `R` and with `pivoting` a permutation: column `j` of both reads the columns up to `j`.
+
+    The further columns of a full `Q` read the whole matrix, and so do all columns after pivoting.
+    """
+    avals = eqn.out_avals
+    batch = matrix.ndim - 2
+    whole = [_each_reads_all([matrix], aval.shape, batch) for aval in avals]
+    upper = ~np.tri(*avals[1].shape[-2:], k=-1, dtype=bool)
+    if eqn.params.get("pivoting"):
+        return [whole[0], whole[1].keep(upper), *whole[2:]]
+    columns = _leading_columns(matrix)
+    thin = min(matrix.shape[-2:])
+    q = whole[0].keep(np.arange(avals[0].shape[-1]) >= thin) | _columns_of(columns, avals[0].shape)
+    return [q, _columns_of(columns, avals[1].shape).keep(upper)]
+
+
+@register("geqrf")
+def geqrf(eqn: Equation, matrix: Dependence) -> list[Dependence]:
+    """Householder reflectors below `R`, and their factors: column `j` reads the columns up to `j`."""
+    columns = _leading_columns(matrix)
+    count = eqn.out_avals[1].shape[-1]
+    packed = _columns_of(columns, eqn.out_avals[0].shape)
+    return [packed, columns.rearrange(lambda p: p[..., :count])]
+
+
+@register("householder_product")
+def householder_product(eqn: Equation, reflectors: Dependence, factors: Dependence) -> Dependence:
+    """The first columns of the product of reflections: column `j` reads the reflectors up to `j`.
+
+    Reflector `k` is what `reflectors` holds below the diagonal in column `k`, with factor `factors[k]`.
+    """
+    shape = eqn.out_avals[0].shape
+    count = factors.shape[-1]
+    below = np.tri(*shape[-2:], k=-1, dtype=bool) & (np.arange(shape[-1]) < count)
+    padded = factors.rearrange(lambda p: _padded(p, shape[-1]))
+    return _columns_of((reflectors.keep(below).reduce([-2]) | padded).accumulate(-1), shape)
+
+
+@register("ormqr")
+def ormqr(
+    eqn: Equation, reflectors: Dependence, factors: Dependence, matrix: Dependence
+) -> Dependence:
+    """The product of the orthogonal `Q` of a QR factorization and a matrix, from the left or the right.
+
+    From the left, column `j` reads column `j` of the matrix, and all reflectors.
+    """
+    shape = eqn.out_avals[0].shape
+    q = _each_reads_all([reflectors, factors], shape, len(shape) - 2)
+    return q | matrix.mix([-2 if eqn.params["left"] else -1])
+
+
+@register("symmetric_product")
+def symmetric_product(eqn: Equation, a: Dependence, c: Dependence) -> Dependence:
+    """`alpha * a @ aᵀ + beta * c` for a symmetric `c`: `[i, j]` reads the rows `i` and `j` of `a`.
+
+    Only one triangle of `c` is read, for both triangles of the result.
+    """
+    rows = a.reduce([-1])
+    column = rows.reshape((*rows.shape, 1))
+    row = rows.reshape((*rows.shape[:-1], 1, rows.shape[-1]))
+    transposed = c.rearrange(lambda p: p.swapaxes(-1, -2))
+    return (column | row | c | transposed).broadcast_to(eqn.out_avals[0].shape)
+
+
+@register("triangular_solve")
+def triangular_solve(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
+    """`x` with `op(a) x = b` or, unless `left_side`, `x op(a) = b`, for a triangular `a`.
+
+    Forward substitution: row `i` of `x` reads the rows up to `i` of `b`, column by column, and the rows up
+    to `i` of the triangle. Backward substitution reads the rows from `i` on. Unless `left_side`, read
+    columns for rows. `[[p, 0], [q, r]] x = [s, t]` gives `x[0]` from `p, s` and `x[1]` from all.
+    """
+    left, transposed = eqn.params["left_side"], eqn.params["transpose_a"]
+    lower, unit = eqn.params["lower"], eqn.params["unit_diagonal"]
+    triangle = np.tri(a.shape[-1], k=-1 if unit else 0, dtype=bool)
+    a = a.keep(triangle if lower else triangle.T)
+    backward = (lower == transposed) == left
+    axis = -2 if left else -1
+    # With op(a) as it is stored, the equations of a left solve are its rows.
+    equations = a.reduce([-1 if left != transposed else -2]).accumulate(-1, reverse=backward)
+    spread = equations.reshape((*equations.shape, 1) if left else (*a.shape[:-2], 1, a.shape[-1]))
+    return spread | b.accumulate(axis, reverse=backward)
+
+
+@register("tridiagonal_solve")
+def tridiagonal_solve(
+    eqn: Equation, lower: Dependence, diagonal: Dependence, upper: Dependence, b: Dependence
+) -> Dependence:
+    """The solution of tridiagonal systems: column `j` reads column `j` of `b`, and the whole matrix.
+
+    The first element of `lower` and the last of `upper` lie outside of the matrix.
+    """
+    del eqn
+    inside = np.arange(diagonal.shape[-1]) > 0
+    matrix = (lower.keep(inside) | diagonal | upper.keep(inside[::-1])).reduce([-1])
+    return matrix.reshape((*matrix.shape, 1, 1)) | b.mix([-2])
+
+
+def _each_reads_all(operands, shape: tuple[int, ...], batch: int) -> Dependence:
+    """An array of `shape`, each of whose elements reads all of its batch entry in all operands."""
+    union = Dependence.none(shape[:batch])
+    for operand in operands:
+        union = union | operand.reduce(range(batch, operand.ndim))
+    return union.reshape((*shape[:batch], *[1] * (len(shape) - batch))).broadcast_to(shape)
+
+
+def _leading_columns(matrix: Dependence) -> Dependence:
+    """For each column `j`, the columns up to `j`; in a wide matrix, those of the square part and itself."""
+    columns, square = matrix.reduce([-2]), matrix.shape[-2]
+    if columns.shape[-1] <= square:
+        return columns.accumulate(-1)
+    leading = columns.rearrange(lambda p: p[..., :square]).accumulate(-1)
+    further = columns.rearrange(lambda p: p[..., square:])
+    if square:
+        further = further | leading.rearrange(lambda p: p[..., -1:])
+    return Dependence.concatenate([leading, further], axis=columns.ndim - 1)
+
+
+def _columns_of(columns: Dependence, shape: tuple[int, ...]) -> Dependence:
+    """A matrix of `shape` in which each element of column `j` is `columns[..., j]`, or nothing if out of range."""
+    cut = columns.rearrange(lambda p: _padded(p, shape[-1])[..., None, :])
+    return cut.broadcast_to(shape)
+
+
+def _padded(positions: np.ndarray, width: int) -> np.ndarray:
+    """Cut or extended to `width` columns, the new ones reading from nowhere."""
+    missing = max(width - positions.shape[-1], 0)
+    widths = [(0, 0)] * (positions.ndim - 1) + [(0, missing)]
+    return np.pad(positions, widths, constant_values=-1)[..., :width]

@@ -1,0 +1,457 @@
+"""Conditionals and loops, against automatic differentiation and against exact patterns."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import asdex
+from asdex.testing import check_rule
+
+
+N = 6
+X = jnp.linspace(0.3, 1.7, N)
+DIAGONAL = np.eye(N, dtype=int)
+
+
+def pattern(f, *args, **options):
+    return asdex.jacobian_sparsity(f, *args, **options).todense().astype(int)
+
+
+def checked(f, *args):
+    """The detected pattern, which misses no nonzero of automatic differentiation."""
+    return check_rule(f, *args).detected.astype(int)
+
+
+def exact(f, *args):
+    """As `checked`, and every entry is nonzero at some point."""
+    report = check_rule(f, *args)
+    assert report.exact, f"{report.excess} entries too many"
+    return report.detected.astype(int)
+
+
+# --- cond -----------------------------------------------------------------------------------------
+
+BRANCHES = [lambda x: x, lambda x: x[::-1], lambda x: jnp.roll(x, 1), jnp.zeros_like]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2, 3, -1, 7])
+def test_switch_with_a_known_index_takes_one_branch(index):
+    taken = BRANCHES[min(max(index, 0), 3)]
+    expected = np.asarray(jax.jacobian(taken)(X)) != 0
+    np.testing.assert_array_equal(pattern(lambda x: lax.switch(index, BRANCHES, x), X), expected)
+    known = np.array(index)
+    inside = jax.jit(lambda x: lax.switch(jnp.asarray(known) + 0, BRANCHES, x))
+    np.testing.assert_array_equal(pattern(inside, X), expected)
+
+
+def test_switch_with_an_unknown_index_takes_any_branch():
+    def f(x, index):
+        return lax.switch(index, BRANCHES, x)
+
+    expected = DIAGONAL | DIAGONAL[::-1] | np.roll(DIAGONAL, 1, axis=0)
+    np.testing.assert_array_equal(pattern(f, X, jnp.array(1)), expected)
+    by_data = checked(lambda x: lax.switch(jnp.floor(x[0]).astype(int), BRANCHES, x), X)
+    np.testing.assert_array_equal(by_data, expected)
+
+
+def test_many_branches():
+    """More branches than a union keeps apart."""
+    count = 40
+    branches = [lambda x, k=k: jnp.roll(x, k)[:3] * k for k in range(count)]
+    x = jnp.linspace(0.0, 1.0, count)
+    detected = pattern(lambda x: lax.switch(jnp.argmax(x), branches, x), x)
+    expected = np.ones((3, count), int)
+    expected[[0, 1, 2], [0, 1, 2]] = 0
+    np.testing.assert_array_equal(detected, expected)
+
+
+def test_cond_with_pytrees_integers_and_dead_results():
+    def f(x):
+        yes = lambda t: {"a": t[0][:2], "n": t[1]}  # noqa: E731
+        no = lambda t: {"a": t[0][2:4] * t[1], "n": t[1] + 1}  # noqa: E731
+        out = lax.cond(x[5] > 1, yes, no, (x, 3))
+        return out["a"], out["n"]
+
+    expected = np.zeros((3, N), int)
+    expected[[0, 1, 0, 1], [0, 1, 2, 3]] = 1
+    np.testing.assert_array_equal(exact(f, X), expected)
+
+
+def test_values_stay_known_through_a_cond_with_a_known_index():
+    def f(x):
+        y, i = lax.cond(True, lambda x: (2 * x, jnp.arange(2)), lambda x: (x, jnp.ones(2, int)), x)
+        return y[i + 3]
+
+    np.testing.assert_array_equal(exact(f, X), DIAGONAL[[3, 4]])
+
+
+# --- scan -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_with_constants_carry_slices_and_outputs(reverse):
+    weights = jnp.linspace(1.0, 2.0, 2)
+
+    def f(x):
+        def step(carry, row):
+            carry = carry * weights + row[:2] * x[0]
+            return carry, (carry.sum(), row[2])
+
+        return lax.scan(step, x[:2], jnp.stack([x[:3], x[3:]]), reverse=reverse)
+
+    detected = exact(f, X)
+    last = [1, 1, 0, 0, 0, 0]
+    rows = [[1, 1, 0, 0, 0, 0], [1, 1, 0, 1, 1, 0]]
+    if reverse:
+        rows = [[1, 1, 0, 1, 1, 0], [1, 1, 0, 1, 1, 0]]
+    np.testing.assert_array_equal(detected[2:4], rows)
+    np.testing.assert_array_equal(detected[4:], [[0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1]])
+    np.testing.assert_array_equal(detected[0] | last, detected[0])
+
+
+def test_scan_as_cumulative_sum_both_ways():
+    def f(x, reverse):
+        return lax.scan(lambda c, v: (c + v, c + v), jnp.float32(0), x, reverse=reverse)[1]
+
+    np.testing.assert_array_equal(exact(lambda x: f(x, False), X), np.tri(N))
+    np.testing.assert_array_equal(exact(lambda x: f(x, True), X), np.tri(N).T)
+
+
+def test_scan_without_slices():
+    def f(x):
+        return lax.scan(lambda c, _: (jnp.roll(c, 1), c[0]), x, length=3)
+
+    expected = np.concatenate([np.roll(DIAGONAL, 3, axis=0), DIAGONAL[[0, 5, 4]]])
+    np.testing.assert_array_equal(exact(f, X), expected)
+
+
+def test_scan_with_outputs_alone():
+    np.testing.assert_array_equal(exact(lambda x: lax.map(jnp.sin, x), X), DIAGONAL)
+    rows = X.reshape(2, 3)
+    np.testing.assert_array_equal(
+        exact(lambda x: lax.map(jnp.flip, x), rows), np.kron(np.eye(2), np.eye(3)[::-1])
+    )
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_of_length_zero(reverse):
+    def over_nothing(x):
+        return lax.scan(lambda c, v: (2 * c, (v, c)), x[1], x[:0], reverse=reverse)
+
+    np.testing.assert_array_equal(exact(over_nothing, X), DIAGONAL[[1]])
+
+    def no_steps(x):
+        return lax.scan(lambda c, _: (2 * c, c[::-1]), x, length=0, reverse=reverse)
+
+    np.testing.assert_array_equal(pattern(no_steps, X), DIAGONAL)
+
+
+def test_scan_over_known_slices():
+    indices = np.array([[0, 1], [5, 5], [2, 0]])
+
+    def f(x):
+        return lax.scan(lambda c, i: (c + x[i[0]], x[i] * c), jnp.float32(0), indices)
+
+    expected = np.zeros((7, N), int)
+    expected[0, [0, 5, 2]] = 1
+    expected[1:3] = 0  # the carry is zero in the first step, but not known to be
+    rows = [[0], [1], [5, 0], [5, 0], [2, 0, 5], [0, 5]]
+    for k, columns in enumerate(rows):
+        expected[1 + k, columns] = 1
+    detected = checked(f, X)
+    np.testing.assert_array_equal(detected[3:], expected[3:])
+    np.testing.assert_array_equal(detected[0], expected[0])
+
+
+def test_scan_over_known_slices_that_no_rule_asks_for():
+    table = np.arange(12.0, dtype=np.float32).reshape(N, 2)
+
+    def f(x):
+        return lax.scan(lambda c, t: (c, t[0] * c + t[1]), x, table)[1]
+
+    np.testing.assert_array_equal(pattern(f, X), np.concatenate([0 * DIAGONAL, *[DIAGONAL] * 5]))
+
+
+def test_scan_with_a_known_integer_carry():
+    def f(x):
+        def step(carry, v):
+            i, total = carry
+            return ((i + 2) % N, total + v), x[i] * v
+
+        return lax.scan(step, (1, jnp.float32(0)), x)[1]
+
+    np.testing.assert_array_equal(exact(f, X), DIAGONAL | DIAGONAL[[1, 3, 5, 1, 3, 5]])
+
+
+def test_scan_with_an_integer_carry_that_data_decide():
+    def f(x):
+        def step(i, v):
+            return jnp.where(v > 1, i + 1, i), x[i]
+
+        return lax.scan(step, 0, x)[1]
+
+    np.testing.assert_array_equal(checked(f, X), np.ones((N, N)))
+
+
+def test_a_known_carry_that_does_not_stay_known():
+    """It starts as a constant, and takes up an input later."""
+
+    def f(x):
+        return lax.scan(lambda c, v: ((c[1], v), c[0]), (1.0, 2.0), x)[1]
+
+    np.testing.assert_array_equal(exact(f, X), np.eye(N, k=-2))
+
+
+def test_nested_scans():
+    def f(x):
+        def row(carry, values):
+            total, columns = lax.scan(lambda c, v: (c + v, c * v), carry, values)
+            return total, columns
+
+        return lax.scan(row, x[0], x.reshape(2, 3))
+
+    # In row-major order the two loops are one: output k reads inputs up to k, and input 0.
+    total, columns = np.ones((1, N)), np.tri(N)
+    np.testing.assert_array_equal(exact(f, X), np.concatenate([total, columns]))
+
+
+def test_nested_loops_whose_inner_values_the_outer_loop_knows():
+    table = jnp.array([[0, 1], [2, 3], [5, 5]])
+
+    def f(x):
+        def row(carry, indices):
+            return carry, lax.scan(lambda c, i: (c + x[i], None), 0.0, indices)[0]
+
+        return lax.scan(row, 0.0, table)[1]
+
+    np.testing.assert_array_equal(
+        exact(f, X), [[1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]]
+    )
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_an_inner_loop_whose_length_the_outer_loop_knows(lower):
+    def f(x):
+        def row(i, result):
+            first, last = (0, i + 1) if lower else (i, N)
+            total = lax.fori_loop(first, last, lambda j, s: s + x[j], 0.0)
+            return result.at[i].set(total)
+
+        return lax.fori_loop(0, N, row, jnp.zeros(N))
+
+    np.testing.assert_array_equal(exact(f, X), np.tri(N) if lower else np.tri(N).T)
+
+
+def test_scan_of_keys_and_booleans():
+    keys = jax.random.split(jax.random.key(0), N)
+    flags = np.arange(N) % 2 == 0
+
+    def f(x):
+        def step(c, slices):
+            key, flag, v = slices
+            return c, jnp.where(flag, v, x[0]) * jax.random.normal(key)
+
+        return lax.scan(step, 0.0, (keys, flags, x))[1]
+
+    np.testing.assert_array_equal(exact(f, X), np.where(flags[:, None], DIAGONAL, DIAGONAL[:1]))
+
+
+def test_long_scan():
+    """10,000 steps, whose structure is found once; the pattern of each step is exact."""
+    n = 10_000
+    sparsity = asdex.jacobian_sparsity(
+        lambda x: lax.scan(lambda c, v: ((v, c[0]), c[0] * v - c[1]), (x[0], x[0]), x)[1],
+        jnp.zeros(n),
+    )
+    k = np.arange(n)
+    offsets = [(k, np.maximum(k - back, 0)) for back in (0, 1, 2)]
+    expected = {(int(r), int(c)) for rows, cols in offsets for r, c in zip(rows, cols, strict=True)}
+    assert set(zip(sparsity.rows.tolist(), sparsity.cols.tolist(), strict=True)) == expected
+
+
+def test_long_scan_that_reaches_a_fixed_point():
+    n, steps = 20, 10_000
+
+    def f(x):
+        return lax.scan(lambda c, _: (c + jnp.roll(c, 1), c[0]), x, length=steps)
+
+    sparsity = asdex.jacobian_sparsity(f, jnp.ones(n))
+    expected = np.tri(steps, n, dtype=int)[:, ::-1]
+    expected = np.roll(expected, 1, axis=1)
+    np.testing.assert_array_equal(sparsity.todense()[:n], 1)
+    np.testing.assert_array_equal(sparsity.todense()[n:], expected)
+
+
+# --- fori_loop ------------------------------------------------------------------------------------
+
+
+def test_fori_loop_that_copies():
+    def f(x):
+        return lax.fori_loop(0, N, lambda i, c: c.at[i].set(x[i]), jnp.zeros(N))
+
+    np.testing.assert_array_equal(exact(f, X), DIAGONAL)
+
+
+def test_fori_loop_over_part_of_the_array():
+    def f(x):
+        return lax.fori_loop(2, 5, lambda i, c: c.at[i].mul(x[i - 2]), x)
+
+    np.testing.assert_array_equal(exact(f, X), DIAGONAL | np.diag([0, 0, 1, 1, 1, 0]) @ np.eye(N, k=-2, dtype=int))
+
+
+def test_fori_loop_that_applies_a_stencil():
+    def f(x):
+        def step(i, c):
+            return c.at[i].set(x[i - 1] - 2 * x[i] + x[i + 1])
+
+        return lax.fori_loop(1, N - 1, step, jnp.zeros(N))
+
+    expected = np.eye(N, k=-1) + np.eye(N) + np.eye(N, k=1)
+    expected[[0, -1]] = 0
+    np.testing.assert_array_equal(exact(f, X), expected)
+
+
+def test_fori_loop_as_a_recurrence():
+    def f(x):
+        return lax.fori_loop(1, N, lambda i, c: c.at[i].set(c[i - 1] * x[i]), x)
+
+    np.testing.assert_array_equal(exact(f, X), np.tri(N))
+
+
+def test_fori_loop_with_repeated_steps():
+    """An explicit time stepper: each step widens the stencil by one."""
+    n, steps = 12, 3
+
+    def f(x):
+        return lax.fori_loop(0, steps, lambda _, c: c + jnp.roll(c, 1) * 0.1, x)
+
+    distance = np.subtract.outer(np.arange(n), np.arange(n)) % n
+    np.testing.assert_array_equal(exact(f, jnp.linspace(1.0, 2.0, n)), distance <= steps)
+
+
+def test_fori_loop_with_bounds_that_are_data():
+    """Any number of steps may be taken."""
+
+    def f(x):
+        stop = jnp.floor(3 * x[0]).astype(int)
+        return lax.fori_loop(0, stop, lambda _, c: c.at[1:].add(c[:-1]), x)
+
+    np.testing.assert_array_equal(checked(f, X), np.tri(N))
+
+
+# --- while ----------------------------------------------------------------------------------------
+
+
+def test_while_with_a_known_trip_count():
+    def f(x):
+        def body(state):
+            i, c = state
+            return i + 2, c.at[i].set(x[i] * c[i + 1])
+
+        return lax.while_loop(lambda state: state[0] < 5, body, (0, x))[1]
+
+    expected = DIAGONAL.copy()
+    expected[[0, 2, 4], [1, 3, 5]] = 1
+    np.testing.assert_array_equal(exact(f, X), expected)
+
+
+def test_while_that_takes_no_step():
+    detected = exact(lambda x: lax.while_loop(lambda c: False, lambda c: c[::-1], x), X)
+    np.testing.assert_array_equal(detected, DIAGONAL)
+
+
+def test_while_until_data_say_stop():
+    """The closure of the step: element k can reach every element before it."""
+
+    def f(x):
+        return lax.while_loop(lambda c: c[-1] < 9, lambda c: c.at[1:].add(c[:-1] + 1), x)
+
+    np.testing.assert_array_equal(checked(f, X), np.tri(N))
+
+
+def test_while_joins_cycles():
+    """A permutation with cycles (0 1 2) and (3 4): each element reaches its own cycle."""
+    order = np.array([1, 2, 0, 4, 3, 5])
+
+    def f(x):
+        return lax.while_loop(lambda c: c.sum() < 20, lambda c: c[order] * 1.5, x)
+
+    expected = np.kron(np.diag([1, 0]), np.ones((3, 3), int))
+    expected[3:5, 3:5] = 1
+    expected[5, 5] = 1
+    np.testing.assert_array_equal(checked(f, X), expected)
+
+
+def test_while_with_several_carries_and_constants():
+    """An unrelated carried value stays apart, and constants enter only where they are read."""
+
+    def f(x):
+        def body(state):
+            a, b, count, c = state
+            return a * x[4], b + a, count + 1, c
+
+        start = (x[0], x[1:3], 0, x[3])
+        return lax.while_loop(lambda s: s[0] < x[5] + 3, body, start)
+
+    expected = np.zeros((5, N), int)
+    expected[0, [0, 4]] = 1
+    expected[[1, 2], [1, 2]] = 1
+    expected[[1, 2]] |= expected[0]
+    expected[4, 3] = 1
+    np.testing.assert_array_equal(checked(f, X), expected)
+
+
+def test_while_whose_only_dependence_is_in_its_condition():
+    def f(x):
+        return x * lax.while_loop(lambda i: i < x[0] * 10, lambda i: i + 1, 0)
+
+    np.testing.assert_array_equal(exact(f, X), DIAGONAL)
+
+
+def test_while_with_a_known_carry_beside_a_dynamic_stop():
+    """The counter is known at each step, but not how many there are: its last value is unknown."""
+
+    def f(x):
+        i, _ = lax.while_loop(lambda s: s[1] < 9, lambda s: (s[0] + 1, 2 * s[1]), (0, x[0]))
+        return x[jnp.array([i % 2])]
+
+    assert checked(f, X)[:, :2].all()
+
+
+def test_while_with_more_steps_than_are_followed_is_closed():
+    def f(x):
+        return lax.while_loop(
+            lambda s: s[0] < 1_000_000, lambda s: (s[0] + 1, jnp.roll(s[1], 2)), (0, x)
+        )[1]
+
+    parity = np.equal.outer(np.arange(N) % 2, np.arange(N) % 2)
+    np.testing.assert_array_equal(pattern(f, X), parity)
+
+
+def test_newton_iteration_keeps_its_components_apart():
+    """A vmapped scalar solver is diagonal, however many steps it takes."""
+
+    def root(a):
+        def body(y):
+            return 0.5 * (y + a / y)
+
+        return lax.while_loop(lambda y: abs(y * y - a) > 1e-4, body, a)
+
+    np.testing.assert_array_equal(exact(jax.vmap(root), X), DIAGONAL)
+
+
+def test_loops_within_conditionals_within_loops():
+    def f(x):
+        def step(c, v):
+            deep = lambda c: lax.fori_loop(0, 2, lambda _, c: jnp.roll(c, 1), c)  # noqa: E731
+            return lax.cond(v > 1, deep, lambda c: c, c) + v, None
+
+        return lax.scan(step, x, x[:2])[0]
+
+    expected = np.zeros((N, N), int)
+    for shift in (0, 2, 4):
+        expected |= np.roll(DIAGONAL, shift, axis=0)
+    expected[:, :2] = 1
+    np.testing.assert_array_equal(checked(f, X), expected)

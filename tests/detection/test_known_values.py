@@ -1,0 +1,271 @@
+"""What detection may take for known: constants and integers; never what training or a call changes."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import asdex
+from asdex.detection import _known
+
+
+def pattern(f, *args, **options):
+    return asdex.jacobian_sparsity(f, *args, **options).todense().astype(int)
+
+
+N = 6
+X = jnp.linspace(0.3, 1.7, N)
+DIAGONAL = np.eye(N, dtype=int)
+
+
+# --- index arithmetic -----------------------------------------------------------------------------
+
+INDICES = {
+    "remainder": lambda i: (i + 2) % N,
+    "where": lambda i: jnp.where(i % 2 == 0, i, N - 1 - i),
+    "cumsum": lambda i: jnp.cumsum(jnp.ones_like(i)) - 1,
+    "sort": lambda i: jnp.argsort((i * 5 + 3) % 7),
+    "astype": lambda i: (i.astype(jnp.float32) * 0.5).astype(int),
+    "jit": jax.jit(lambda i: N - 1 - i),
+    "scan": lambda i: lax.scan(lambda c, k: (c + k, (c + k) % N), 0, i)[1],
+    "while": lambda i: lax.while_loop(lambda j: j[0] < 4, lambda j: (j + 1) % N, i),
+    "cond": lambda i: lax.cond(i[1] > 0, lambda i: i[::-1], lambda i: i, i),
+    "vmap": jax.vmap(lambda k: (3 * k) % N),
+    "random": lambda i: jax.random.permutation(jax.random.key(3), i),
+    "linear algebra": lambda i: jnp.round(jnp.linalg.inv(jnp.eye(N)) @ i.astype(float)).astype(int),
+}
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_index_arithmetic_from_constants_is_exact(name):
+    expected = DIAGONAL[np.asarray(INDICES[name](jnp.arange(N)))]
+    np.testing.assert_array_equal(pattern(lambda x: x[INDICES[name](jnp.arange(N))], X), expected)
+    captured = np.arange(N)
+    np.testing.assert_array_equal(
+        pattern(jax.jit(lambda x: x[INDICES[name](jnp.asarray(captured))]), X), expected
+    )
+
+
+def test_known_values_pass_through_calls_beside_unknown_ones():
+    @jax.jit
+    def pick(x, i):
+        return x[i], (i + 1) % N
+
+    def f(x):
+        first, i = pick(x, jnp.array([4, 5]))
+        second, _ = pick(x, i)
+        return first, second
+
+    np.testing.assert_array_equal(pattern(f, X), DIAGONAL[[4, 5, 5, 0]])
+
+
+def test_a_value_computed_from_an_input_is_not_known():
+    """Its index is an integer, but another call may have another."""
+    np.testing.assert_array_equal(pattern(lambda x: x[jnp.argmax(x)], X), np.ones((1, N)))
+    np.testing.assert_array_equal(pattern(lambda x: x[(0 * x[:1]).astype(int)], X), np.ones((1, N)))
+
+
+def test_sparse_constants_are_exact():
+    a = np.tril(np.triu(np.ones((N, N), np.float32), -1), 1)
+    a[2] = 0
+    np.testing.assert_array_equal(pattern(lambda x: a @ x, X), a)
+    np.testing.assert_array_equal(pattern(jax.jit(lambda x: jnp.asarray(a) @ x), X), a)
+    np.testing.assert_array_equal(pattern(lambda x: (jnp.abs(a) * x).sum(1), X), a)
+
+
+# --- laziness -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def evaluations(monkeypatch):
+    """Counts the equations that detection evaluates."""
+    count = []
+    run = _known.Evaluation.run
+    monkeypatch.setattr(_known.Evaluation, "run", lambda self: (count.append(1), run(self))[1])
+    return count
+
+
+def test_constants_that_no_rule_asks_for_are_not_computed(evaluations):
+    """Were they, this would allocate terabytes."""
+
+    def f(x):
+        table = jnp.ones((1_000_000, 1_000_000))
+        return x + (jnp.sin(table) @ table)[0, :N]
+
+    np.testing.assert_array_equal(pattern(f, X), DIAGONAL)
+    assert not evaluations
+
+
+def test_constants_are_computed_once(evaluations):
+    def f(x):
+        i = jnp.flip(jnp.arange(N))
+        return jnp.stack([x[i], x[i], x[i]])
+
+    asdex.jacobian_sparsity(f, X)
+    first = len(evaluations)
+    asdex.jacobian_sparsity(lambda x: x[jnp.flip(jnp.arange(N))], X)
+    assert 0 < first < 3 * (len(evaluations) - first)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_long_chains_of_constants_do_not_recurse(asked, evaluations):
+    def f(x):
+        i = jnp.arange(N)
+        for _ in range(5_000):
+            i = lax.rem(i + 1, N)
+        return x[i] if asked else x + i
+
+    expected = np.roll(DIAGONAL, 5_000 % N, axis=1) if asked else DIAGONAL
+    np.testing.assert_array_equal(pattern(f, X), expected)
+    assert len(evaluations) > 5_000 if asked else not evaluations
+
+
+def test_callbacks_are_never_run():
+    """A callback may have effects, so its result is unknown, even on constants."""
+
+    def host(i):
+        raise AssertionError("detection ran a callback")
+
+    def f(x):
+        i = jax.pure_callback(host, jax.ShapeDtypeStruct((2,), jnp.int32), jnp.arange(2))
+        return x[i]
+
+    np.testing.assert_array_equal(pattern(f, X), np.ones((2, N)))
+
+
+# --- what may change ------------------------------------------------------------------------------
+
+
+class Gated(eqx.Module):
+    """A diagonal layer, then a gather; the floats are weights, the integers are structure."""
+
+    weight: jax.Array
+    index: jax.Array
+    scale: float = 1.0
+
+    def __call__(self, x):
+        return self.scale * (self.weight * x)[self.index]
+
+    def method(self, x):
+        return self(x)
+
+
+ZEROS = jnp.zeros(N)
+REVERSED = jnp.arange(N)[::-1]
+
+
+def test_floating_leaves_of_a_module_are_unknown_and_integers_known():
+    model = Gated(ZEROS, REVERSED)
+    np.testing.assert_array_equal(pattern(model, X), DIAGONAL[::-1])
+    np.testing.assert_array_equal(pattern(model.method, X), DIAGONAL[::-1])
+    np.testing.assert_array_equal(pattern(eqx.filter_jit(model), X), DIAGONAL[::-1])
+    partial = jax.tree_util.Partial(lambda w, x: w * x, ZEROS)
+    np.testing.assert_array_equal(pattern(partial, X), DIAGONAL)
+    scalar = jax.tree_util.Partial(lambda w, x: w * x, jnp.array(0.0))
+    np.testing.assert_array_equal(pattern(scalar, X), DIAGONAL)
+
+
+def test_a_network_with_a_zero_last_layer_has_a_full_pattern():
+    mlp = eqx.nn.MLP(3, 2, 4, 1, key=jax.random.key(0))
+    last = lambda m: (m.layers[-1].weight, m.layers[-1].bias)  # noqa: E731
+    zeroed = eqx.tree_at(last, mlp, replace_fn=jnp.zeros_like)
+    np.testing.assert_array_equal(pattern(zeroed, jnp.ones(3)), np.ones((2, 3)))
+
+
+def test_abstract_weights_are_enough():
+    model = Gated(jax.ShapeDtypeStruct((N,), jnp.float32), REVERSED)  # pyright: ignore
+    np.testing.assert_array_equal(
+        pattern(model, jax.ShapeDtypeStruct((N,), jnp.float32)), DIAGONAL[::-1]
+    )
+
+
+def test_a_closure_keeps_its_constants_unless_told_otherwise():
+    model = Gated(ZEROS.at[1].set(2), REVERSED)
+    only = np.zeros((N, N), int)
+    only[N - 2, 1] = 1
+    np.testing.assert_array_equal(pattern(lambda x: model(x), X), only)
+    np.testing.assert_array_equal(
+        pattern(lambda x: model(x), X, values="ignore"), DIAGONAL[::-1]
+    )
+
+
+@pytest.mark.parametrize(
+    "zeros",
+    [np.zeros(N, np.float32), jnp.zeros(N), jnp.array(0.0), jnp.zeros((), jnp.bfloat16)],
+    ids=["numpy", "jax", "scalar", "bfloat16"],
+)
+def test_captured_floats_of_any_shape_are_hidden_when_values_are_ignored(zeros):
+    np.testing.assert_array_equal(pattern(lambda x: zeros * x, X), 0 * DIAGONAL)
+    np.testing.assert_array_equal(pattern(lambda x: zeros * x, X, values="ignore"), DIAGONAL)
+    inner = jax.jit(lambda x: zeros * x)
+    np.testing.assert_array_equal(pattern(inner, X, values="ignore"), DIAGONAL)
+
+
+def test_literals_and_integers_stay_known_when_values_are_ignored():
+    reverse = np.arange(N)[::-1].copy()
+    np.testing.assert_array_equal(
+        pattern(lambda x: x[reverse], X, values="ignore"), DIAGONAL[::-1]
+    )
+    np.testing.assert_array_equal(pattern(lambda x: 0.0 * x, X, values="ignore"), 0 * DIAGONAL)
+
+
+@pytest.mark.parametrize("a", [0.0, np.float32(0), jnp.zeros(()), jnp.zeros(N)])
+def test_arguments_that_are_not_differentiated_are_unknown(a):
+    np.testing.assert_array_equal(pattern(lambda x, a: a * x, X, a), DIAGONAL)
+    np.testing.assert_array_equal(pattern(lambda x, *, a: a * x, X, a=a), DIAGONAL)
+    np.testing.assert_array_equal(pattern(lambda x, tree: tree["a"][0] * x, X, {"a": [a]}), DIAGONAL)
+
+
+def test_integer_arrays_among_the_arguments_are_unknown_and_python_integers_known():
+    np.testing.assert_array_equal(pattern(lambda x, i: x[i], X, jnp.array([2])), np.ones((1, N)))
+    np.testing.assert_array_equal(pattern(lambda x, i: x[jnp.array([i])], X, 2), DIAGONAL[[2]])
+
+
+# --- detection inside a trace ---------------------------------------------------------------------
+
+
+def test_detection_inside_filter_jit_equals_detection_outside():
+    outside = pattern(Gated(ZEROS, REVERSED), X)
+    found = []
+
+    @eqx.filter_jit
+    def step(weight, x):
+        model = Gated(weight, REVERSED)
+        found.append(pattern(model, x))
+        found.append(pattern(lambda y: model(y), x))
+        return model(x)
+
+    step(ZEROS, X)
+    np.testing.assert_array_equal(outside, DIAGONAL[::-1])
+    for inside in found:
+        np.testing.assert_array_equal(inside, outside)
+    assert len(found) == 2
+
+
+def test_a_traced_constant_is_unknown():
+    found = {}
+
+    @jax.jit
+    def outer(weight, index):
+        found["weight"] = pattern(lambda x: weight * x, X)
+        found["index"] = pattern(lambda x: x[index], X)
+        found["inner"] = pattern(jax.jit(lambda x: jnp.sin(weight) * x[::-1]), X)
+        found["known"] = pattern(lambda x: x[jnp.arange(3) + 1], X)
+        return weight
+
+    outer(ZEROS, jnp.array([0]))
+    np.testing.assert_array_equal(found["weight"], DIAGONAL)
+    np.testing.assert_array_equal(found["index"], np.ones((1, N)))
+    np.testing.assert_array_equal(found["inner"], DIAGONAL[::-1])
+    np.testing.assert_array_equal(found["known"], DIAGONAL[1:4])
+
+
+def test_detection_under_vmap_and_grad():
+    def loss(weight):
+        assert (pattern(lambda x: (weight * x)[::-1], X) == DIAGONAL[::-1]).all()
+        return weight.sum()
+
+    jax.grad(loss)(ZEROS)
+    jax.vmap(loss)(jnp.zeros((2, N)))

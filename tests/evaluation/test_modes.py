@@ -1,0 +1,95 @@
+"""`mode="auto"` takes the cheapest mode that the function allows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import asdex
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
+
+X = jnp.linspace(0.5, 2.0, 6)
+
+
+def dense_row(x):
+    """Two colors by rows, six by columns."""
+    return jnp.concatenate([jnp.sum(x**2)[None], x[1:]])
+
+
+def dense_column(x):
+    """Two colors by columns, six by rows."""
+    return x**2 + x[0]
+
+
+def dynamic_loop(x):
+    """`x`, doubled until its sum exceeds 100: a `while_loop` without reverse mode."""
+    return jax.lax.while_loop(lambda y: jnp.sum(y) < 100, lambda y: 2 * y, x)
+
+
+@jax.custom_vjp
+def double(x):
+    return 2 * x
+
+
+double.defvjp(lambda x: (2 * x, None), lambda _, cotangent: (2 * cotangent,))
+
+
+@pytest.mark.parametrize(("f", "mode"), [(dense_row, "rev"), (dense_column, "fwd")])
+def test_fewest_colors_win(f, mode):
+    coloring = asdex.jacobian_coloring(f, X)
+    assert (coloring.mode, coloring.num_colors) == (mode, 2)
+
+
+def test_ties_go_to_forward_mode():
+    assert asdex.jacobian_coloring(jnp.sin, X).mode == "fwd"
+
+
+def test_while_loops_take_forward_mode():
+    def f(x):
+        return dense_row(dynamic_loop(x))
+
+    jac_fn = asdex.jacobian(f, X, output_format="dense")
+    assert jac_fn.coloring.mode == "fwd"
+    assert jac_fn.coloring.num_colors > 2
+    np.testing.assert_allclose(jac_fn(X), jax.jacfwd(f)(X), rtol=1e-6)
+
+
+def test_custom_vjp_takes_reverse_mode():
+    def f(x):
+        return dense_column(double(x))
+
+    jac_fn = asdex.jacobian(f, X, output_format="dense")
+    assert jac_fn.coloring.mode == "rev"
+    assert jac_fn.coloring.num_colors > 2
+    np.testing.assert_allclose(jac_fn(X), jax.jacrev(f)(X), rtol=1e-6)
+
+
+def test_custom_vjp_takes_reverse_mode_with_symmetry():
+    jac_fn = asdex.jacobian(double, X, symmetric=True, output_format="dense")
+    assert jac_fn.coloring.mode == "rev"
+    np.testing.assert_allclose(jac_fn(X), 2 * np.eye(6))
+
+
+def test_a_mode_that_is_asked_for_is_kept():
+    assert asdex.jacobian_coloring(dense_row, X, mode="fwd").mode == "fwd"
+    with pytest.raises(TypeError, match="custom_vjp"):
+        asdex.jacobian(double, X, mode="fwd")(X)
+
+
+def test_hessians_of_custom_vjp():
+    def f(x):
+        return jnp.sum(double(x) ** 3)
+
+    hessian = asdex.hessian(f, X, output_format="dense")(X)
+    np.testing.assert_allclose(hessian, jax.hessian(f)(X), rtol=1e-6)
+
+
+def test_hessian_modes_are_named_in_the_coloring():
+    def f(x):
+        return jnp.sum(x**3)
+
+    assert asdex.hessian_coloring(f, X).mode == "fwd_over_rev"
+    assert asdex.hessian_coloring(f, X, mode="auto").mode == "fwd_over_rev"
+    assert asdex.hessian_coloring(f, X, mode="rev_over_rev").mode == "rev_over_rev"

@@ -1,0 +1,67 @@
+"""Every built-in rule against automatic differentiation, by the tables in the files `*_cases.py`."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from rule_case import Case, check, installed_primitives
+
+from asdex import Dependence
+from asdex.detection import registered_rules
+
+
+def tables() -> dict[str, list[Case]]:
+    merged: dict[str, list[Case]] = {}
+    for path in sorted(Path(__file__).parent.glob("*_cases.py")):
+        for primitive, cases in importlib.import_module(path.stem).CASES.items():
+            merged.setdefault(primitive, []).extend(cases)
+    return merged
+
+
+TABLES = tables()
+INSTALLED = installed_primitives()
+CALLED_DIRECTLY = {
+    # These need a mesh of devices, which no function makes in the same way in all versions of jax.
+    **dict.fromkeys(["pvary", "pcast", "reshard", "mesh_cast", "layout_constraint"], "same"),
+    # jax keeps the object, while `jax.lax.stop_gradient` does not make it.
+    "stop_gradient": "none",
+}
+
+
+def named(primitive: str, number: int, one: Case):
+    label = one.label.replace(" ", "_") or number
+    return pytest.param(primitive, one, id=f"{primitive}-{label}")
+
+
+@pytest.mark.parametrize(
+    ("primitive", "one"),
+    [named(name, k, one) for name, cases in TABLES.items() for k, one in enumerate(cases)],
+)
+def test_pattern(primitive: str, one: Case):
+    if primitive not in INSTALLED:
+        pytest.skip(f"this jax has no '{primitive}'")
+    check(one, primitive)
+
+
+def test_every_built_in_rule_has_a_case():
+    built_in = {
+        name for name, rule in registered_rules().items() if rule.__module__.startswith("asdex.")
+    }
+    assert (built_in & INSTALLED) - set(TABLES) - set(CALLED_DIRECTLY) == set()
+
+
+def test_every_case_has_a_rule():
+    assert set(TABLES) - set(registered_rules()) == set()
+
+
+@pytest.mark.parametrize(("primitive", "result"), list(CALLED_DIRECTLY.items()))
+def test_rule_called_directly(primitive: str, result: str):
+    operand = Dependence.identity((2, 3))
+    equation = SimpleNamespace(out_avals=[jax.ShapeDtypeStruct((2, 3), np.float32)])
+    (got,) = registered_rules()[primitive](equation, operand)
+    expected = operand if result == "same" else Dependence.none((2, 3))
+    assert got.same_sets(expected)
+    assert got.nnz == expected.nnz
