@@ -16,6 +16,9 @@ from asdex.detection import Probe, scan_arity
 _FOLLOWED_STEPS = 10_000
 """Steps of a `while` with a known trip count that are followed one by one."""
 
+_MANY_STEPS = 32
+"""Steps from which on the structure of a body is raised to a power."""
+
 
 @register("cond")
 def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> Sequence[Value | Dependence]:
@@ -118,7 +121,12 @@ class _Loop:
 
     def run(self, order: Sequence[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
         """The final carry, and for each further result of the body its dependences step by step."""
-        return self._interpreted(order) if self.varies else self._applied(order)
+        if self.varies:
+            return self._interpreted(order)
+        only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
+        if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
+            return self._by_squaring(len(order)), []
+        return self._applied(order)
 
     def _interpreted(self, order: Iterable[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
         carry, outputs = self.initial, []
@@ -154,6 +162,31 @@ class _Loop:
         further = range(len(self.avals) - self.num_carry)
         return [[step[number] for step in outputs] for number in further]
 
+    def _reaches_many_inputs(self) -> bool:
+        """Whether the carry holds about as many inputs as elements, so that powers are not larger."""
+        joined = self._join_carry(self._as_dependences(self.initial))
+        return 4 * np.unique(joined.to_csr().indices).size >= joined.size
+
+    def _by_squaring(self, steps: int) -> list[Dependence]:
+        """The final carry, by repeated squaring of the body's structure.
+
+        After `k` steps a carry `x` is `power(x) | from_consts`; two blocks of steps compose to one.
+        """
+        parts = self._parts()
+        fixed = self._join(self.consts, self.followed_consts)
+        power = self._join_carry([part.carry for part in parts])
+        from_consts = self._join_carry([part.consts.substitute(fixed) for part in parts])
+        initial = self._as_dependences(self.initial)
+        state = self._join_carry(initial)
+        while steps:
+            if steps & 1:
+                state = power.substitute(state) | from_consts
+            steps >>= 1
+            if steps:
+                from_consts = from_consts | power.substitute(from_consts)
+                power = power.substitute(power)
+        return self._split_carry(state, initial)
+
     def known_trip_count(self, condition: Any, consts: Sequence[Value]) -> int | None:
         """The number of steps of a `while`, if its condition depends on known values alone."""
         state = [
@@ -179,14 +212,16 @@ class _Loop:
             [one | part.consts.substitute(fixed) for one, part in zip(initial, parts, strict=True)]
         )
         reached = _transitive_closure(self._join_carry([part.carry for part in parts]))
-        result = reached.substitute(start)
+        return self._split_carry(reached.substitute(start), initial)
+
+    def _split_carry(self, joined: Dependence, initial: Sequence[Dependence]) -> list[Dependence]:
+        """The carried values that `_join_carry` joined, and the others as they were."""
         results, offset = [], 0
         for one, keep in zip(initial, self.kept, strict=True):
             size = 0 if keep else one.size
             window = slice(offset, offset + size)
-            results.append(
-                one if keep else result.rearrange(lambda p, w=window: p[w]).reshape(one.shape)
-            )
+            part = joined.rearrange(lambda p, w=window: p[w])
+            results.append(one if keep else part.reshape(one.shape))
             offset += size
         return results
 

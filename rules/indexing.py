@@ -30,7 +30,7 @@ def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependenc
     del indices
     numbers, mode = eqn.params["dimension_numbers"], eqn.params["mode"]
     sizes = eqn.params["slice_sizes"]
-    index = _Index(eqn, operand.shape, sizes, numbers.start_index_map)
+    index = _Index(eqn, operand.shape, sizes, numbers.start_index_map, mode)
     for axis, region in index.wide.items():
         operand = operand.keep(_along(axis, operand.ndim, region)).mix([axis])
     result = Dependence.none(eqn.out_avals[0].shape)
@@ -53,7 +53,7 @@ def scatter(
     del indices
     numbers, mode = eqn.params["dimension_numbers"], eqn.params["mode"]
     sizes = _window_sizes(operand.shape, eqn.in_avals[2].shape, numbers)
-    index = _Index(eqn, operand.shape, sizes, numbers.scatter_dims_to_operand_dims)
+    index = _Index(eqn, operand.shape, sizes, numbers.scatter_dims_to_operand_dims, mode)
     written = Dependence.none(operand.shape)
     for candidate in index.candidates:
         targets = _scatter_targets(operand.shape, sizes, candidate, numbers, mode)
@@ -77,13 +77,19 @@ class _Index:
     """
 
     def __init__(
-        self, eqn: Equation, shape: Sequence[int], sizes: Sequence[int], axes: Sequence[int]
+        self,
+        eqn: Equation,
+        shape: Sequence[int],
+        sizes: Sequence[int],
+        axes: Sequence[int],
+        mode: lax.GatherScatterMode,
     ):
         bounds = eqn.bounds(1)
         # All starts beyond either end are treated alike, so one of them stands for all.
-        lasts = np.array([shape[axis] - sizes[axis] + 1 for axis in axes], np.float64)
-        low = np.clip(bounds.low, -1, lasts).astype(np.int32)
-        high = np.clip(bounds.high, -1, lasts).astype(np.int32)
+        beyond = 0 if mode == _CLIP else 1
+        lasts = np.array([shape[axis] - sizes[axis] + beyond for axis in axes], np.float64)
+        low = np.clip(bounds.low, -beyond, lasts).astype(np.int32)
+        high = np.clip(bounds.high, -beyond, lasts).astype(np.int32)
         self._low, self._fixed = low, (low == high).all(axis=-1)
         widths = (high - low).max(axis=tuple(range(low.ndim - 1)), initial=0)
         self.wide: dict[int, np.ndarray] = {}

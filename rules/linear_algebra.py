@@ -52,7 +52,8 @@ def lu(eqn: Equation, matrix: Dependence) -> list[Dependence]:
 def qr(eqn: Equation, matrix: Dependence) -> list[Dependence]:
     """`Q`, `R` and with `pivoting` a permutation: column `j` of both reads the columns up to `j`.
 
-    The further columns of a full `Q` read the whole matrix, and so do all columns after pivoting.
+    Right of a square part, `R[i, j]` is a product of column `i` of `Q` and column `j` of the matrix. The
+    further columns of a full `Q` read the whole matrix, and so do all elements after pivoting.
     """
     avals = eqn.out_avals
     batch = matrix.ndim - 2
@@ -60,10 +61,15 @@ def qr(eqn: Equation, matrix: Dependence) -> list[Dependence]:
     upper = ~np.tri(*avals[1].shape[-2:], k=-1, dtype=bool)
     if eqn.params.get("pivoting"):
         return [whole[0], whole[1].keep(upper), *whole[2:]]
-    columns = _leading_columns(matrix)
     thin = min(matrix.shape[-2:])
-    q = whole[0].keep(np.arange(avals[0].shape[-1]) >= thin) | _columns_of(columns, avals[0].shape)
-    return [q, _columns_of(columns, avals[1].shape).keep(upper)]
+    columns = matrix.reduce([-2])
+    leading = columns.rearrange(lambda p: p[..., :thin]).accumulate(-1)
+    q = whole[0].keep(np.arange(avals[0].shape[-1]) >= thin) | _columns_of(leading, avals[0].shape)
+    r = _columns_of(leading, avals[1].shape)
+    if thin < columns.shape[-1]:
+        products = _as_rows(leading) | _columns_of(columns, avals[1].shape)
+        r = Dependence.where(np.arange(columns.shape[-1]) < thin, r, products)
+    return [q, r.keep(upper)]
 
 
 @register("geqrf")
@@ -107,11 +113,10 @@ def symmetric_product(eqn: Equation, a: Dependence, c: Dependence) -> Dependence
 
     Only one triangle of `c` is read, for both triangles of the result.
     """
+    del eqn
     rows = a.reduce([-1])
-    column = rows.reshape((*rows.shape, 1))
-    row = rows.reshape((*rows.shape[:-1], 1, rows.shape[-1]))
     transposed = c.rearrange(lambda p: p.swapaxes(-1, -2))
-    return (column | row | c | transposed).broadcast_to(eqn.out_avals[0].shape)
+    return _as_rows(rows) | _columns_of(rows, c.shape) | c | transposed
 
 
 @register("triangular_solve")
@@ -130,8 +135,8 @@ def triangular_solve(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     axis = -2 if left else -1
     # With op(a) as it is stored, the equations of a left solve are its rows.
     equations = a.reduce([-1 if left != transposed else -2]).accumulate(-1, reverse=backward)
-    spread = equations.reshape((*equations.shape, 1) if left else (*a.shape[:-2], 1, a.shape[-1]))
-    return spread | b.accumulate(axis, reverse=backward)
+    matrix = _as_rows(equations) if left else _columns_of(equations, b.shape)
+    return matrix | b.accumulate(axis, reverse=backward)
 
 
 @register("tridiagonal_solve")
@@ -172,6 +177,11 @@ def _columns_of(columns: Dependence, shape: tuple[int, ...]) -> Dependence:
     """A matrix of `shape` in which each element of column `j` is `columns[..., j]`, or nothing if out of range."""
     cut = columns.rearrange(lambda p: _padded(p, shape[-1])[..., None, :])
     return cut.broadcast_to(shape)
+
+
+def _as_rows(rows: Dependence) -> Dependence:
+    """A matrix of one column, to be broadcast, whose row `i` is `rows[..., i]`."""
+    return rows.reshape((*rows.shape, 1))
 
 
 def _padded(positions: np.ndarray, width: int) -> np.ndarray:

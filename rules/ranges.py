@@ -1,6 +1,7 @@
 """Ranges of index arithmetic, so that a bounded index reaches only what it can.
 
-Bounds are float64, infinite where nothing is known; a result that may leave its integer type is unbounded.
+Integer arithmetic wraps around: a result that may leave its type is unbounded. Floating-point arithmetic
+rounds, and is not followed; what compares and picks (`max`, `clamp`, `floor`) is.
 """
 
 import math
@@ -40,26 +41,41 @@ def position(eqn: Bounded, operand: Range) -> Range:
 
 @register_range("add", "add_any")
 def add(eqn: Bounded, a: Range, b: Range) -> Range:
-    return Range(a.low + b.low, a.high + b.high)
+    return _arithmetic(eqn, a.low + b.low, a.high + b.high)
 
 
 @register_range("sub")
 def sub(eqn: Bounded, a: Range, b: Range) -> Range:
-    return Range(a.low - b.high, a.high - b.low)
+    return _arithmetic(eqn, a.low - b.high, a.high - b.low)
 
 
 @register_range("neg")
 def neg(eqn: Bounded, a: Range) -> Range:
-    return Range(-a.high, -a.low)
+    return _arithmetic(eqn, -a.high, -a.low)
 
 
 @register_range("mul")
 def mul(eqn: Bounded, a: Range, b: Range) -> Range:
     with np.errstate(invalid="ignore"):
         corners = np.stack(np.broadcast_arrays(*(x * y for x in a for y in b)))
-    # 0 * inf is 0 here: a bound is a limit of finite values.
-    corners = np.nan_to_num(corners, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    return Range(corners.min(axis=0), corners.max(axis=0))
+    return _arithmetic(eqn, corners.min(axis=0), corners.max(axis=0))
+
+
+@register_range("abs")
+def abs_(eqn: Bounded, a: Range) -> Range:
+    largest = np.maximum(np.abs(a.low), np.abs(a.high))
+    return _arithmetic(eqn, np.maximum(np.maximum(a.low, -a.high), 0), largest)
+
+
+def _arithmetic(eqn: Bounded, low: np.ndarray, high: np.ndarray) -> Range:
+    """The range of a result that wraps around where it leaves its integer type."""
+    dtype = np.dtype(eqn.out_avals[0].dtype)
+    if dtype.kind not in "iu":
+        return Range.unbounded(eqn.out_avals[0].shape)
+    # Beyond 2**53 float64 does not hold every integer.
+    smallest, largest = max(np.iinfo(dtype).min, -(2**53)), min(np.iinfo(dtype).max, 2**53)
+    fits = (low >= smallest) & (high <= largest)
+    return Range(np.where(fits, low, -np.inf), np.where(fits, high, np.inf))
 
 
 @register_range("max")
@@ -75,13 +91,6 @@ def min_(eqn: Bounded, a: Range, b: Range) -> Range:
 @register_range("clamp")
 def clamp(eqn: Bounded, low: Range, x: Range, high: Range) -> Range:
     return min_(eqn, max_(eqn, x, low), high)
-
-
-@register_range("abs")
-def abs_(eqn: Bounded, a: Range) -> Range:
-    largest = np.maximum(np.abs(a.low), np.abs(a.high))
-    smallest = np.where((a.low <= 0) & (a.high >= 0), 0, np.minimum(np.abs(a.low), np.abs(a.high)))
-    return Range(smallest, largest)
 
 
 @register_range("sign")
@@ -107,19 +116,21 @@ def round_(eqn: Bounded, a: Range) -> Range:
 
 @register_range("convert_element_type")
 def convert(eqn: Bounded, a: Range) -> Range:
-    """Integers and booleans convert exactly or wrap around.
+    """Integers convert exactly or wrap around.
 
     Floating point truncates towards zero, and becomes zero from NaN, which no comparison keeps out.
     """
-    new = np.dtype(eqn.params["new_dtype"])
+    old, new = np.dtype(eqn.in_avals[0].dtype), np.dtype(eqn.params["new_dtype"])
+    shape = eqn.out_avals[0].shape
     if new.kind == "b":
-        shape = eqn.out_avals[0].shape
         return Range(np.zeros(shape), np.ones(shape))
-    if new.kind in "iu" and np.dtype(eqn.in_avals[0].dtype).kind == "f":
+    if old.kind in "iub" and new.kind in "iu":
+        return _arithmetic(eqn, a.low, a.high)
+    if old.kind == "f" and new.kind in "iu":
         return Range(np.minimum(np.trunc(a.low), 0), np.maximum(np.trunc(a.high), 0))
-    if new.kind in "iu":
-        return a
-    exact = 2.0 ** np.finfo(new).nmant if new.kind == "f" else 0.0
+    if new.kind != "f":
+        return Range.unbounded(shape)
+    exact = 2.0 ** np.finfo(new).nmant
     sure = (np.abs(a.low) <= exact) & (np.abs(a.high) <= exact)
     return Range(np.where(sure, a.low, -np.inf), np.where(sure, a.high, np.inf))
 
@@ -127,7 +138,8 @@ def convert(eqn: Bounded, a: Range) -> Range:
 @register_range("rem")
 def rem(eqn: Bounded, a: Range, b: Range) -> Range:
     """The remainder has the sign of `a`, is no larger than `a`, and smaller than `b`."""
-    largest = np.maximum(np.abs(b.low), np.abs(b.high))
+    by_zero = (b.low <= 0) & (b.high >= 0)
+    largest = np.where(by_zero, np.inf, np.maximum(np.abs(b.low), np.abs(b.high)))
     if np.dtype(eqn.in_avals[0].dtype).kind in "iu":
         largest = largest - 1
     low = np.where(a.low < 0, np.maximum(a.low, -largest), 0)

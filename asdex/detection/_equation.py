@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, TYPE_CHECKING
 
@@ -209,7 +210,7 @@ class Equation:
 
         outs = _structs([self.out_avals[i] for i in sources])
         jaxpr = _traced(cotangents, _structs(self.in_avals), outs)
-        with self._interpreter.deriving(self._eqn):
+        with self._interpreter.deriving(self._eqn), self.allowing("rev"):
             pulled = self.structure(jaxpr, [*primals, *([None] * len(outs))])
         offsets = np.cumsum([0, *(size_of(out) for out in outs)])
         results = [Dependence.none(aval.shape) for aval in self.out_avals]
@@ -230,6 +231,14 @@ class Equation:
         """Note that the whole function cannot be differentiated in `mode` (`"fwd"` or `"rev"`)."""
         self._interpreter.unsupported_modes.setdefault(mode, f"'{self.name}' ({self.source})")
 
+    @contextmanager
+    def allowing(self, mode: str) -> Iterator[None]:
+        """Within this context nothing forbids `mode`: this equation has a derivative rule for it."""
+        before = dict(self._interpreter.unsupported_modes)
+        yield
+        if mode not in before:
+            self._interpreter.unsupported_modes.pop(mode, None)
+
     def _of_moving_operands(self) -> tuple[Callable[..., Any], list[Value], list[int]]:
         """A function of the operands that depend on inputs, all operands' values, and which those are.
 
@@ -237,7 +246,11 @@ class Equation:
         """
         bind = binder(self.primitive, self.params)
         multiple = self.primitive.multiple_results
-        moving = [i for i, operand in enumerate(self.operands) if operand.dependence is not None]
+        moving = [
+            i
+            for i, (operand, aval) in enumerate(zip(self.operands, self.in_avals, strict=True))
+            if operand.dependence is not None and has_derivative(aval)
+        ]
 
         def function(primals: list[Any]) -> Callable[..., list[Any]]:
             def call(*moved: Any) -> list[Any]:

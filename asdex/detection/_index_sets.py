@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 
-_DENSE_PRODUCT_FILL: Final = 0.05
-"""Fill of both factors above which a boolean product is cheaper as a dense BLAS product."""
+_DENSE_ADVANTAGE: Final = 100
+"""How many terms of a product BLAS adds in the time that a sparse product needs for one."""
 
-_DENSE_PRODUCT_CELLS: Final = 1 << 24
-"""Largest number of cells of any dense factor or result."""
+_DENSE_CELLS: Final = 1 << 26
+"""Largest number of cells of a dense factor or result."""
 
 
 class IndexSets:
@@ -105,23 +105,18 @@ def pairs_to_csr(owners: NDArray, items: NDArray, shape: tuple[int, int]) -> sp.
 def boolean_product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
     """The structure of `left @ right`.
 
-    Boolean data keep SciPy's sums boolean, where an 8-bit sum would wrap to zero. Nearly dense factors go
+    Boolean data keep SciPy's sums boolean, where an 8-bit sum would wrap to zero. Well-filled factors go
     through BLAS, whose sums of ones are positive whenever there is a term.
     """
-    (m, k), (_, n) = dimensions(left), dimensions(right)
-    small = max(m * k, k * n, m * n) <= _DENSE_PRODUCT_CELLS
-    if small and min(_fill(left), _fill(right)) > _DENSE_PRODUCT_FILL:
+    (rows, inner), (_, width) = dimensions(left), dimensions(right)
+    sparse_work = int(np.diff(right.indptr)[left.indices].sum(dtype=np.int64))
+    fits = max(rows * inner, inner * width, rows * width) <= _DENSE_CELLS
+    if fits and rows * inner * width < _DENSE_ADVANTAGE * sparse_work:
         dense = left.astype(np.float32).toarray() @ right.astype(np.float32).toarray()
         return sp.csr_array(dense > 0)
     product = sp.csr_array(left @ right)
     product.sort_indices()
     return product
-
-
-def _fill(matrix: sp.csr_array) -> float:
-    rows, columns = dimensions(matrix)
-    cells = rows * columns
-    return matrix.nnz / cells if cells else 0.0
 
 
 def unique_keys(columns: list[NDArray]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:

@@ -135,7 +135,12 @@ class Interpreter:
             operand.as_dependence(aval)
             for operand, aval in zip(equation.operands, equation.in_avals, strict=True)
         ]
-        results = rule(equation, *operands)
+        try:
+            results = rule(equation, *operands)
+        except DerivationFailed:
+            return self._dense(equation)
+        if results is NotImplemented:
+            return self._fall_back(equation)
         results = [results] if isinstance(results, Dependence | Value) else list(results)
         if len(results) != len(equation.out_avals):
             raise ValueError(

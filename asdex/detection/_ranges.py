@@ -98,13 +98,18 @@ class Bounded:
             ]
             results = _RANGE_RULES[self.name](self, *ranges)
             result = results if isinstance(results, Range) else results[self.index]
-            self._cache = _fitting(result, self.out_avals[self.index])
+            shape = self.out_avals[self.index].shape
+            self._cache = Range(*(np.broadcast_to(bound, shape) for bound in result))
             self._operands = ()
 
     def known(self, index: int) -> np.ndarray | None:
         """The value of an operand, if it is known."""
         known = self._operands[index][0]
         return None if known is None else known.get_if_available()
+
+    def bounds(self, index: int) -> Range:
+        """The range of an operand."""
+        return range_of(*self._operands[index], self.in_avals[index].shape)
 
 
 def _pending(bounds: Bounded | None) -> bool:
@@ -117,19 +122,6 @@ def range_of(known: Known | None, bounds: Bounded | None, shape: Sequence[int]) 
     if value is not None:
         return Range.of_value(value)
     return Range.unbounded(shape) if bounds is None else bounds.get()
-
-
-def _fitting(result: Range, aval: Any) -> Range:
-    """A range that leaves an integer type has wrapped around, and bounds nothing."""
-    low, high = (np.broadcast_to(bound, aval.shape) for bound in result)
-    kind = np.dtype(aval.dtype).kind if isinstance(aval.dtype, np.dtype) else "V"
-    if kind == "b":
-        return Range(np.maximum(low, 0), np.minimum(high, 1))
-    if kind not in "iu":
-        return Range(low, high)
-    info = np.iinfo(aval.dtype)
-    wraps = (low < info.min) | (high > info.max)
-    return Range(np.where(wraps, -np.inf, low), np.where(wraps, np.inf, high))
 
 
 def moved(structure: Dependence, ranges: Sequence[Range], operand_sizes: Sequence[int]) -> Range:

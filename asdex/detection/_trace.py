@@ -10,7 +10,15 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arguments import Argnums, differentiated, Inputs, is_array, is_floating, may_change, struct_of
+from .._arguments import (
+    Argnums,
+    differentiated,
+    Inputs,
+    is_array,
+    is_floating,
+    may_change,
+    struct_of,
+)
 from .._scalar import split_aux
 
 

@@ -111,10 +111,19 @@ def hessian_from_coloring(
 def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
     """A function that evaluates the compressed Hessian.
 
-    Arguments and errors are those of `asdex.hessian`, without `output_format`. It returns `B`;
-    with `has_aux`, `(B, aux)`.
+    **Arguments:**
+
+    - `f`, `args`, `options`: as for `asdex.hessian`, without `output_format`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `B`, and with `has_aux` `(B, aux)`.
     `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix
     from it.
+
+    **Raises:**
+
+    As `asdex.hessian`; `TypeError` for `output_format`.
     """
     return derivative_from_samples(
         hessian_coloring, f, args, options, hessian=True, compressed=True, with_value=False
@@ -163,8 +172,17 @@ def compressed_hessian_from_coloring(
 def value_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
     """A function that evaluates the value of `f` and the sparse Hessian.
 
-    Arguments and errors are those of `asdex.hessian`. It returns `(value, hessian)`;
-    with `has_aux`, `((value, aux), hessian)`.
+    **Arguments:**
+
+    - `f`, `args`, `options`: as for `asdex.hessian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `(value, hessian)`, and with `has_aux` `((value, aux), hessian)`.
+
+    **Raises:**
+
+    As `asdex.hessian`.
     """
     return derivative_from_samples(
         hessian_coloring, f, args, options, hessian=True, compressed=False, with_value=True
@@ -217,10 +235,19 @@ def value_and_compressed_hessian(
 ) -> SparseDerivative:
     """A function that evaluates the value of `f` and the compressed Hessian.
 
-    Arguments and errors are those of `asdex.hessian`, without `output_format`. It returns `(value, B)`;
-    with `has_aux`, `((value, aux), B)`.
+    **Arguments:**
+
+    - `f`, `args`, `options`: as for `asdex.hessian`, without `output_format`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `(value, B)`, and with `has_aux` `((value, aux), B)`.
     `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix
     from it.
+
+    **Raises:**
+
+    As `asdex.hessian`; `TypeError` for `output_format`.
     """
     return derivative_from_samples(
         hessian_coloring, f, args, options, hessian=True, compressed=True, with_value=True

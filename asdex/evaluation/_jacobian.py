@@ -117,10 +117,19 @@ def jacobian_from_coloring(
 def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
     """A function that evaluates the compressed Jacobian.
 
-    Arguments and errors are those of `asdex.jacobian`, without `output_format`. It returns `B`;
-    with `has_aux`, `(B, aux)`.
+    **Arguments:**
+
+    - `f`, `args`, `options`: as for `asdex.jacobian`, without `output_format`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `B`, and with `has_aux` `(B, aux)`.
     `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`;
     `asdex.decompress` reads the matrix from it.
+
+    **Raises:**
+
+    As `asdex.jacobian`; `TypeError` for `output_format`.
     """
     return derivative_from_samples(
         jacobian_coloring, f, args, options, hessian=False, compressed=True, with_value=False
@@ -169,8 +178,17 @@ def compressed_jacobian_from_coloring(
 def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
     """A function that evaluates the value of `f` and the sparse Jacobian.
 
-    Arguments and errors are those of `asdex.jacobian`. It returns `(value, jacobian)`;
-    with `has_aux`, `((value, aux), jacobian)`.
+    **Arguments:**
+
+    - `f`, `args`, `options`: as for `asdex.jacobian`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `(value, jacobian)`, and with `has_aux` `((value, aux), jacobian)`.
+
+    **Raises:**
+
+    As `asdex.jacobian`.
     """
     return derivative_from_samples(
         jacobian_coloring, f, args, options, hessian=False, compressed=False, with_value=True
@@ -223,10 +241,19 @@ def value_and_compressed_jacobian(
 ) -> SparseDerivative:
     """A function that evaluates the value of `f` and the compressed Jacobian.
 
-    Arguments and errors are those of `asdex.jacobian`, without `output_format`. It returns `(value, B)`;
-    with `has_aux`, `((value, aux), B)`.
+    **Arguments:**
+
+    - `f`, `args`, `options`: as for `asdex.jacobian`, without `output_format`.
+
+    **Returns:**
+
+    An `asdex.SparseDerivative` that returns `(value, B)`, and with `has_aux` `((value, aux), B)`.
     `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`;
     `asdex.decompress` reads the matrix from it.
+
+    **Raises:**
+
+    As `asdex.jacobian`; `TypeError` for `output_format`.
     """
     return derivative_from_samples(
         jacobian_coloring, f, args, options, hessian=False, compressed=True, with_value=True

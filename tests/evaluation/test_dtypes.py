@@ -156,7 +156,9 @@ def test_integer_inputs_of_a_hessian(mode):
     assert not hess_fn(jnp.arange(3)).todense().any()
 
 
-@pytest.mark.xfail(raises=TypeError, reason="detection differentiates by jax.grad without allow_int")
+@pytest.mark.xfail(
+    raises=TypeError, reason="detection differentiates by jax.grad without allow_int"
+)
 def test_integer_inputs_of_a_hessian_from_samples():
     k = jnp.arange(6)
     hess_fn = asdex.hessian(

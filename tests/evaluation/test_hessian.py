@@ -178,7 +178,9 @@ def test_argnums(argnums):
     hessian = asdex.hessian(f, X, y, argnums=argnums)(X, y)
     is_block = {"is_leaf": lambda leaf: isinstance(leaf, BCOO)}
     assert jax.tree.structure(hessian, **is_block) == jax.tree.structure(expected)
-    for got, want in zip(jax.tree.leaves(hessian, **is_block), jax.tree.leaves(expected), strict=True):
+    for got, want in zip(
+        jax.tree.leaves(hessian, **is_block), jax.tree.leaves(expected), strict=True
+    ):
         assert_close(got, want)
 
 

@@ -207,9 +207,7 @@ def test_keywords_belong_to_the_function():
 
     jac_fn = asdex.jacobian(f, X, scale=X, power=3)
     jacobian = jac_fn(X, scale=2 * X, power=3)
-    np.testing.assert_allclose(
-        dense(jacobian), np.diag(np.asarray(2 * X * 3 * X**2)), rtol=1e-5
-    )
+    np.testing.assert_allclose(dense(jacobian), np.diag(np.asarray(2 * X * 3 * X**2)), rtol=1e-5)
     value, _ = asdex.value_and_jacobian(f, X, scale=X)(X, scale=3 * X)
     np.testing.assert_allclose(value, 3 * X**3, rtol=1e-6)
 

@@ -180,7 +180,7 @@ def test_new_data_arguments_trace_nothing():
 
 
 def test_models_of_one_structure_share_a_compilation():
-    counted = Counted(jnp.tanh)
+    counted = Counted(jnp.sin)
     jac_fn = asdex.jacobian(Model(X, counted), X)
     counted.count = 0
     jac_fn(X)
@@ -188,7 +188,7 @@ def test_models_of_one_structure_share_a_compilation():
     scaled = eqx.tree_at(lambda g: g.f.weight, jac_fn, 2 * X)
     data = scaled(X).data
     assert counted.count == 1
-    np.testing.assert_allclose(data, 2 * X / jnp.cosh(2 * X * X) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(data, 2 * X * jnp.cos(2 * X * X), rtol=1e-5)
     other = asdex.jacobian(Model(3 * X, counted), X)
     counted.count = 0
     other(X)

@@ -1,0 +1,81 @@
+"""Equinox's internal primitives, from which its loops, `diffrax`, `optimistix` and `lineax` are built."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from asdex import Dependence, Equation, register, Value, zero_derivative
+
+
+zero_derivative("unvmap_all", "unvmap_any", "unvmap_max")
+
+
+@register("nontraceable", "nonbatchable")
+def identity(eqn: Equation, operand: Dependence) -> Dependence:
+    """Returns its operand, which must not be transformed in some ways."""
+    del eqn
+    return operand
+
+
+@register("nondifferentiable_backward")
+def nondifferentiable_backward(eqn: Equation, operand: Dependence) -> Dependence:
+    """Returns its operand, which must not be differentiated in reverse."""
+    eqn.forbid("rev")
+    return operand
+
+
+@register("select_if_vmap")
+def select_if_vmap(
+    eqn: Equation, predicate: Dependence, x: Dependence, y: Dependence
+) -> Dependence:
+    """Returns `x`. Under `vmap` over the predicate it is a `select_n` of `x` and `y` instead."""
+    del eqn, predicate, y
+    return x
+
+
+@register("maybe_set")
+def maybe_set(eqn: Equation, *operands: Dependence) -> list[Value]:
+    """`x.at[i].set(value)`, if the predicate holds: only the elements at `i` read the value."""
+    del operands
+    return eqn.expand(implementation(eqn))
+
+
+@register("vprim")
+def vprim(eqn: Equation, *operands: Dependence) -> Any:
+    """A batch of calls of the primitive `prim`, which keeps no rule for batches of its own."""
+    del operands
+    if eqn.params["prim"].name == "maybe_set":
+        return eqn.expand(implementation(eqn))
+    return NotImplemented
+
+
+@register("noinline")
+def noinline(eqn: Equation, index: Dependence, *operands: Dependence) -> Any:
+    """Calls the function with a given number in a table, which is not compiled into the program.
+
+    The function can be followed if its number is known.
+    """
+    del index, operands
+    number = eqn.known(0)
+    if number is None:
+        return NotImplemented
+    call = implementation(eqn)
+    return eqn.expand(lambda _, *rest: call(number, *rest))
+
+
+def implementation(eqn: Equation) -> Callable[..., Any]:
+    """The primitive's Python implementation, a function of the operands."""
+    return partial(eqn.primitive.impl, **eqn.params)
+
+
+def checkpointed_loop(eqn: Equation) -> Any | None:
+    """The primal of a `custom_vjp_call` that is a loop of Equinox with checkpoints; else `None`.
+
+    The VJP rule of `equinox.internal.while_loop(kind="checkpointed")` is that of the loop itself, with some
+    steps computed again. The loop has the same structure as the rule, and is far easier to follow. Equinox
+    marks it by a name, which is all that tells it from other functions.
+    """
+    jaxpr = eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))
+    equations = getattr(jaxpr, "jaxpr", jaxpr).eqns
+    names = [str(one.source_info.name_stack) for one in equations]
+    return jaxpr if len(names) == 1 and "checkpointed-no-vjp" in names[0] else None

@@ -1,0 +1,74 @@
+"""Linear systems that are given as functions."""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from asdex import Dependence, Equation, register, Value
+
+
+@register("custom_linear_solve")
+def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+    """The solution `x` of `matvec(x) = b`, and auxiliary results of the solver, which JAX does not differentiate.
+
+    JAX applies the implicit function theorem, `dx = A⁻¹ (db - dA x)`: what counts is `matvec`, not how it is
+    solved. A thousand systems of size three under `jax.vmap` stay a thousand blocks.
+    """
+    lengths = eqn.params["const_lengths"]
+    consts = eqn.operands[: lengths.matvec]
+    right_hand_side = operands[sum(lengths) :]
+    solution = solve_by_components(eqn, eqn.params["jaxprs"].matvec, consts, right_hand_side)
+    auxiliary = eqn.out_avals[len(solution) :]
+    return [*solution, *(Dependence.none(aval.shape) for aval in auxiliary)]
+
+
+def solve_by_components(
+    eqn: Equation, matvec: Any, consts: Sequence[Value], right_hand_side: Sequence[Dependence]
+) -> list[Dependence]:
+    """What the solution of a linear system reads.
+
+    The inverse of a matrix is block diagonal with the matrix itself: an element of the solution reads all of
+    the right-hand side, and all that the matrix is made from, in its own connected component of the
+    (undirected) graph of `matvec`. Finer structure, such as that of a triangular matrix, is up to the solver.
+
+    **Arguments:**
+
+    - `matvec`: a jaxpr, from the constants and an `x` like the right-hand side, linear in `x`.
+    - `consts`: the operands of `matvec` before `x`.
+    - `right_hand_side`: one `Dependence` per array.
+
+    **Returns:**
+
+    The dependences of the solution, shaped like those of the right-hand side.
+    """
+    followed = [value.dependence for value in consts if value.dependence is not None]
+    probes = [value if value.dependence is None else None for value in consts]
+    products = eqn.structure(matvec, [*probes, *([None] * len(right_hand_side))])
+    joined = Dependence.join(
+        [
+            value.as_dependence(one)
+            for value, one in zip(products, right_hand_side, strict=True)
+        ]
+    )
+    start = sum(one.size for one in followed)
+    constants, graph = joined.restrict(0, start), joined.restrict(start, start + joined.size)
+    residual = Dependence.join(right_hand_side) | constants.substitute(Dependence.join(followed))
+    solution = _over_components(graph.to_csr(joined.size), residual)
+    bounds = accumulate((one.size for one in right_hand_side), initial=0)
+    return [
+        solution.rearrange(lambda p, a=a, b=b: p[a:b]).reshape(one.shape)
+        for one, (a, b) in zip(right_hand_side, pairwise(bounds), strict=True)
+    ]
+
+
+def _over_components(graph: sp.csr_array, operand: Dependence) -> Dependence:
+    """Every element of a flat operand depends on all elements in its connected component."""
+    count, label = connected_components(graph, directed=False)
+    members = np.arange(operand.size)
+    ones = np.ones(operand.size, np.bool_)
+    table = sp.coo_array((ones, (label, members)), shape=(count, operand.size))
+    return operand.through(sp.csr_array(table)).take(label)

@@ -1,0 +1,179 @@
+"""Indices that are arguments: the pattern must hold for all their values, and touch nothing else."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from rule_case import points
+
+from asdex.testing import check_rule
+
+
+def compare(fn, *floats, indices) -> tuple[np.ndarray, np.ndarray]:
+    """The pattern for an unknown last argument, and the union of the derivatives for all its values."""
+    reports = [check_rule(fn, *floats, jnp.asarray(i), points=3) for i in indices]
+    detected = reports[0].detected
+    true = np.zeros_like(detected)
+    for report in reports:
+        np.testing.assert_array_equal(report.detected, detected)
+        true |= report.true
+    return detected, true
+
+
+ROWS, COLUMNS = 3, 4
+X = points((ROWS, COLUMNS))
+LINE = points((5,))
+LONG = points((20, 2))
+SCALARS = list(range(-7, 9))
+PAIRS = [np.array(pair) for pair in itertools.product([-6, -1, 0, 1, 2, 3, 4, 7], repeat=2)][::3]
+PAIRS += [np.array([k, k]) for k in range(5)] + [np.array([k, 4 - k]) for k in range(5)]
+
+READS = {
+    "element": (lambda x, i: x[i], LINE, SCALARS),
+    "row": (lambda x, i: x[i, :], X, SCALARS),
+    "column": (lambda x, i: x[:, i], X, SCALARS),
+    "element of a known row": (lambda x, i: x[1, i], X, SCALARS),
+    "elements": (lambda x, i: x[i], LINE, PAIRS),
+    "rows": (lambda x, i: x[i], X, PAIRS),
+    "columns": (lambda x, i: x[:, i], X, PAIRS),
+    "row and column": (lambda x, i: x[i[0], i[1]], X, PAIRS),
+    "row of a long array": (lambda x, i: x[i], LONG, range(20)),
+    "vmap over indices": (lambda x, i: jax.vmap(lambda k: x[k, :])(i), X, PAIRS),
+    "vmap over rows": (lambda x, i: jax.vmap(lambda row, k: row[k])(x[:2], i), X, PAIRS),
+    "take clip": (lambda x, i: jnp.take(x, i, axis=1, mode="clip"), X, PAIRS),
+    "take fill": (lambda x, i: jnp.take(x, i, axis=0, mode="fill", fill_value=0), X, PAIRS),
+    "take wrap": (lambda x, i: jnp.take(x, i, mode="wrap"), LINE, PAIRS),
+    "take along axis": (
+        lambda x, i: jnp.take_along_axis(x[:2], i[:, None], axis=1, mode="clip"),
+        X,
+        PAIRS,
+    ),
+    "dynamic slice": (lambda x, i: lax.dynamic_slice(x, (i, i), (1, 2)), X, SCALARS),
+    "dynamic slice, one start known": (lambda x, i: lax.dynamic_slice(x, (1, i), (2, 1)), X, SCALARS),
+    "dynamic slice of full rows": (lambda x, i: lax.dynamic_slice(x, (i, i), (1, COLUMNS)), X, SCALARS),
+    "dynamic index in dim": (lambda x, i: lax.dynamic_index_in_dim(x, i, 1), X, SCALARS),
+    "clipped": (lambda x, i: x[jnp.clip(i, 1, 3)], LINE, SCALARS),
+    "remainder": (lambda x, i: x[i % 2], LINE, SCALARS),
+    "one of two": (lambda x, i: x[jnp.where(i > 1, 0, 3)], LINE, SCALARS),
+    "shifted": (lambda x, i: x[jnp.clip(i, 0, 2) + 1], LINE, SCALARS),
+    "argmax of a part": (lambda x, i: x[2 + jnp.argmax(jnp.arange(3) == i)], LINE, SCALARS),
+    "unsigned": (lambda x, i: x[i.astype(jnp.uint8)], LINE, SCALARS),
+}
+# The two starts of "dynamic slice" and the two parts of "row and column" are one index, which the rules
+# do not see: they take all combinations.
+TIED = {"dynamic slice"}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reads(name: str):
+    fn, x, indices = READS[name]
+    detected, true = compare(fn, x, indices=indices)
+    if name in TIED:
+        assert (detected >= true).all()
+    else:
+        np.testing.assert_array_equal(detected, true)
+
+
+WRITES = {
+    "element": (lambda at, x, v, i: at(x, i)(v[0, 0]), LINE, SCALARS),
+    "elements": (lambda at, x, v, i: at(x, i)(v[0, :2]), LINE, PAIRS),
+    "row": (lambda at, x, v, i: at(x, i)(v[0]), X, SCALARS),
+    "column": (lambda at, x, v, i: at(x, (slice(None), i))(v[:, 0]), X, SCALARS),
+    "rows": (lambda at, x, v, i: at(x, i)(v[:2]), X, PAIRS),
+    "columns": (lambda at, x, v, i: at(x, (slice(None), i))(v[:, :2]), X, PAIRS),
+    "long": (lambda at, x, v, i: at(x, i)(v[0, :2]), LONG, range(20)),
+    "vmap": (
+        lambda at, x, v, i: jax.vmap(lambda r, k, one: at(r, k)(one))(x[:2], i, v[:2, 0]),
+        X,
+        PAIRS,
+    ),
+}
+
+
+@pytest.mark.parametrize("method", ["set", "add", "min", "max", "multiply"])
+@pytest.mark.parametrize("name", WRITES)
+def test_writes(name: str, method: str):
+    fn, x, indices = WRITES[name]
+    options = {"unique_indices": True} if method == "multiply" else {}
+    if method == "multiply":
+        # A promise of unique indices must be kept.
+        indices = [i for i in indices if np.ndim(i) == 0 or len(set(np.asarray(i) % ROWS)) == 2]
+
+    def at(array, index):
+        return lambda v: getattr(array.at[index], method)(v, **options)
+
+    detected, true = compare(lambda x, v, i: fn(at, x, v, i), x, X + 0.05, indices=indices)
+    np.testing.assert_array_equal(detected, true)
+
+
+def test_unknown_row_keeps_the_columns_apart():
+    detected, _ = compare(lambda x, i: x[i, :], X, indices=[0])
+    np.testing.assert_array_equal(detected, np.hstack([np.eye(COLUMNS)] * ROWS))
+
+
+def test_unknown_segments():
+    def fn(x, segments):
+        return jax.ops.segment_sum(x, segments, num_segments=3)
+
+    indices = [np.array(one) for one in itertools.product(range(-1, 4), repeat=3)]
+    detected, true = compare(fn, points((3, 2)), indices=indices[::3])
+    np.testing.assert_array_equal(detected, true)
+    np.testing.assert_array_equal(detected, np.kron(np.ones((3, 3)), np.eye(2)))
+
+
+@pytest.mark.parametrize(("size", "total"), [(1, 5), (2, 5), (4, 5), (5, 5), (3, 30)])
+def test_dynamic_slice_and_its_inverse(size: int, total: int):
+    x, update = points((total,)), points((size,))
+    starts = range(-2, total + 2)
+    read, true = compare(lambda x, i: lax.dynamic_slice(x, (i,), (size,)), x, indices=starts)
+    written, true_written = compare(
+        lambda x, u, i: lax.dynamic_update_slice(x, u, (i,)), x, update, indices=starts
+    )
+    if total <= 16:
+        np.testing.assert_array_equal(read, true)
+        np.testing.assert_array_equal(written, true_written)
+    else:
+        # Too many starts to follow one by one: a window is taken to be able to move anywhere.
+        assert read.all()
+        np.testing.assert_array_equal(written, np.hstack([np.eye(total), np.ones((total, size))]))
+
+
+def test_place_that_every_window_overwrites():
+    # Windows of length three in an array of length four always cover the two places in the middle.
+    detected, true = compare(
+        lambda x, u, i: lax.dynamic_update_slice(x, u, (i,)),
+        *(points((4,)), points((3,))),
+        indices=range(-1, 3),
+    )
+    np.testing.assert_array_equal(detected, true)
+    np.testing.assert_array_equal(detected[:, :4], np.diag([1, 0, 0, 1]))
+
+
+def test_partly_known_starts_of_an_update():
+    detected, true = compare(
+        lambda x, u, i: lax.dynamic_update_slice(x, u, (1, i)), X, points((2, 1)), indices=SCALARS
+    )
+    np.testing.assert_array_equal(detected, true)
+    first_row = detected[:COLUMNS]
+    np.testing.assert_array_equal(first_row, np.eye(COLUMNS, X.size + 2))
+
+
+def test_index_computed_from_the_differentiated_input():
+    def fn(x):
+        return x[jnp.argmax(x[:3])] * x[3:]
+
+    report = check_rule(fn, LINE, points=64)
+    np.testing.assert_array_equal(report.detected, [[1, 1, 1, 1, 0], [1, 1, 1, 0, 1]])
+    assert report.exact
+
+
+def test_index_computed_from_nan():
+    # A comparison with NaN is false, whatever the bounds of the other values.
+    def fn(x, y):
+        return x[jnp.where(jnp.clip(y, 0, 1) < 2, 0, 1)]
+
+    report = check_rule(fn, points((3,)), jnp.float32(jnp.nan))
+    assert report.detected[0, :2].all()

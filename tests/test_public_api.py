@@ -1,0 +1,197 @@
+"""The public names, their parameters and their documentation."""
+
+import inspect
+import types
+from typing import Any, get_args
+
+import jax
+import pytest
+
+import asdex
+
+
+SAMPLED = ["f", "*args", "argnums", "has_aux"]
+DETECTED = [*SAMPLED, "input_shape", "unknown", "values", "**kwargs"]
+COLORED = [*SAMPLED, "mode", "symmetric", "input_shape", "unknown", "values", "**kwargs"]
+EVALUATED = [
+    *SAMPLED,
+    *("mode", "symmetric", "output_format", "chunk_size", "holomorphic", "allow_int"),
+    *("input_shape", "unknown", "values", "**kwargs"),
+]
+COMPRESSED = ["f", "coloring", "has_aux", "holomorphic", "allow_int", "chunk_size"]
+ASSEMBLED = ["f", "coloring", "output_format", "has_aux", "holomorphic", "allow_int", "chunk_size"]
+CHECKED = ["f", "x", "coloring", "method", "num_probes", "seed", "rtol", "atol", "holomorphic"]
+
+FUNCTIONS = {
+    "jacobian_sparsity": DETECTED,
+    "hessian_sparsity": DETECTED,
+    "jacobian_coloring": COLORED,
+    "hessian_coloring": COLORED,
+    "jacobian_coloring_from_sparsity": ["sparsity", "mode", "symmetric"],
+    "hessian_coloring_from_sparsity": ["sparsity", "mode", "symmetric"],
+    "color_rows": ["sparsity"],
+    "color_cols": ["sparsity"],
+    "color_symmetric": ["sparsity"],
+    "jacobian": EVALUATED,
+    "hessian": EVALUATED,
+    "value_and_jacobian": ["f", "*args", "**options"],
+    "value_and_hessian": ["f", "*args", "**options"],
+    "compressed_jacobian": ["f", "*args", "**options"],
+    "compressed_hessian": ["f", "*args", "**options"],
+    "value_and_compressed_jacobian": ["f", "*args", "**options"],
+    "value_and_compressed_hessian": ["f", "*args", "**options"],
+    "jacobian_from_coloring": ASSEMBLED,
+    "hessian_from_coloring": ASSEMBLED,
+    "value_and_jacobian_from_coloring": ASSEMBLED,
+    "value_and_hessian_from_coloring": ASSEMBLED,
+    "compressed_jacobian_from_coloring": COMPRESSED,
+    "compressed_hessian_from_coloring": COMPRESSED,
+    "value_and_compressed_jacobian_from_coloring": COMPRESSED,
+    "value_and_compressed_hessian_from_coloring": COMPRESSED,
+    "decompress": ["B", "coloring", "output_format"],
+    "decompress_data": ["B", "coloring"],
+    "check_jacobian_correctness": CHECKED,
+    "check_hessian_correctness": CHECKED,
+    "check_coloring_rows": ["sparsity", "colors"],
+    "check_coloring_cols": ["sparsity", "colors"],
+    "check_coloring_symmetric": ["sparsity", "colors"],
+}
+CLASSES = {
+    "SparsityPattern": (
+        "rows cols shape argnums m n nnz density todense to_bcoo from_coo from_dense from_bcoo save load"
+    ),
+    "ColoredPattern": "sparsity colors num_colors symmetric mode lower_bound optimal save load",
+    "StarSet": "",
+    "SparseDerivative": "f coloring",
+}
+ALIASES = {
+    "JacobianMode": {"auto", "fwd", "rev"},
+    "HessianMode": {"auto", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"},
+    "ColoringMode": {"auto", "fwd", "rev", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"},
+    "OutputFormat": {
+        *("bcoo", "dense", "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc"),
+        *("bcsr", "data"),
+    },
+}
+EXCEPTIONS = {
+    "VerificationError": AssertionError,
+    "InvalidColoringError": ValueError,
+    "DenseColoringWarning": UserWarning,
+    "UnknownPrimitiveError": NotImplementedError,
+    "UnknownPrimitiveWarning": UserWarning,
+}
+DECOMPRESSION = "Decompressor ColumnDecompressor RowDecompressor StarDecompressor decompressor_for"
+RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
+OTHERS = {"spy", *DECOMPRESSION.split(), *RULES.split()}
+
+
+def parameters(function):
+    prefix: dict[Any, str] = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
+    found = inspect.signature(function).parameters.values()
+    return [prefix.get(parameter.kind, "") + parameter.name for parameter in found]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_parameters(name):
+    assert parameters(getattr(asdex, name)) == FUNCTIONS[name]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_options_are_keywords_with_defaults(name):
+    positional = {"f", "coloring", "sparsity", "colors", "x", "B", "output_format"}
+    for parameter in inspect.signature(getattr(asdex, name)).parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            assert parameter.default is not inspect.Parameter.empty
+        elif parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            assert parameter.name in positional
+
+
+@pytest.mark.parametrize("name", ["jacobian", "hessian"])
+def test_defaults(name):
+    defaults = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(getattr(asdex, name)).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    assert defaults == {
+        "argnums": 0,
+        "has_aux": False,
+        "mode": None,
+        "symmetric": name == "hessian",
+        "output_format": "bcoo",
+        "chunk_size": None,
+        "holomorphic": False,
+        "allow_int": False,
+        "input_shape": None,
+        "unknown": "dense",
+        "values": "use",
+    }
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_documented(name):
+    doc = inspect.getdoc(getattr(asdex, name))
+    assert doc is not None
+    assert "**Arguments:**" in doc
+    assert "**Returns:**" in doc or "**Raises:**" in doc
+    assert doc.splitlines()[0].endswith((".", "`."))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_annotated(name):
+    signature = inspect.signature(getattr(asdex, name))
+    assert signature.return_annotation is not inspect.Signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.annotation is not inspect.Parameter.empty, parameter.name
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes(name):
+    cls = getattr(asdex, name)
+    assert inspect.getdoc(cls)
+    fields = set(getattr(cls, "__dataclass_fields__", {}))
+    for member in CLASSES[name].split():
+        assert member in fields or hasattr(cls, member), member
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_aliases(name):
+    assert set(get_args(getattr(asdex, name))) == ALIASES[name]
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_exceptions(name):
+    assert issubclass(getattr(asdex, name), EXCEPTIONS[name])
+    assert inspect.getdoc(getattr(asdex, name))
+
+
+def test_nothing_else_is_public():
+    """A new public name belongs in these tables; a leaked import does not."""
+    known = {*FUNCTIONS, *CLASSES, *ALIASES, *EXCEPTIONS, *OTHERS}
+    public = {name: value for name, value in vars(asdex).items() if not name.startswith("_")}
+    modules = {name for name, value in public.items() if isinstance(value, types.ModuleType)}
+    assert {name for name in public if name not in modules} == known
+    assert {public[name].__name__ for name in modules} == {f"asdex.{name}" for name in modules}
+    assert {"coloring", "decompression", "detection", "display", "evaluation", "rules"} <= modules
+
+
+@pytest.mark.parametrize(
+    "package", ["coloring", "decompression", "detection", "display", "evaluation"]
+)
+def test_subpackages_hold_nothing_foreign(package):
+    for name, value in vars(getattr(asdex, package)).items():
+        if name.startswith("_") or isinstance(value, types.ModuleType):
+            continue
+        assert getattr(value, "__module__", "asdex").partition(".")[0] in ("asdex", "typing"), name
+
+
+def test_the_version_is_a_version():
+    assert [part.isdigit() for part in asdex.__version__.split(".")[:2]] == [True, True]
+
+
+def test_modules_are_pytrees():
+    pattern = asdex.SparsityPattern.from_coo([0, 1], [1, 0], (2, 2))
+    assert [leaf.tolist() for leaf in jax.tree.leaves(pattern)] == [[0, 1], [1, 0]]
