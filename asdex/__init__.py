@@ -49,6 +49,7 @@ from .detection import (
     Dependence as Dependence,
     elementwise as elementwise,
     Equation as Equation,
+    explain as explain,
     hessian_sparsity as hessian_sparsity,
     jacobian_sparsity as jacobian_sparsity,
     register as register,

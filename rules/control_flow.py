@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Probe, scan_arity
+from asdex.detection import Known, Probe, scan_arity
 
 
 _FOLLOWED_STEPS = 10_000
@@ -21,7 +21,7 @@ _MANY_STEPS = 32
 
 
 @register("cond")
-def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> Sequence[Value | Dependence]:
+def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]:
     """Evaluates one of `branches`. A known index takes that branch; otherwise any may be taken."""
     del index, operands
     branches = eqn.params["branches"]
@@ -30,14 +30,19 @@ def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> Sequence[Va
         chosen = branches[int(np.clip(known, 0, len(branches) - 1))]
         return eqn.interpret(chosen, eqn.operands[1:], eqn.needed)
     results = [eqn.interpret(branch, eqn.operands[1:], eqn.needed) for branch in branches]
+    # An index that is known at each step of a loop around the equation makes results that are so too.
+    later = eqn.operands[0].known is not None
     return [
-        reduce(operator.or_, (value.as_dependence(aval) for value in values))
+        Value(
+            reduce(operator.or_, (value.as_dependence(aval) for value in values)),
+            Probe() if later and all(value.known is not None for value in values) else None,
+        )
         for aval, *values in zip(eqn.out_avals, *results, strict=True)
     ]
 
 
 @register("scan")
-def scan(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     """Applies `jaxpr` to `(constants, carry, slices)`, once for each slice of the scanned operands.
 
     The body is analysed once and its structure applied at each step. Where it uses values that are known at
@@ -59,7 +64,7 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Dependence]:
 
 
 @register("while")
-def while_(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
     """Applies `body_jaxpr` to the carry until `cond_jaxpr` is false.
 
     A trip count that depends on known values alone is followed. Otherwise any number of steps may be taken:
@@ -69,11 +74,13 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     body_consts = eqn.params["body_nconsts"]
     num_carry = len(operands) - split - body_consts
     loop = _Loop(eqn, eqn.params["body_jaxpr"], eqn.operands[split:], body_consts, num_carry)
-    steps = loop.known_trip_count(eqn.params["cond_jaxpr"], eqn.operands[:split])
+    steps, knowns = loop.known_steps(eqn.params["cond_jaxpr"], eqn.operands[:split])
     results = loop.closure() if steps is None else loop.run(range(steps))[0]
-    if not all(result.is_none for result in results):
+    if not all(value.dependence is None or value.dependence.is_none for value in results):
         eqn.forbid("rev")
-    return results
+    return [
+        Value(value.dependence, known) for value, known in zip(results, knowns, strict=True)
+    ]
 
 
 class _Part(NamedTuple):
@@ -116,28 +123,34 @@ class _Loop:
         self.kept = [value is not None for value in carried]
         self.followed_consts = [value is None for value in consts]
         self.followed_slices = [value is None for value in scanned]
-        self.varies = any(_asked(value) for value in (*carried, *scanned))
+        asked = [
+            actual.known is not None and actual.known.get_if_available() is not None
+            for value, actual in zip((*carried, *scanned), (*self.initial, *self.scanned), strict=True)
+            if _asked(value)
+        ]
+        # Where the values are known only at each step of a loop around this one, steps do not differ here.
+        self.varies = bool(asked) and all(asked)
         self.results = results
 
-    def run(self, order: Sequence[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
+    def run(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:
         """The final carry, and for each further result of the body its dependences step by step."""
         if self.varies:
             return self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
-            return self._by_squaring(len(order)), []
+            return [Value(one, None) for one in self._by_squaring(len(order))], []
         return self._applied(order)
 
-    def _interpreted(self, order: Iterable[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
+    def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[list[Dependence]]]:
         carry, outputs = self.initial, []
         for number in order:
             slices = [_slice(value, number) for value in self.scanned]
             values = self.eqn.interpret(self.body, [*self.consts, *carry, *slices])
             carry = values[: self.num_carry]
             outputs.append(self._as_dependences(values)[self.num_carry :])
-        return self._as_dependences(carry), self._columns(outputs)
+        return carry, self._columns(outputs)
 
-    def _applied(self, order: Sequence[int]) -> tuple[list[Dependence], list[list[Dependence]]]:
+    def _applied(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:
         parts = self._parts()
         fixed = self._join(self.consts, self.followed_consts)
         from_consts = [part.consts.substitute(fixed) for part in parts]
@@ -155,7 +168,7 @@ class _Loop:
             if not any(self.followed_slices) and _unchanged(previous, carry, len(outputs)):
                 break
         outputs.extend(outputs[-1:] * (len(order) - len(outputs)))
-        return carry, self._columns(outputs)
+        return [Value(one, None) for one in carry], self._columns(outputs)
 
     def _columns(self, outputs: Sequence[Sequence[Dependence]]) -> list[list[Dependence]]:
         """The outputs of all steps, one list for each further result: empty lists for no steps."""
@@ -187,23 +200,30 @@ class _Loop:
                 power = power.substitute(power)
         return self._split_carry(state, initial)
 
-    def known_trip_count(self, condition: Any, consts: Sequence[Value]) -> int | None:
-        """The number of steps of a `while`, if its condition depends on known values alone."""
+    def known_steps(
+        self, condition: Any, consts: Sequence[Value]
+    ) -> tuple[int | None, list[Known | None]]:
+        """The number of steps of a `while`, if its condition depends on known values alone.
+
+        The second result is what is known of the carry after the last step.
+        """
         state = [
             value if keep else Value.unknown()
             for value, keep in zip(self.initial, self.kept, strict=True)
         ]
         for steps in range(_FOLLOWED_STEPS):
             (proceed,) = self.eqn.interpret(condition, [*consts, *state])
-            value = None if proceed.known is None else proceed.known.get_if_available()
-            if value is None:
-                return None
+            if proceed.known is None:
+                break
+            value = proceed.known.get_if_available()
+            if value is None:  # known at each step of a loop around this one, but not here
+                return None, [Probe() if keep else None for keep in self.kept]
             if not value:
-                return steps
+                return steps, [one.known for one in state]
             state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
-        return None
+        return None, [None] * self.num_carry
 
-    def closure(self) -> list[Dependence]:
+    def closure(self) -> list[Value]:
         """The carry after any number of steps, none included."""
         parts = self._parts()
         fixed = self._join(self.consts, self.followed_consts)
@@ -212,7 +232,8 @@ class _Loop:
             [one | part.consts.substitute(fixed) for one, part in zip(initial, parts, strict=True)]
         )
         reached = _transitive_closure(self._join_carry([part.carry for part in parts]))
-        return self._split_carry(reached.substitute(start), initial)
+        results = self._split_carry(reached.substitute(start), initial)
+        return [Value(one, None) for one in results]
 
     def _split_carry(self, joined: Dependence, initial: Sequence[Dependence]) -> list[Dependence]:
         """The carried values that `_join_carry` joined, and the others as they were."""

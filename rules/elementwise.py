@@ -55,7 +55,9 @@ def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence
     del which
     selector = eqn.known(0)
     if selector is not None:
-        choice = np.broadcast_to(selector.astype(np.int32), cases[0].shape)
+        # Out of range it picks the first or the last case, as the compiled code does.
+        choice = np.clip(selector.astype(np.int32), 0, len(cases) - 1)
+        choice = np.broadcast_to(choice, cases[0].shape)
         return Dependence.select(choice, cases)
     return _union(cases)
 

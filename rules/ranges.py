@@ -127,12 +127,15 @@ def convert(eqn: Bounded, a: Range) -> Range:
     if old.kind in "iub" and new.kind in "iu":
         return _arithmetic(eqn, a.low, a.high)
     if old.kind == "f" and new.kind in "iu":
-        return Range(np.minimum(np.trunc(a.low), 0), np.maximum(np.trunc(a.high), 0))
+        return _arithmetic(eqn, np.minimum(np.trunc(a.low), 0), np.maximum(np.trunc(a.high), 0))
     if new.kind != "f":
         return Range.unbounded(shape)
     exact = 2.0 ** np.finfo(new).nmant
     sure = (np.abs(a.low) <= exact) & (np.abs(a.high) <= exact)
-    return Range(np.where(sure, a.low, -np.inf), np.where(sure, a.high, np.inf))
+    # Other values round, at most to the next integer.
+    return Range(
+        np.where(sure, np.floor(a.low), -np.inf), np.where(sure, np.ceil(a.high), np.inf)
+    )
 
 
 @register_range("rem")
@@ -146,14 +149,20 @@ def rem(eqn: Bounded, a: Range, b: Range) -> Range:
     return Range(low, np.where(a.high > 0, np.minimum(a.high, largest), 0))
 
 
+def _compared(eqn: Bounded, surely: np.ndarray, possibly: np.ndarray) -> Range:
+    """A comparison, which is false with NaN whatever the bounds of all other values."""
+    kind = getattr(eqn.in_avals[0].dtype, "kind", "none")
+    return Range(surely & (kind in ("i", "u", "b")), possibly)
+
+
 @register_range("lt")
 def lt(eqn: Bounded, a: Range, b: Range) -> Range:
-    return Range(a.high < b.low, a.low < b.high)
+    return _compared(eqn, a.high < b.low, a.low < b.high)
 
 
 @register_range("le")
 def le(eqn: Bounded, a: Range, b: Range) -> Range:
-    return Range(a.high <= b.low, a.low <= b.high)
+    return _compared(eqn, a.high <= b.low, a.low <= b.high)
 
 
 @register_range("gt")
@@ -169,7 +178,7 @@ def ge(eqn: Bounded, a: Range, b: Range) -> Range:
 @register_range("eq")
 def eq(eqn: Bounded, a: Range, b: Range) -> Range:
     same = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
-    return Range(same, (a.low <= b.high) & (b.low <= a.high))
+    return _compared(eqn, same, (a.low <= b.high) & (b.low <= a.high))
 
 
 @register_range("ne")

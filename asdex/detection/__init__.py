@@ -10,6 +10,7 @@ from ._detect import (
     jacobian_sparsity as jacobian_sparsity,
 )
 from ._equation import Equation as Equation
+from ._explain import Chain as Chain, explain as explain, Explanation as Explanation
 from ._known import Known as Known, Probe as Probe
 from ._ranges import (
     Bounded as Bounded,

@@ -70,6 +70,11 @@ class Dependence:
         return len(self.shape)
 
     @property
+    def width(self) -> int:
+        """The number of inputs in all, as far as the sets tell."""
+        return max((term.pool.width for term in self.terms), default=0)
+
+    @property
     def is_none(self) -> bool:
         """Whether no element depends on anything, as far as can be told without reading the sets."""
         return not self.terms
@@ -85,7 +90,7 @@ class Dependence:
     def to_csr(self, width: int | None = None) -> sp.csr_array:
         """The boolean `(size, width)` matrix of all pairs: sorted rows, no duplicates."""
         if width is None:
-            width = max((term.pool.width for term in self.terms), default=0)
+            width = self.width
         indptr, indices = term_entries([t.flat() for t in self.terms], self.size)
         data = np.ones(indices.size, np.bool_)
         return sp.csr_array((data, indices, indptr), shape=(self.size, width))

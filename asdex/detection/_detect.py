@@ -13,6 +13,7 @@ from .._versions import has_derivative, open_jaxpr
 from ._dependence import Dependence
 from ._gradient import gradient
 from ._interpreter import Interpreter
+from ._recorder import Recorder
 from ._registry import load_plugins
 from ._trace import trace, Traced
 from ._value import Value
@@ -113,14 +114,20 @@ def detect_jacobian(
     unknown: str = "dense",
     values: str = "use",
 ) -> Detection:
-    _check_choice("unknown", unknown, ("dense", "error"))
-    _check_choice("values", values, ("use", "ignore"))
-    load_plugins()
-    positions = normalize_argnums(argnums, len(args))
-    traced = trace(f, args, kwargs, argnums=positions, has_aux=has_aux)
-    interpreter = Interpreter(unknown=unknown, values=values)
-    sparsity = _evaluate(interpreter, traced, positions)
-    return Detection(sparsity, interpreter.unsupported_modes)
+    propagation = propagate(
+        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
+    )
+    traced, outputs = propagation.traced, propagation.outputs()
+    matrix = outputs.to_csr(propagation.n)
+    sparsity = SparsityPattern.from_csr(
+        matrix.indptr,
+        matrix.indices,
+        (outputs.size, propagation.n),
+        argnums=propagation.argnums,
+        input_avals=traced.inputs.avals,
+        output_avals=traced.output_avals,
+    )
+    return Detection(sparsity, propagation.interpreter.unsupported_modes)
 
 
 def detect_hessian(
@@ -147,31 +154,53 @@ def detect_hessian(
     return Detection(_symmetrized(detection.sparsity), detection.unsupported_modes)
 
 
-def _evaluate(interpreter: Interpreter, traced: Traced, argnums: Argnums) -> SparsityPattern:
+class Propagation(NamedTuple):
+    """A traced function with the values of its inputs and outputs."""
+
+    traced: Traced
+    argnums: Argnums
+    interpreter: Interpreter
+    operands: list[Value]
+    results: list[Value]
+
+    @property
+    def n(self) -> int:
+        """The number of differentiated inputs."""
+        return sum(map(size_of, self.traced.inputs.avals))
+
+    def outputs(self) -> Dependence:
+        """All elements of the output, one leaf after the other."""
+        pairs = zip(self.results, self.traced.output_avals, strict=True)
+        return Dependence.join([value.as_dependence(aval) for value, aval in pairs])
+
+
+def propagate(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    unknown: str,
+    values: str,
+    recorder: Recorder | None = None,
+) -> Propagation:
+    """Trace `f` and propagate the identity from its differentiated inputs to its outputs."""
+    _check_choice("unknown", unknown, ("dense", "error"))
+    _check_choice("values", values, ("use", "ignore"))
+    load_plugins()
+    positions = normalize_argnums(argnums, len(args))
+    traced = trace(f, args, kwargs, argnums=positions, has_aux=has_aux)
+    interpreter = Interpreter(unknown=unknown, values=values, recorder=recorder)
     avals = traced.inputs.avals
-    offsets = np.cumsum([0, *(size_of(aval) for aval in avals)])
-    n = int(offsets[-1])
+    offsets = np.cumsum([0, *map(size_of, avals)])
     operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
     for position, aval, offset in zip(traced.positions, avals, offsets[:-1], strict=True):
         if has_derivative(aval):
-            seed = Dependence.identity(aval.shape, offset=int(offset), width=n)
+            seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
             operands[position] = Value(seed, None)
     results = interpreter.run(traced.jaxpr, operands)
-    outputs = Dependence.join(
-        [
-            value.as_dependence(aval)
-            for value, aval in zip(results, traced.output_avals, strict=True)
-        ]
-    )
-    matrix = outputs.to_csr(n)
-    return SparsityPattern.from_csr(
-        matrix.indptr,
-        matrix.indices,
-        (outputs.size, n),
-        argnums=argnums,
-        input_avals=avals,
-        output_avals=traced.output_avals,
-    )
+    return Propagation(traced, positions, interpreter, operands, results)
 
 
 def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:

@@ -36,6 +36,7 @@ class Equation:
         self._interpreter = interpreter
         self.operands = tuple(operands)
         self.needed = tuple(needed)
+        self.origin = "rule"
 
     @property
     def primitive(self) -> Any:
@@ -167,6 +168,33 @@ class Equation:
                 operand = Value(seed, None)
             seeds.append(Value.unknown() if operand is None else operand)
         return self._interpreter.run(jaxpr, seeds)
+
+    def local_structure(self) -> list[Dependence]:
+        """How the results depend on the elements of those operands that depend on anything.
+
+        The numbering is that of `structure`.
+        """
+        moving = [operand.dependence is not None for operand in self.operands]
+        pairs = zip(self.in_avals, moving, strict=True)
+        offsets = np.cumsum([0, *(size_of(aval) if moves else 0 for aval, moves in pairs)])
+        seeds = [
+            operand._replace(
+                dependence=Dependence.identity(
+                    aval.shape, offset=int(offset), width=int(offsets[-1])
+                )
+            )
+            if operand.dependence is not None
+            else operand
+            for operand, aval, offset in zip(
+                self.operands, self.in_avals, offsets[:-1], strict=True
+            )
+        ]
+        local = Equation(self._eqn, seeds, self.needed, self._interpreter)
+        results = self._interpreter.propagate(local)
+        return [
+            one.as_dependence(aval) if isinstance(one, Value) else one
+            for one, aval in zip(results, self.out_avals, strict=True)
+        ]
 
     # --- derivatives of the equation itself -------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 from jax.core import Tracer
 
@@ -29,6 +29,10 @@ from ._registry import find_rule
 from ._value import is_floating_array, Value
 
 
+if TYPE_CHECKING:
+    from ._recorder import Recorder
+
+
 class _Step(NamedTuple):
     """An equation, which of its results are used, and the variables that nothing reads after it."""
 
@@ -42,12 +46,15 @@ class Interpreter:
 
     `unknown` says what happens to a primitive for which nothing better is known than that every result
     depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `values="ignore"`
-    treats captured floating-point arrays as unknown, `"use"` as constants.
+    treats captured floating-point arrays as unknown, `"use"` as constants. A `recorder` keeps what was done.
     """
 
-    def __init__(self, *, unknown: str = "dense", values: str = "use"):
+    def __init__(
+        self, *, unknown: str = "dense", values: str = "use", recorder: Recorder | None = None
+    ):
         self.unknown = unknown
         self.values = values
+        self._recorder = recorder
         self.unsupported_modes: dict[str, str] = {}
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
@@ -108,15 +115,19 @@ class Interpreter:
         if all(operand.dependence is None for operand in operands):
             return [Value(None, *pair) for pair in zip(known, bounds, strict=True)]
         equation = Equation(eqn, operands, needed, self)
+        record = None if self._recorder is None else self._recorder.enter(equation)
         try:
-            results = self._propagate(equation)
+            results = self.propagate(equation)
         except Exception as error:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
-        return [
+        checked = [
             _with_bounds(self._checked(equation, aval, result), bound)
             for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
         ]
+        if self._recorder is not None and record is not None:
+            self._recorder.leave(record, checked)
+        return checked
 
     def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
         count = len(eqn.outvars)
@@ -127,7 +138,8 @@ class Interpreter:
         bind = binder(eqn.primitive, eqn.params)
         return Evaluation(bind, knowns, eqn.primitive.multiple_results).outputs(count)
 
-    def _propagate(self, equation: Equation) -> Sequence[Dependence | Value]:
+    def propagate(self, equation: Equation) -> Sequence[Dependence | Value]:
+        """Apply the primitive's rule, or what stands in for one."""
         rule = find_rule(equation.primitive)
         if rule is None:
             return self._fall_back(equation)
@@ -155,6 +167,7 @@ class Interpreter:
             return [Value.unknown()] * len(equation.out_avals)
         if all(equation.name != name for name, _ in self._deriving):
             try:
+                equation.origin = "derived"
                 return equation.derive_forward()
             except DerivationFailed:
                 pass
@@ -187,6 +200,7 @@ class Interpreter:
         if equation.name not in self._warned:
             self._warned.add(equation.name)
             warnings.warn(message, UnknownPrimitiveWarning, stacklevel=2)
+        equation.origin = "dense"
         return equation.dense()
 
     def _checked(self, equation: Equation, aval: Any, result: Dependence | Value) -> Value:

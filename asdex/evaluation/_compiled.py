@@ -37,8 +37,8 @@ def _check_hashable(constants: Any) -> None:
     except TypeError as error:
         raise TypeError(
             "Expected the function, and its arguments that are neither arrays nor floating-point numbers, to "
-            f"be hashable, since they are constants of the compiled function; got: {error}. Give their class a "
-            "__hash__, or call the derivative inside a function compiled by jax.jit."
+            f"be hashable, since they are constants of the compiled function; got: {error}. Give their "
+            "class a __hash__, or call the derivative inside a function compiled by jax.jit."
         ) from error
 
 

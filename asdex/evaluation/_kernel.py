@@ -196,8 +196,8 @@ def _check_output(flat: Sequence[Any], options: Options) -> None:
     shapes = [aval.shape for aval in options.output_avals]
     if shapes and shapes != [leaf.shape for leaf in flat]:
         raise ValueError(
-            f"The coloring is for a function with outputs of shapes {_list(shapes)}, but this function returned "
-            f"{_list(leaf.shape for leaf in flat)}. Make a coloring for this function."
+            f"The coloring is for a function with outputs of shapes {_list(shapes)}, but this function "
+            f"returned {_list(leaf.shape for leaf in flat)}. Make a coloring for this function."
         )
     for leaf in flat:
         is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)

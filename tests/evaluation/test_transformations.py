@@ -1,6 +1,7 @@
 """The callables inside jax's and Equinox's transformations, and what a plain call compiles."""
 
 import pickle
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -27,7 +28,7 @@ def energy(x):
 
 class Model(eqx.Module):
     weight: jax.Array
-    activation: object
+    activation: Callable[[jax.Array], jax.Array]
 
     def __call__(self, x):
         return self.activation(self.weight * x)

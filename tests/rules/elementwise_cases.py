@@ -160,6 +160,11 @@ CASES["select_n"] = [
         *(points((6,), low=0.1, high=0.9),) * 3,
         label="unknown choice of three",
     ),
+    case(
+        lambda x, y, z: lax.select_n(np.array([-2, 5, 1]), x, y, z),
+        *(points((3,)),) * 3,
+        label="choice out of range",
+    ),
     case(lambda x: jnp.where(WHICH, x, 0.0), X, label="constant branch"),
     case(lambda x, y: lax.select(x > y, x, y), points((0,)), points((0,)), label="empty"),
     case(lambda x, y: jnp.where(x > y, x, y), *(points((2,), jnp.float16),) * 2, label="float16"),
