@@ -68,12 +68,12 @@ def normalize_argnums(argnums: int | Sequence[int], count: int) -> Argnums:
     of range or repeated.
     """
     single = isinstance(argnums, int | np.integer)
-    positions = (argnums,) if single else tuple(argnums) if np.iterable(argnums) else (None,)
+    positions = (argnums,) if single or not np.iterable(argnums) else tuple(argnums)
+    if not all(map(_is_integer, positions)):
+        raise TypeError(
+            f"Expected `argnums` to be an integer or a sequence of integers, got {argnums!r}."
+        )
     for position in positions:
-        if not _is_integer(position):
-            raise TypeError(
-                f"Expected `argnums` to be an integer or a sequence of integers, got {argnums!r}."
-            )
         if not -count <= position < count:
             raise ValueError(
                 f"Expected `argnums` to name one of {count} positional argument(s), got {argnums!r}. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -55,6 +56,38 @@ def call_jaxpr(eqn: Any) -> Any | None:
     return found[0] if same_arity else None
 
 
+def without_references(jaxpr: Any) -> Any:
+    """The same closed jaxpr with the contents of mutable references (`jax.new_ref`) as ordinary values.
+
+    **Raises:**
+
+    `NotImplementedError` if JAX cannot rewrite it so.
+    """
+    if not _has_references(jaxpr):
+        return jaxpr
+    try:
+        from jax._src.state.discharge import discharge_state
+
+        if "consts" in inspect.signature(discharge_state).parameters:  # older than jax 0.10
+            pure = type(jaxpr)(*discharge_state(jaxpr.jaxpr, jaxpr.consts))
+        else:
+            pure = discharge_state(jaxpr)
+    except (ImportError, TypeError, ValueError, AssertionError) as error:
+        raise NotImplementedError(f"{type(error).__name__}: {error}") from error
+    if _has_references(pure):
+        raise NotImplementedError("a reference is created outside of the function")
+    return pure
+
+
+def _has_references(jaxpr: Any) -> bool:
+    """Whether an equation reads or writes a reference, or creates one in a nested jaxpr."""
+    return any(
+        any(hasattr(atom.aval, "inner_aval") for atom in (*eqn.invars, *eqn.outvars))
+        or any(type(effect).__name__ == "InternalMutableArrayEffect" for effect in eqn.effects)
+        for eqn in open_jaxpr(jaxpr).eqns
+    )
+
+
 def is_literal(atom: Any) -> bool:
     return isinstance(atom, Literal)
 
@@ -96,14 +129,22 @@ def has_derivative(aval: Any) -> bool:
 
 
 def scan_arity(eqn: Any) -> tuple[int, int]:
-    """The number of constants and of carried values of a `scan`, from its jaxpr and abstract values.
+    """The number of constants and of carried values of a `scan`: an `Equation`, or one of a jaxpr.
 
     Scanned operands and results have one dimension more outside the body than inside; this holds in every
     version, while the parameters that hold the numbers changed in jax 0.11.
     """
     body = open_jaxpr(eqn.params["jaxpr"])
-    carried = _same_ranks(eqn.out_avals, body.outvars)
-    return _same_ranks(eqn.in_avals, body.invars) - carried, carried
+    carried = _same_ranks(_out_avals(eqn), body.outvars)
+    return _same_ranks(_in_avals(eqn), body.invars) - carried, carried
+
+
+def _in_avals(eqn: Any) -> Sequence[Any]:
+    return [v.aval for v in eqn.invars] if hasattr(eqn, "invars") else eqn.in_avals
+
+
+def _out_avals(eqn: Any) -> Sequence[Any]:
+    return [v.aval for v in eqn.outvars] if hasattr(eqn, "outvars") else eqn.out_avals
 
 
 def _same_ranks(outside: Sequence[Any], inside: Sequence[Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -71,10 +72,12 @@ def check_rule(
         return jax.tree.leaves(fn(*substitute(args, argnums, inputs, leaves)))
 
     true = np.zeros_like(detected)
+    derivative, by_columns = _derivative(flat, inputs.leaves)
     rng = np.random.default_rng(seed)
     for number in range(points):
         leaves = [_near(leaf, number, rng) for leaf in inputs.leaves]
-        true |= _nonzeros(flat, leaves, detected.shape)
+        for part in derivative(*leaves):
+            true |= _nonzeros(part).T if by_columns else _nonzeros(part)
     missing = np.argwhere(true & ~detected)
     if len(missing):
         row, col = (int(i) for i in missing[0])
@@ -96,38 +99,48 @@ def _near(leaf: Any, number: int, rng: np.random.Generator) -> jax.Array:
     return jnp.asarray(moved, leaf.dtype)
 
 
-def _nonzeros(
-    flat: Callable[..., list[Any]], leaves: Sequence[jax.Array], shape: tuple[int, int]
-) -> np.ndarray:
-    """Where the derivative is finite and not zero, as a boolean `(m, n)` array."""
+def _derivative(
+    flat: Callable[..., list[Any]], leaves: Sequence[Any]
+) -> tuple[Callable[..., Any], bool]:
+    """The compiled derivative in all unit directions, and whether these are of the inputs.
+
+    For each entry of `_basis` it returns a batch of tangents of the outputs or, where `flat` has no forward
+    mode, a batch of cotangents of the inputs: one array per leaf, with the batch along its first axis.
+    """
+
+    def push(*leaves: Any) -> list[list[Any]]:
+        def along(*seed: Any) -> list[Any]:
+            return _filled(jax.jvp(flat, leaves, seed)[1])
+
+        return [jax.vmap(along)(*seeds) for seeds in _basis(leaves)]
+
+    def pull(*leaves: Any) -> list[list[Any]]:
+        outputs, pullback = jax.vjp(flat, *leaves)
+        return [
+            jax.vmap(lambda *seed: _filled(pullback(list(seed))))(*seeds)
+            for seeds in _basis(outputs)
+        ]
+
     try:
-        columns = [_push(flat, leaves, seeds) for seeds in _basis(leaves)]
-        parts = [part.T for part in columns]
+        jax.eval_shape(push, *leaves)
     except TypeError:
-        outputs = jax.eval_shape(flat, *leaves)
-        parts = [_pull(flat, leaves, seeds) for seeds in _basis(outputs)]
-    result = np.zeros(shape, bool)
-    for part in parts:
-        result |= np.isfinite(part) & (part != 0)
-    return result
+        return jax.jit(pull), False
+    return jax.jit(push), True
 
 
-def _push(flat: Callable[..., list[Any]], leaves: Sequence[Any], seeds: list[Any]) -> np.ndarray:
-    tangents = jax.vmap(lambda *seed: jax.jvp(flat, tuple(leaves), seed)[1])(*seeds)
-    return _rows(tangents)
+def _filled(derivatives: Sequence[Any]) -> list[Any]:
+    """Zeros in place of the derivatives of leaves that have none."""
+    return [
+        jnp.zeros(leaf.shape) if leaf.dtype == jax.dtypes.float0 else leaf for leaf in derivatives
+    ]
 
 
-def _pull(flat: Callable[..., list[Any]], leaves: Sequence[Any], seeds: list[Any]) -> np.ndarray:
-    _, pullback = jax.vjp(flat, *leaves)
-    return _rows(jax.vmap(lambda *seed: pullback(list(seed)))(*seeds))
-
-
-def _rows(batched: Sequence[Any]) -> np.ndarray:
-    """Batches of leaves as one matrix with a row per batch entry; leaves without tangents are zero."""
+def _nonzeros(batched: Sequence[Any]) -> np.ndarray:
+    """Where derivatives are finite and not zero: a row per batch entry, and the elements of all leaves."""
     rows = []
     for leaf in batched:
-        array = np.zeros(leaf.shape) if leaf.dtype == jax.dtypes.float0 else np.asarray(leaf)
-        rows.append(array.reshape(len(array), int(np.prod(array.shape[1:]))).astype(complex))
+        array = np.asarray(leaf).reshape(len(leaf), math.prod(leaf.shape[1:]))
+        rows.append(np.isfinite(array) & (array != 0))
     return np.concatenate(rows, axis=1)
 
 

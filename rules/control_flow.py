@@ -124,7 +124,7 @@ class _Loop:
         self.followed_consts = [value is None for value in consts]
         self.followed_slices = [value is None for value in scanned]
         asked = [
-            actual.known is not None and actual.known.get_if_available() is not None
+            actual.known is not None and actual.known.is_available
             for value, actual in zip((*carried, *scanned), (*self.initial, *self.scanned), strict=True)
             if _asked(value)
         ]

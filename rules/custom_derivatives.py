@@ -8,10 +8,24 @@ from .equinox_internal import checkpointed_loop
 
 
 @register("custom_jvp_call")
-def custom_jvp_call(eqn: Equation, *operands: Dependence) -> list[Dependence]:
-    """Follows the function's JVP rule: a straight-through `round` has a diagonal."""
+def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
+    """Follows the function's JVP rule: a straight-through `round` has a diagonal.
+
+    Results that depend on nothing, such as a loop counter that is only passed through, stay known.
+    """
     del operands
-    return eqn.derive_forward()
+    results = eqn.derive_forward()
+    constant = [
+        result.is_none and needed for result, needed in zip(results, eqn.needed, strict=True)
+    ]
+    if not any(constant):
+        return results
+    operands_alone = [value._replace(dependence=None) for value in eqn.operands]
+    primals = eqn.interpret(eqn.params["call_jaxpr"], operands_alone, constant)
+    return [
+        Value(None, primal.known, primal.bounds) if use else result
+        for result, primal, use in zip(results, primals, constant, strict=True)
+    ]
 
 
 @register("custom_vjp_call", "custom_vjp_call_jaxpr")

@@ -1,10 +1,12 @@
 """Equinox's internal primitives, from which its loops, `diffrax`, `optimistix` and `lineax` are built."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from asdex import Dependence, Equation, register, Value, zero_derivative
+import jax
+
+from asdex import Dependence, Equation, register, registered_rules, Value, zero_derivative
 
 
 zero_derivative("unvmap_all", "unvmap_any", "unvmap_max")
@@ -42,11 +44,33 @@ def maybe_set(eqn: Equation, *operands: Dependence) -> list[Value]:
 
 @register("vprim")
 def vprim(eqn: Equation, *operands: Dependence) -> Any:
-    """A batch of calls of the primitive `prim`, which keeps no rule for batches of its own."""
-    del operands
-    if eqn.params["prim"].name == "maybe_set":
-        return eqn.expand(implementation(eqn))
-    return NotImplemented
+    """A batch of calls of the primitive `prim`, whose own rule sees the batch."""
+    primitive, _, _ = innermost(eqn)
+    rule = registered_rules().get(primitive.name)
+    return NotImplemented if rule is None else rule(eqn, *operands)
+
+
+class Batch(NamedTuple):
+    """One `vmap` of a primitive; its results are batched in front."""
+
+    size: int
+    name: Any
+    axes: tuple[int | None, ...]
+
+    def of(self, function: Callable[..., Any], further: Sequence[int]) -> Callable[..., Any]:
+        """`function` under this `vmap`, where further arguments have the batch axes `further`."""
+        return jax.vmap(
+            function, in_axes=(*self.axes, *further), axis_size=self.size, axis_name=self.name
+        )
+
+
+def innermost(eqn: Equation) -> tuple[Any, dict[str, Any], list[Batch]]:
+    """The primitive inside of nested `vprim`s, its parameters, and the batches, outermost first."""
+    primitive, params, batches = eqn.primitive, eqn.params, []
+    while primitive.name == "vprim":
+        batches.append(Batch(params["__axis_size"], params["__axis_name"], params["__batch_axes"]))
+        primitive, params = params["prim"], dict(params["params"])
+    return primitive, params, batches
 
 
 @register("noinline")

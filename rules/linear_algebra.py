@@ -15,7 +15,7 @@ from asdex import Dependence, Equation, register, zero_derivative
 zero_derivative("lu_pivots_to_permutation")
 
 
-@register("eigh", "eig", "svd", "schur", "hessenberg", "tridiagonal", "geqp3", "cholesky_update")
+@register("eigh", "eig", "svd", "schur", "hessenberg", "tridiagonal", "cholesky_update")
 def dense_factorization(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     """Factors each element of which reads the whole matrix: eigenvalues, singular vectors, ...
 
@@ -70,15 +70,6 @@ def qr(eqn: Equation, matrix: Dependence) -> list[Dependence]:
         products = _as_rows(leading) | _columns_of(columns, avals[1].shape)
         r = Dependence.where(np.arange(columns.shape[-1]) < thin, r, products)
     return [q, r.keep(upper)]
-
-
-@register("geqrf")
-def geqrf(eqn: Equation, matrix: Dependence) -> list[Dependence]:
-    """Householder reflectors below `R`, and their factors: column `j` reads the columns up to `j`."""
-    columns = _leading_columns(matrix)
-    count = eqn.out_avals[1].shape[-1]
-    packed = _columns_of(columns, eqn.out_avals[0].shape)
-    return [packed, columns.rearrange(lambda p: p[..., :count])]
 
 
 @register("householder_product")

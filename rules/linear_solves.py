@@ -26,6 +26,23 @@ def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence
     return [*solution, *(Dependence.none(aval.shape) for aval in auxiliary)]
 
 
+@register("spsolve")
+def spsolve(eqn: Equation, data: Dependence, indices: Dependence, indptr: Dependence, b: Dependence):
+    """The solution of `A x = b` for a sparse matrix in compressed row form.
+
+    With known indices an element reads its connected component of the matrix, of which row `i` holds the
+    data from `indptr[i]` to `indptr[i + 1]`.
+    """
+    del indices, indptr
+    columns, starts = eqn.known(1), eqn.known(2)
+    if columns is None or starts is None:
+        return eqn.dense()
+    ones = np.ones(data.size, np.bool_)
+    graph = sp.csr_array((ones, columns, starts), shape=(b.size, b.size))
+    rows = sp.csr_array((ones, np.arange(data.size), starts), shape=(b.size, data.size))
+    return _over_components(graph, b | data.through(rows))
+
+
 def solve_by_components(
     eqn: Equation, matvec: Any, consts: Sequence[Value], right_hand_side: Sequence[Dependence]
 ) -> list[Dependence]:

@@ -133,9 +133,7 @@ def convert(eqn: Bounded, a: Range) -> Range:
     exact = 2.0 ** np.finfo(new).nmant
     sure = (np.abs(a.low) <= exact) & (np.abs(a.high) <= exact)
     # Other values round, at most to the next integer.
-    return Range(
-        np.where(sure, np.floor(a.low), -np.inf), np.where(sure, np.ceil(a.high), np.inf)
-    )
+    return Range(np.where(sure, np.floor(a.low), -np.inf), np.where(sure, np.ceil(a.high), np.inf))
 
 
 @register_range("rem")

@@ -1,4 +1,4 @@
-"""Reductions, cumulative reductions and sorting."""
+"""Reductions and cumulative reductions."""
 
 from asdex import Dependence, Equation, register
 
@@ -28,12 +28,3 @@ def generic_reduce(eqn: Equation, *operands: Dependence) -> list[Dependence]:
 def cumulative(eqn: Equation, operand: Dependence) -> Dependence:
     """Combines prefixes along `axis` (suffixes, with `reverse`): result `k` reads elements `0` to `k`."""
     return operand.accumulate(eqn.params["axis"], eqn.params.get("reverse", False))
-
-
-@register("sort")
-def sort(eqn: Equation, *operands: Dependence) -> list[Dependence]:
-    """Sorts along `dimension`: every result reads all elements of its own operand along that axis.
-
-    The other operands, the keys, decide only the order, which is piecewise constant.
-    """
-    return [operand.mix([eqn.params["dimension"]]) for operand in operands]

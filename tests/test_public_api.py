@@ -82,7 +82,7 @@ EXCEPTIONS = {
 }
 DECOMPRESSION = "Decompressor ColumnDecompressor RowDecompressor StarDecompressor decompressor_for"
 RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
-OTHERS = {"spy", *DECOMPRESSION.split(), *RULES.split()}
+OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}
 
 
 def parameters(function):

@@ -1,6 +1,15 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
-from .._versions import scan_arity as scan_arity
+from .._versions import (
+    binder as binder,
+    call_jaxpr as call_jaxpr,
+    is_jaxpr as is_jaxpr,
+    is_literal as is_literal,
+    jaxpr_consts as jaxpr_consts,
+    literal_value as literal_value,
+    open_jaxpr as open_jaxpr,
+    scan_arity as scan_arity,
+)
 from ._dependence import Dependence as Dependence
 from ._detect import (
     detect_hessian as detect_hessian,

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._arguments import size_of
-from .._versions import binder, has_derivative, is_key_dtype, open_jaxpr
+from .._versions import binder, has_derivative, is_key_dtype, open_jaxpr, without_references
 from ._dependence import Dependence
 from ._ranges import Range, range_of
 from ._value import Value
@@ -65,6 +65,11 @@ class Equation:
     def source(self) -> str:
         """Where the user's code made this equation: `file:line (function)`."""
         return self._interpreter.source(self._eqn)
+
+    @property
+    def derived(self) -> bool:
+        """Whether the equation stems from tracing the derivative of an equation of the same primitive."""
+        return self._interpreter.is_deriving(self.name)
 
     def known(self, index: int) -> np.ndarray | None:
         """The value of operand `index`, if it depends on constants alone; else `None`.
@@ -299,6 +304,6 @@ def _structs(avals: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
 
 def _traced(function: Callable[..., Any], *args: Any) -> Any:
     try:
-        return jax.make_jaxpr(function)(*args)
+        return without_references(jax.make_jaxpr(function)(*args))
     except Exception as error:
         raise DerivationFailed(f"{type(error).__name__}: {error}") from error

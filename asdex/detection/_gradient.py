@@ -7,8 +7,9 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
-from .._arguments import Argnums
+from .._arguments import Argnums, differentiated, substitute
 from .._scalar import as_scalar, split_aux
 
 
@@ -31,8 +32,20 @@ class Gradient(eqx.Module):
     forward: bool = eqx.field(static=True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        transform = jax.jacfwd if self.forward else jax.grad
-        return transform(self.scalar, argnums=self.argnums, has_aux=True)(*args, **kwargs)[0]
+        if self.forward:
+            return jax.jacfwd(self.scalar, argnums=self.argnums, has_aux=True)(*args, **kwargs)[0]
+        inputs = differentiated(args, self.argnums)
+
+        def at(*leaves: Any) -> jax.Array:
+            return self.scalar(*substitute(args, self.argnums, inputs, leaves), **kwargs)[0]
+
+        # Unlike jax.grad, jax.vjp takes complex and integer inputs as they are.
+        value, pull_back = jax.vjp(at, *inputs.leaves)
+        cotangents = zip(inputs.leaves, pull_back(jnp.ones_like(value)), strict=True)
+        return [
+            jnp.zeros_like(leaf) if cotangent.dtype == jax.dtypes.float0 else cotangent
+            for leaf, cotangent in cotangents
+        ]
 
 
 def gradient(f: Callable[..., Any], *, argnums: Argnums, has_aux: bool, forward: bool) -> Gradient:

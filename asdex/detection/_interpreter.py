@@ -165,7 +165,7 @@ class Interpreter:
         """Without a rule: the structure of the primitive's own JVP, else dense."""
         if not any(map(has_derivative, equation.out_avals)):
             return [Value.unknown()] * len(equation.out_avals)
-        if all(equation.name != name for name, _ in self._deriving):
+        if not self.is_deriving(equation.name):
             try:
                 equation.origin = "derived"
                 return equation.derive_forward()
@@ -181,6 +181,10 @@ class Interpreter:
             yield
         finally:
             self._deriving.pop()
+
+    def is_deriving(self, name: str) -> bool:
+        """Whether the derivative of an equation of primitive `name` is being evaluated."""
+        return any(name == outer for outer, _ in self._deriving)
 
     def source(self, eqn: Any) -> str:
         """The user's line behind an equation, be it inside a library function or a derived rule."""

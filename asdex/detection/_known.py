@@ -43,6 +43,15 @@ class Known:
         except Unavailable:
             return None
 
+    @property
+    def is_available(self) -> bool:
+        """Whether the value, which may be a PRNG key, can be computed here."""
+        try:
+            self.raw()
+        except Unavailable:
+            return False
+        return True
+
     def item(self, number: int) -> Known:
         """Slice `number` along the leading axis, which is computed only when asked for."""
         return Evaluation(lambda array: _slice(array, number), [self], False).outputs(1)[0]

@@ -79,7 +79,7 @@ class Bounded:
 
     def get(self) -> Range:
         """The range of the result, after those of all that it follows from: without recursion."""
-        stack = [self]
+        stack: list[Bounded] = [self]
         while stack:
             top = stack[-1]
             waiting = [one for known, one in top._operands if known is None and _pending(one)]

@@ -20,6 +20,7 @@ from .._arguments import (
     struct_of,
 )
 from .._scalar import split_aux
+from .._versions import without_references
 
 
 class Traced(NamedTuple):
@@ -78,6 +79,7 @@ def trace(
 
     dynamic = [_abstract(leaf) for leaf, moves in zip(leaves, changing, strict=True) if moves]
     jaxpr, output_avals = _make_jaxpr(flat, dynamic, inputs)
+    jaxpr = _without_references(jaxpr)
     order = np.cumsum(changing) - 1
     positions = [int(order[len(f_leaves) + k]) for k in chosen]
     return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree)
@@ -103,6 +105,17 @@ def _make_jaxpr(flat: Callable[..., Any], dynamic: list[Any], inputs: Inputs) ->
             f"The function cannot be traced by jax for inputs {shapes}: {type(error).__name__}. asdex "
             "needs a function that jax.jit accepts: replace Python control flow on array values by "
             "jax.numpy.where, jax.lax.cond or jax.lax.while_loop, and NumPy calls by jax.numpy."
+        ) from error
+
+
+def _without_references(jaxpr: Any) -> Any:
+    try:
+        return without_references(jaxpr)
+    except NotImplementedError as error:
+        raise NotImplementedError(
+            "Expected a function without mutable references (jax.new_ref), or one that creates and uses them "
+            f"where jax can replace them by values, got one for which it cannot ({error}). Update an array by "
+            "`x.at[i].set(v)` instead, and pass what a captured reference holds as an argument."
         ) from error
 
 

@@ -178,8 +178,7 @@ def value_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Spar
 
     **Returns:**
 
-    An `asdex.SparseDerivative` that returns `(value, hessian)`, and with `has_aux`
-    `((value, aux), hessian)`.
+    An `asdex.SparseDerivative` that returns `(value, hessian)`; with `has_aux` `((value, aux), hessian)`.
 
     **Raises:**
 

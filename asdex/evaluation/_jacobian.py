@@ -184,8 +184,7 @@ def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Spa
 
     **Returns:**
 
-    An `asdex.SparseDerivative` that returns `(value, jacobian)`, and with `has_aux`
-    `((value, aux), jacobian)`.
+    An `asdex.SparseDerivative` that returns `(value, jacobian)`; with `has_aux` `((value, aux), jacobian)`.
 
     **Raises:**
 

@@ -108,9 +108,9 @@ def test_results_and_inputs_without_derivative_have_empty_rows_and_columns():
 
 def test_complex_inputs_count_once():
     z = X + 1j
-    np.testing.assert_array_equal(pattern(lambda z: jnp.real(z) * jnp.imag(z)[::-1], z), [
-        [1, 0, 1], [0, 1, 0], [1, 0, 1]
-    ])
+    np.testing.assert_array_equal(
+        pattern(lambda z: jnp.real(z) * jnp.imag(z)[::-1], z), [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_nothing_in_or_nothing_out(f, shape, expected):
 
 def test_scalars_in_and_out():
     np.testing.assert_array_equal(pattern(jnp.sin, 1.0), [[1]])
-    np.testing.assert_array_equal(pattern(lambda x: jnp.stack([x, 2.0, x]), jnp.ones(())), [
-        [1], [0], [1]
-    ])
+    np.testing.assert_array_equal(
+        pattern(lambda x: jnp.stack([x, 2.0, x]), jnp.ones(())), [[1], [0], [1]]
+    )
 
 
 def test_only_shapes_of_the_sample_matter():

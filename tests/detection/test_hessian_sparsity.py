@@ -38,7 +38,10 @@ def test_rosenbrock_is_tridiagonal():
         (lambda x: jnp.sum(x**2), np.eye(6)),
         (lambda x: jnp.sum(x) ** 2, np.ones((6, 6))),
         (lambda x: jnp.dot(x, x[::-1]), np.eye(6)[::-1]),
-        (lambda x: x[0] * jnp.sum(jnp.abs(x[1:])), np.eye(6) * 0 + [[0] + [1] * 5, *[[1] + [0] * 5] * 5]),
+        (
+            lambda x: x[0] * jnp.sum(jnp.abs(x[1:])),
+            np.eye(6) * 0 + [[0] + [1] * 5, *[[1] + [0] * 5] * 5],
+        ),
         (lambda x: jnp.sum(jnp.round(x) * x), np.zeros((6, 6))),
         (lambda x: jnp.float32(3), np.zeros((6, 6))),
     ],
@@ -69,7 +72,9 @@ def test_outputs_with_one_element_are_squeezed(shape):
     np.testing.assert_array_equal(
         pattern(lambda x: rosenbrock(x).reshape(shape), X), tridiagonal(6)
     )
-    np.testing.assert_array_equal(pattern(lambda x: [rosenbrock(x).reshape(shape)], X), tridiagonal(6))
+    np.testing.assert_array_equal(
+        pattern(lambda x: [rosenbrock(x).reshape(shape)], X), tridiagonal(6)
+    )
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,9 @@ def test_transformed_calls_are_looked_into():
     report = check_rule(jax.grad(lambda x: f(x).sum()), X)
     np.testing.assert_array_equal(report.detected, abs(np.subtract.outer(range(5), range(5))) <= 1)
     rows = jnp.stack([X, X])
-    np.testing.assert_array_equal(pattern(jax.vmap(f), rows), np.kron(np.eye(2, dtype=int), STENCIL))
+    np.testing.assert_array_equal(
+        pattern(jax.vmap(f), rows), np.kron(np.eye(2, dtype=int), STENCIL)
+    )
 
 
 def test_each_call_of_one_jaxpr_has_its_own_environment():
@@ -280,7 +282,9 @@ def test_a_dependence_that_only_one_operand_carries():
     np.testing.assert_array_equal(pattern(lambda x: f(jnp.ones(3), x), X), np.ones((3, 5)))
 
 
-def test_errors_name_the_primitive_and_the_line():
+def test_a_broken_derivative_rule_gives_a_dense_pattern_and_a_warning():
+    """Differentiation itself will raise the user's error."""
+
     @jax.custom_jvp
     def f(x):
         return x
@@ -292,7 +296,5 @@ def test_errors_name_the_primitive_and_the_line():
     def broken(tangent):
         raise KeyError("the user's own mistake")
 
-    with pytest.raises(Exception, match="the user's own mistake") as caught:
-        pattern(lambda x: f(x), X)
-    (note,) = caught.value.__notes__
-    assert "custom_jvp_call" in note and "test_interpreter.py" in note
+    with pytest.warns(asdex.UnknownPrimitiveWarning, match=r"custom_jvp_call.*test_interpreter"):
+        np.testing.assert_array_equal(pattern(lambda x: f(x), X), np.ones((5, 5)))

@@ -186,9 +186,7 @@ def test_a_closure_keeps_its_constants_unless_told_otherwise():
     only = np.zeros((N, N), int)
     only[N - 2, 1] = 1
     np.testing.assert_array_equal(pattern(lambda x: model(x), X), only)
-    np.testing.assert_array_equal(
-        pattern(lambda x: model(x), X, values="ignore"), DIAGONAL[::-1]
-    )
+    np.testing.assert_array_equal(pattern(lambda x: model(x), X, values="ignore"), DIAGONAL[::-1])
 
 
 @pytest.mark.parametrize(
@@ -205,9 +203,7 @@ def test_captured_floats_of_any_shape_are_hidden_when_values_are_ignored(zeros):
 
 def test_literals_and_integers_stay_known_when_values_are_ignored():
     reverse = np.arange(N)[::-1].copy()
-    np.testing.assert_array_equal(
-        pattern(lambda x: x[reverse], X, values="ignore"), DIAGONAL[::-1]
-    )
+    np.testing.assert_array_equal(pattern(lambda x: x[reverse], X, values="ignore"), DIAGONAL[::-1])
     np.testing.assert_array_equal(pattern(lambda x: 0.0 * x, X, values="ignore"), 0 * DIAGONAL)
 
 
@@ -215,7 +211,9 @@ def test_literals_and_integers_stay_known_when_values_are_ignored():
 def test_arguments_that_are_not_differentiated_are_unknown(a):
     np.testing.assert_array_equal(pattern(lambda x, a: a * x, X, a), DIAGONAL)
     np.testing.assert_array_equal(pattern(lambda x, *, a: a * x, X, a=a), DIAGONAL)
-    np.testing.assert_array_equal(pattern(lambda x, tree: tree["a"][0] * x, X, {"a": [a]}), DIAGONAL)
+    np.testing.assert_array_equal(
+        pattern(lambda x, tree: tree["a"][0] * x, X, {"a": [a]}), DIAGONAL
+    )
 
 
 def test_integer_arrays_among_the_arguments_are_unknown_and_python_integers_known():

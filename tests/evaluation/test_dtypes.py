@@ -97,7 +97,6 @@ def test_holomorphic_hessian_from_coloring(mode, symmetric):
     np.testing.assert_allclose(hessian, jax.hessian(energy, holomorphic=True)(Z), rtol=1e-6)
 
 
-@pytest.mark.xfail(raises=TypeError, reason="detection differentiates by jax.grad for real values")
 def test_holomorphic_hessian_from_samples():
     hessian = asdex.hessian(energy, Z, holomorphic=True, output_format="dense")(Z)
     np.testing.assert_allclose(hessian, jax.hessian(energy, holomorphic=True)(Z), rtol=1e-6)
@@ -156,9 +155,6 @@ def test_integer_inputs_of_a_hessian(mode):
     assert not hess_fn(jnp.arange(3)).todense().any()
 
 
-@pytest.mark.xfail(
-    raises=TypeError, reason="detection differentiates by jax.grad without allow_int"
-)
 def test_integer_inputs_of_a_hessian_from_samples():
     k = jnp.arange(6)
     hess_fn = asdex.hessian(

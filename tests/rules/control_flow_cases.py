@@ -52,11 +52,16 @@ CASES: dict[str, list[Case]] = {
     "while": [
         case(counted, X, label="known trip count"),
         case(
-            lambda x: lax.while_loop(lambda c: c.sum() < 9, lambda c: c.at[1:].multiply(1 + c[:-1]), x),
+            lambda x: lax.while_loop(
+                lambda c: c.sum() < 9, lambda c: c.at[1:].multiply(1 + c[:-1]), x
+            ),
             X,
             label="unknown trip count",
         ),
     ],
-    "custom_jvp_call": [case(straight_through, X), case(straight_through, points((0, 2)), label="empty")],
+    "custom_jvp_call": [
+        case(straight_through, X),
+        case(straight_through, points((0, 2)), label="empty"),
+    ],
     "custom_vjp_call": [case(reversed_backwards, X), case(lambda x: x * reversed_backwards(x), X)],
 }

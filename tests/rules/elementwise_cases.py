@@ -111,7 +111,9 @@ CASES["rem"] = [
     case(lax.rem, points((0,)), points((0,)), label="empty"),
 ]
 CASES["add_any"] = [
-    case(lambda x: jax.grad(lambda z: jnp.sum(z * jnp.sin(z)))(x), X, label="cotangents of two uses"),
+    case(
+        lambda x: jax.grad(lambda z: jnp.sum(z * jnp.sin(z)))(x), X, label="cotangents of two uses"
+    ),
     case(lambda x: jax.vjp(lambda z: (z[::-1], 2 * z), x)[1]((x, jnp.cos(x)))[0], X, label="pair"),
 ]
 CASES["mul"] += [

@@ -17,7 +17,9 @@ def here() -> SingleDeviceSharding:
 
 CASES: dict[str, list[Case]] = {
     "optimization_barrier": [
-        case(lambda x, y: lax.optimization_barrier((x, y)), points((2, 3)), points(()), label="pair"),
+        case(
+            lambda x, y: lax.optimization_barrier((x, y)), points((2, 3)), points(()), label="pair"
+        ),
         case(lambda x: lax.optimization_barrier((x, jnp.sin(x))), points((3,)), label="shared"),
         case(lax.optimization_barrier, points((0,)), label="empty"),
     ],

@@ -55,7 +55,9 @@ def window(*start, sizes=(2, 2)) -> Case:
 
 
 def overwritten(*start) -> Case:
-    return case(lambda x, u: lax.dynamic_update_slice(x, u, start), X, points((2, 2)), label=f"{start}")
+    return case(
+        lambda x, u: lax.dynamic_update_slice(x, u, start), X, points((2, 2)), label=f"{start}"
+    )
 
 
 STARTS = ((0, 0), (1, 2), (-1, 1), (9, -9), (np.int32(2), np.int32(3)))
@@ -77,7 +79,9 @@ CASES: dict[str, list[Case]] = {
             LINE,
             label="promise in bounds",
         ),
-        case(lambda x: x.at[np.array([1, 9])].get(mode="fill", fill_value=3.0), LINE, label="filled"),
+        case(
+            lambda x: x.at[np.array([1, 9])].get(mode="fill", fill_value=3.0), LINE, label="filled"
+        ),
         case(
             lambda x: jnp.take_along_axis(x, np.array([[3, 0], [1, 1], [2, -1]]), axis=1),
             X,
@@ -89,7 +93,9 @@ CASES: dict[str, list[Case]] = {
             label="vmap of rows and indices",
         ),
         case(lambda x: jax.vmap(lambda i: x[:, i])(np.array([2, 0])), X, label="vmap of indices"),
-        case(lambda x: jax.vmap(lambda row: row[np.array([2, 0])], 1)(x), X, label="vmap of columns"),
+        case(
+            lambda x: jax.vmap(lambda row: row[np.array([2, 0])], 1)(x), X, label="vmap of columns"
+        ),
         case(lambda x: x[jnp.arange(5)[::-1] % 3], LINE, label="computed"),
         case(lambda x: x[jnp.argsort(jnp.array([0.3, 0.1, 0.2]))], LINE, label="sorted order"),
         case(lambda x: jnp.cumsum(x)[np.array([0, 2])], LINE, label="of sets"),
@@ -98,17 +104,25 @@ CASES: dict[str, list[Case]] = {
         *[one for one in updates("set", complex_too=True) if one.label != "duplicates"],
         # Which of the updates wins at one place is up to the compiler: the pattern has them all.
         case(
-            lambda x, v: x.at[np.array([1, 3, 1])].set(v), LINE, points((3,)), label="duplicates", excess=True
+            lambda x, v: x.at[np.array([1, 3, 1])].set(v),
+            LINE,
+            points((3,)),
+            label="duplicates",
+            excess=True,
         ),
         case(lambda x, v: x.at[MASK].set(v), LINE, points(()), label="mask"),
         case(
-            lambda x, v: jax.vmap(lambda row, i, one: row.at[i].set(one))(x, np.array([3, 0, 1]), v),
+            lambda x, v: jax.vmap(lambda row, i, one: row.at[i].set(one))(
+                x, np.array([3, 0, 1]), v
+            ),
             X,
             points((3,)),
             label="vmap",
         ),
         case(lambda x: x.at[np.array([1, 2])].set(0.0), LINE, label="known update"),
-        case(lambda v: jnp.zeros(5).at[np.array([1, 2])].set(v), points((2,)), label="known operand"),
+        case(
+            lambda v: jnp.zeros(5).at[np.array([1, 2])].set(v), points((2,)), label="known operand"
+        ),
         case(lambda x: x.at[np.array([0, 1])].set(x[np.array([1, 0])]), LINE, label="swap"),
     ],
     "scatter-add": [
@@ -123,15 +137,29 @@ CASES: dict[str, list[Case]] = {
             LINE,
             label="segments out of bounds",
         ),
-        case(lambda x: jax.grad(lambda z: jnp.sum(z[ROWS] ** 3))(LINE * x), points(()), label="gradient"),
-        case(lambda v: jnp.zeros(3).at[np.zeros(300, np.int32)].add(v), points((300,)), label="300 duplicates"),
+        case(
+            lambda x: jax.grad(lambda z: jnp.sum(z[ROWS] ** 3))(LINE * x),
+            points(()),
+            label="gradient",
+        ),
+        case(
+            lambda v: jnp.zeros(3).at[np.zeros(300, np.int32)].add(v),
+            points((300,)),
+            label="300 duplicates",
+        ),
     ],
     "scatter-sub": [
-        case(lambda x, v: x.at[np.array([3, 0, 3])].subtract(v), LINE, points((3,)), label="elements"),
+        case(
+            lambda x, v: x.at[np.array([3, 0, 3])].subtract(v), LINE, points((3,)), label="elements"
+        ),
     ],
     "scatter-mul": [
         *updates("multiply", unique=True, complex_too=True),
-        case(lambda x: x.at[np.array([1, 1])].multiply(2.0), LINE, label="duplicates of a known update"),
+        case(
+            lambda x: x.at[np.array([1, 1])].multiply(2.0),
+            LINE,
+            label="duplicates of a known update",
+        ),
         case(
             lambda x: x.at[np.array([1, 1])].multiply(jnp.array([0.0, 2.0])),
             LINE,
@@ -148,14 +176,27 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: lax.dynamic_slice(x, (7,), (5,)), LINE, label="whole"),
         case(lambda x: lax.dynamic_slice(x, (0, 0), (1, 0)), points((2, 0)), label="empty"),
         case(lambda x: lax.dynamic_index_in_dim(x, -1, 1), X, label="index in dim"),
-        case(lambda x: lax.dynamic_slice(x, (1,), (2,)), points((4,), jnp.complex64), label="complex"),
+        case(
+            lambda x: lax.dynamic_slice(x, (1,), (2,)), points((4,), jnp.complex64), label="complex"
+        ),
     ],
     "dynamic_update_slice": [
         *(overwritten(*start) for start in STARTS),
         case(lambda x: lax.dynamic_update_slice(x, jnp.ones(2), (1,)), LINE, label="known update"),
-        case(lambda u: lax.dynamic_update_slice(jnp.ones(5), u, (1,)), points((2,)), label="known operand"),
-        case(lambda x, u: lax.dynamic_update_slice(x, u, (3,)), LINE, points((0,)), label="empty update"),
-        case(lambda x, u: lax.dynamic_update_slice(x, u, ()), points(()), points(()), label="scalar"),
+        case(
+            lambda u: lax.dynamic_update_slice(jnp.ones(5), u, (1,)),
+            points((2,)),
+            label="known operand",
+        ),
+        case(
+            lambda x, u: lax.dynamic_update_slice(x, u, (3,)),
+            LINE,
+            points((0,)),
+            label="empty update",
+        ),
+        case(
+            lambda x, u: lax.dynamic_update_slice(x, u, ()), points(()), points(()), label="scalar"
+        ),
         case(lambda x, u: lax.dynamic_update_slice(x, u, (9,)), LINE, points((5,)), label="whole"),
     ],
 }

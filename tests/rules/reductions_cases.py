@@ -19,7 +19,11 @@ def reduction(fn, *, half=True, complex_too=False) -> list[Case]:
         case(lambda x: fn(x), points((2, 3)), label="all axes"),
         case(lambda x: fn(x, axis=0), points((3, 0)), label="empty result"),
         *([case(lambda x: fn(x), ROW.astype(jnp.bfloat16), label="half")] if half else []),
-        *([case(lambda x: fn(x), points((3,), jnp.complex64), label="complex")] if complex_too else []),
+        *(
+            [case(lambda x: fn(x), points((3,), jnp.complex64), label="complex")]
+            if complex_too
+            else []
+        ),
     ]
 
 
@@ -62,7 +66,10 @@ CASES: dict[str, list[Case]] = {
     "reduce_max": reduction(jnp.max),
     "reduce_min": reduction(jnp.min),
     "reduce_prod": reduction(jnp.prod, complex_too=True),
-    "cumsum": [*cumulative(lax.cumsum, complex_too=True), case(lax.cumsum, points((40,)), label="long")],
+    "cumsum": [
+        *cumulative(lax.cumsum, complex_too=True),
+        case(lax.cumsum, points((40,)), label="long"),
+    ],
     "cumprod": cumulative(lax.cumprod, complex_too=True),
     "cummax": cumulative(lax.cummax),
     "cummin": cumulative(lax.cummin),
@@ -91,14 +98,27 @@ CASES: dict[str, list[Case]] = {
     "sort": [
         case(lambda x: lax.sort(x, dimension=0), points((4, 2))),
         case(lambda x: lax.sort(x, dimension=1), points((2, 4)), label="last axis"),
-        case(lambda x, y: lax.sort((x, y), num_keys=1), points((4,)), points((4,)), label="key and value"),
-        case(lambda x, y: lax.sort((x, y), num_keys=2), points((4,)), points((4,)), label="two keys"),
+        case(
+            lambda x, y: lax.sort((x, y), num_keys=1),
+            points((4,)),
+            points((4,)),
+            label="key and value",
+        ),
+        case(
+            lambda x, y: lax.sort((x, y), num_keys=2), points((4,)), points((4,)), label="two keys"
+        ),
         case(
             lambda x, y, z: lax.sort((x, y, z), dimension=0, num_keys=1),
             *(points((3, 2)), points((3, 2)), points((3, 2))),
             label="three operands",
         ),
-        case(lambda i, x: lax.sort((i, x), num_keys=1), INTEGERS, points((3,)), label="ints", excess=True),
+        case(
+            lambda i, x: lax.sort((i, x), num_keys=1),
+            INTEGERS,
+            points((3,)),
+            label="ints",
+            excess=True,
+        ),
         case(lambda x: jnp.sort(x, descending=True), points((4,), jnp.bfloat16), label="half"),
         case(lambda x: jnp.sort(x), points((0,)), label="empty"),
     ],

@@ -76,7 +76,9 @@ def installed_primitives() -> set[str]:
     return {one.name for one in gc.get_objects() if issubclass(type(one), Primitive)}
 
 
-def points(shape: Sequence[int], dtype: Any = np.float32, low: float = 0.2, high: float = 0.8) -> Any:
+def points(
+    shape: Sequence[int], dtype: Any = np.float32, low: float = 0.2, high: float = 0.8
+) -> Any:
     """Distinct values between `low` and `high`, in no order; complex ones have imaginary parts."""
     size = int(np.prod(shape, dtype=np.int64))
     values = np.random.default_rng(size).permutation(np.linspace(low, high, max(size, 1)))[:size]

@@ -69,10 +69,22 @@ CASES: dict[str, list[Case]] = {
         padded((1, -1, 1), (-1, 2, 0)),
         padded((0, 1, 2), (-2, -1, 1)),
         padded((-1, 2, 1), (1, -2, 2), known_value=True),
-        case(lambda v: lax.pad(np.ones(2, np.float32), v, [(1, 1, 1)]), points(()), label="known array"),
+        case(
+            lambda v: lax.pad(np.ones(2, np.float32), v, [(1, 1, 1)]),
+            points(()),
+            label="known array",
+        ),
         case(lambda x, v: lax.pad(x, v, [(2, 0, 1)]), points((0,)), points(()), label="empty"),
-        case(lambda x, v: lax.pad(x, v, []), points(()), points(()), label="scalar", expected=[[1, 0]]),
-        case(lambda x: lax.pad(x, jnp.zeros((), x.dtype), [(1, 1, 1)]), points((3,), jnp.complex64)),
+        case(
+            lambda x, v: lax.pad(x, v, []),
+            points(()),
+            points(()),
+            label="scalar",
+            expected=[[1, 0]],
+        ),
+        case(
+            lambda x: lax.pad(x, jnp.zeros((), x.dtype), [(1, 1, 1)]), points((3,), jnp.complex64)
+        ),
     ],
     "concatenate": [
         case(lambda x, y: jnp.concatenate([x, y, x], 1), X, points((2, 1))),

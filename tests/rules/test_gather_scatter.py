@@ -25,9 +25,7 @@ class Problem(NamedTuple):
     mode: str
 
     def gather(self, x, index):
-        return lax.gather(
-            x, index, self.numbers, self.slice_sizes, mode=self.mode, fill_value=0
-        )
+        return lax.gather(x, index, self.numbers, self.slice_sizes, mode=self.mode, fill_value=0)
 
     def scatter(self, scatter, x, index, updates, **options):
         return scatter(x, index, updates, self.scatter_numbers, mode=self.mode, **options)
@@ -99,9 +97,7 @@ PROBLEMS = [pytest.param(draw(seed), id=f"{seed}-{MODES[seed % 3]}") for seed in
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_gather_with_a_known_index_is_exact(problem: Problem):
-    report = check_rule(
-        lambda x: problem.gather(x, problem.index), points(problem.shape), points=1
-    )
+    report = check_rule(lambda x: problem.gather(x, problem.index), points(problem.shape), points=1)
     np.testing.assert_array_equal(report.detected, report.true)
     assert report.detected.sum(axis=1).max(initial=0) <= 1
 
@@ -192,7 +188,10 @@ def test_nothing_to_read_or_write(size: int, count: int):
     gathered = check_rule(lambda x: problem.gather(x, problem.index), x)
     assert gathered.detected.shape == (count * size, 3 * size)
     assert gathered.exact
-    assert check_rule(problem.gather, x, jnp.asarray(problem.index)).detected.shape == gathered.true.shape
+    assert (
+        check_rule(problem.gather, x, jnp.asarray(problem.index)).detected.shape
+        == gathered.true.shape
+    )
     for scatter in (lax.scatter, lax.scatter_add):
         written = check_rule(lambda x, u: problem.scatter(scatter, x, problem.index, u), x, updates)  # noqa: B023
         assert written.exact

@@ -28,7 +28,9 @@ X = points((ROWS, COLUMNS))
 LINE = points((5,))
 LONG = points((20, 2))
 SCALARS = list(range(-7, 9))
-PAIRS = [np.array(pair) for pair in [(-6, 2), (-1, 7), (0, -2), *((k, 4 - k) for k in range(5))]]
+PAIRS = [
+    np.array(pair) for pair in [(-6, 2), (-1, 7), (0, 2), (2, 0), *((k, 4 - k) for k in range(5))]
+]
 ALL_PAIRS = [np.array(pair) for pair in itertools.product(range(ROWS), range(COLUMNS))]
 
 READS = {
@@ -52,8 +54,16 @@ READS = {
         PAIRS,
     ),
     "dynamic slice": (lambda x, i: lax.dynamic_slice(x, (i, i), (1, 2)), X, SCALARS),
-    "dynamic slice, one start known": (lambda x, i: lax.dynamic_slice(x, (1, i), (2, 1)), X, SCALARS),
-    "dynamic slice of full rows": (lambda x, i: lax.dynamic_slice(x, (i, i), (1, COLUMNS)), X, SCALARS),
+    "dynamic slice, one start known": (
+        lambda x, i: lax.dynamic_slice(x, (1, i), (2, 1)),
+        X,
+        SCALARS,
+    ),
+    "dynamic slice of full rows": (
+        lambda x, i: lax.dynamic_slice(x, (i, i), (1, COLUMNS)),
+        X,
+        SCALARS,
+    ),
     "dynamic index in dim": (lambda x, i: lax.dynamic_index_in_dim(x, i, 1), X, SCALARS),
     "clipped": (lambda x, i: x[jnp.clip(i, 1, 3)], LINE, SCALARS),
     "remainder": (lambda x, i: x[i % 2], LINE, SCALARS),
@@ -103,7 +113,7 @@ def test_writes(name: str, method: str):
     options = {"unique_indices": True} if method == "multiply" else {}
     if method == "multiply":
         # A promise of unique indices must be kept.
-        indices = [i for i in indices if np.ndim(i) == 0 or len(set(np.asarray(i) % ROWS)) == 2]
+        indices = [i for i in indices if np.ndim(i) == 0 or i[0] != i[1]]
 
     def at(array, index):
         return lambda v: getattr(array.at[index], method)(v, **options)
@@ -122,7 +132,9 @@ def test_writes_of_extrema(name: str, method: str):
         *(x, X),
         indices=indices[3:5],
     )
-    added = detect(lambda x, v, i: fn(lambda a, k: a.at[k].add, x, v, i), x, X, indices[0])
+    added = detect(
+        lambda x, v, i: fn(lambda a, k: a.at[k].add, x, v, i), x, X, jnp.asarray(indices[0])
+    )
     np.testing.assert_array_equal(detected, added)
 
 
@@ -210,4 +222,4 @@ def test_index_that_saturates():
         return x[jnp.clip(y, 0, 300).astype(jnp.int8)]
 
     report = check_rule(fn, points((200,)), jnp.float32(300))
-    assert report.detected[0].sum() == 200 + 1
+    assert report.detected[0].sum() == 200

@@ -28,7 +28,10 @@ def family(initial: float, operation) -> list[Case]:
         return lax.reduce_window(x, x.dtype.type(initial), operation, **window)
 
     return [
-        *(case(lambda x, w=w: pool(x, **w), points((7,)), label=name) for name, w in WINDOWS.items()),
+        *(
+            case(lambda x, w=w: pool(x, **w), points((7,)), label=name)
+            for name, w in WINDOWS.items()
+        ),
         case(lambda x: pool(x, **PLANE), points((3, 4)), label="plane"),
         case(lambda x: pool(x, **WINDOWS["plain"]), points((5,), jnp.float16), label="half"),
         case(lambda x: pool(x, **WINDOWS["padding"]), points((0,)), label="empty"),
@@ -95,13 +98,22 @@ CASES: dict[str, list[Case]] = {
     ],
     "conv_general_dilated": [
         case(lambda x, k: jnp.convolve(x, k), points((5,)), points((3,)), label="convolve"),
-        case(lambda x: jnp.convolve(x, np.array([1.0, 0, -1])), points((5,)), label="central difference"),
+        case(
+            lambda x: jnp.convolve(x, np.array([1.0, 0, -1])),
+            points((5,)),
+            label="central difference",
+        ),
         case(
             lambda x, k: lax.conv(x, k, (1, 1), "SAME"),
             *(points((1, 2, 3, 3)), points((2, 2, 2, 2))),
             label="plane",
         ),
-        case(lambda x, k: lax.conv(x, k, (1,), "VALID"), points((0, 1, 3)), points((2, 1, 2)), label="empty"),
+        case(
+            lambda x, k: lax.conv(x, k, (1,), "VALID"),
+            points((0, 1, 3)),
+            points((2, 1, 2)),
+            label="empty",
+        ),
         case(
             lambda x, k: lax.conv(x, k, (1,), "VALID"),
             *(points((1, 1, 3), jnp.bfloat16), points((1, 1, 2), jnp.bfloat16)),

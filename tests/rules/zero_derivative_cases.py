@@ -1,6 +1,8 @@
 """Cases for `rules/zero_derivative.py`: patterns without any entry, although values do change."""
 
 import jax
+import jax.extend.core.primitives
+import jax.extend.random
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -29,7 +31,9 @@ def floating(fn) -> list[Case]:
 def comparison(fn) -> list[Case]:
     return [
         case(lambda x, y: fn(x, y).astype(jnp.float32), X, X[::-1]),
-        case(lambda x: jnp.where(fn(x, jnp.full_like(x, 0.5)), x, 2 * x), X, label="as a predicate"),
+        case(
+            lambda x: jnp.where(fn(x, jnp.full_like(x, 0.5)), x, 2 * x), X, label="as a predicate"
+        ),
         case(lambda x, y: fn(x, y), points((0,)), points((0,)), label="empty"),
     ]
 
@@ -43,17 +47,23 @@ def uniform_of(bits, x):
 
 
 LINE = points((3,))
+COUNTS = jnp.arange(3, dtype=jnp.uint32)
 
 CASES: dict[str, list[Case]] = {
     name: comparison(getattr(lax, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")
 }
 CASES |= {
-    f"{name}_to": comparison(lambda x, y, p=f"{name}_to_p": getattr(jax.extend.core.primitives, p).bind(x, y))
+    f"{name}_to": comparison(
+        lambda x, y, p=f"{name}_to_p": getattr(jax.extend.core.primitives, p).bind(x, y)
+    )
     for name in ("eq", "lt", "le")
 }
 CASES |= {
     "is_finite": [case(lambda x: lax.is_finite(x).astype(jnp.float32) * x, X)],
-    "and": [case(lambda x: jnp.where((x > 0) & (x < 1), x, 0), X), *through_integers(lambda i: i & 3)],
+    "and": [
+        case(lambda x: jnp.where((x > 0) & (x < 1), x, 0), X),
+        *through_integers(lambda i: i & 3),
+    ],
     "or": through_integers(lambda i: i | 3),
     "xor": through_integers(lambda i: i ^ 3),
     "not": through_integers(lambda i: ~i),
@@ -74,7 +84,9 @@ CASES |= {
         case(lambda x: x * jnp.argmax(x), X, label="as a factor"),
     ],
     "argmin": [case(lambda x: jnp.argmin(x, axis=0).astype(jnp.float32), X)],
-    "iota": [case(lambda x: x * lax.iota(jnp.float32, 3), points((3,)), expected=np.diag([0, 1, 1]))],
+    "iota": [
+        case(lambda x: x * lax.iota(jnp.float32, 3), points((3,)), expected=np.diag([0, 1, 1]))
+    ],
     "bitcast_convert_type": [
         case(lambda x: lax.bitcast_convert_type(x, jnp.int32).astype(jnp.float32), X),
         case(lambda x: lax.bitcast_convert_type(x, jnp.float16), X, label="float to float"),
@@ -104,7 +116,7 @@ CASES |= {
     "threefry2x32": [
         case(
             lambda x: uniform_of(
-                jax.extend.random.threefry_2x32((x[:2] * 9).astype(jnp.uint32), jnp.arange(3, dtype=jnp.uint32)), x
+                jax.extend.random.threefry_2x32((x[:2] * 9).astype(jnp.uint32), COUNTS), x
             ),
             LINE,
         ),

@@ -1,0 +1,14 @@
+"""Calls that carry the called function as a jaxpr, along with something that detection need not know."""
+
+from collections.abc import Sequence
+
+from asdex import Dependence, Equation, register, Value
+from asdex.detection import is_jaxpr
+
+
+@register("composite", "linear_call", "custom_partitioning", "remat_opt")
+def call(eqn: Equation, *operands: Dependence) -> Sequence[Value]:
+    """Evaluates its one jaxpr: a composite operation, a linear function that knows its transpose, ..."""
+    del operands
+    (body,) = (value for value in eqn.params.values() if is_jaxpr(value))
+    return eqn.interpret(body, eqn.operands, eqn.needed)

@@ -1,0 +1,151 @@
+"""Lineax's linear solves."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox.internal as eqxi
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+
+from asdex import Dependence, Equation, register, Value
+
+from .equinox_internal import implementation, innermost
+from .linear_solves import solve_by_components
+
+
+_SOLVERS_BY_COMPONENTS = frozenset(
+    {"LU", "QR", "Cholesky", "Tridiagonal", "CG", "BiCGStab", "GMRES", "LSMR"}
+)
+"""Solvers whose arithmetic never mixes the connected components of the operator.
+
+A matrix factorisation by rows and columns fills in within components only, and Krylov vectors stay in the
+components of the right-hand side.
+"""
+
+
+class _Solve(NamedTuple):
+    """What a solve says of itself once its arguments are put together.
+
+    - `by_components`: whether the solver keeps the operator's connected components apart.
+    - `coupled`: whether there are options, such as a preconditioner, that may couple all unknowns.
+    - `vector`: the shapes of the right-hand side, one per array, with batch axes in front.
+    - `unknowns`: the number of arrays in the solution.
+    """
+
+    by_components: bool
+    coupled: bool
+    vector: list[Any]
+    unknowns: int
+
+
+@register("linear_solve")
+def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
+    """The (least-squares, or minimum-norm) solution `x` of `A x = b`, and statistics without derivative.
+
+    Lineax differentiates by the implicit function theorem. An unknown reads all of `b` and of `A` in its
+    own connected component of the graph of `A`, so batches, blocks and diagonals stay apart. What is finer
+    (a triangular solve) or coarser (a singular value decomposition) follows the solver instead.
+    """
+    call = _Call(eqn)
+    solve = call.inspect()
+    if solve.by_components:
+        return call.by_components(solve, operands)
+    vector = call.positions_of_vector()
+    if all(operand.is_none for i, operand in enumerate(operands) if i not in vector):
+        return eqn.expand(implementation(eqn))
+    # The tangent solves in turn depend on inputs through their right-hand sides alone.
+    return eqn.derive_forward()
+
+
+class _Call:
+    """A `linear_solve` equation, or a batch of such solves."""
+
+    def __init__(self, eqn: Equation):
+        self.eqn = eqn
+        _, self.params, self.batches = innermost(eqn)
+
+    def function(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of the operands and of further arrays, with batch axes in front.
+
+        `rule` gets the further arrays as a list, then the arguments of `lineax.linear_solve`'s primitive.
+        """
+        count = len(self.eqn.in_avals)
+
+        def call(*arrays: Any) -> Any:
+            return self.rebuild(lambda *args: rule(list(arrays[count:]), *args), arrays[:count])
+
+        def batched(*arrays: Any) -> Any:
+            further = [0] * (len(arrays) - count)
+            function = call
+            for batch in reversed(self.batches):
+                function = batch.of(function, further)
+            return function(*arrays)
+
+        return batched
+
+    def rebuild(self, rule: Callable[..., Any], operands: Sequence[Any]) -> Any:
+        """Apply `rule` to `(operator, state, vector, options, solver, throw)`; the leaves of its result."""
+        treedef, static = self.params["treedef"], self.params["static"]
+        function = eqxi.filter_primitive_def(rule)
+        return function(*operands, treedef=treedef, static=static, flatten=jtu.tree_leaves)
+
+    def positions_of_vector(self) -> set[int]:
+        """Which operands hold the right-hand side."""
+        numbers = range(len(self.eqn.in_avals))
+        return set(self.rebuild(lambda _operator, _state, vector, *_: vector, numbers))
+
+    def inspect(self) -> _Solve:
+        found: dict[str, Any] = {}
+
+        def look(_further, operator, _state, vector, options, solver, _throw) -> Any:
+            if hasattr(solver, "select_solver"):
+                solver = solver.select_solver(operator)
+            while hasattr(solver, "inner_solver"):
+                solver = solver.inner_solver
+            found["by_components"] = _is_of_lineax(solver)
+            found["coupled"] = bool(options)
+            found["unknowns"] = len(jtu.tree_leaves(operator.in_structure()))
+            return vector
+
+        vector = self.eqn.trace(self.function(look)).out_avals
+        return _Solve(vector=vector, **found)
+
+    def by_components(self, solve: _Solve, operands: Sequence[Dependence]) -> list[Dependence]:
+        """An unknown reads all that meets it in its connected component.
+
+        The components of `A` as a graph between equations and unknowns, which need not be equally many, are
+        those of the square matrix that takes `(b, x)` to `(A x + b, x)`.
+        """
+        unknowns = self.eqn.out_avals[: solve.unknowns]
+
+        def product(further, operator, *_) -> list[Any]:
+            vector, x = further[: len(solve.vector)], further[len(solve.vector) :]
+            tree = jtu.tree_structure(operator.in_structure())
+            result = jtu.tree_leaves(operator.mv(jtu.tree_unflatten(tree, x)))
+            total = sum(jnp.sum(one) for one in x) if solve.coupled else 0
+            return [*(a + b + total for a, b in zip(result, vector, strict=True)), *x]
+
+        def right_hand_side(_further, _operator, _state, vector, *_) -> Any:
+            return vector
+
+        values = self.eqn.expand(self.function(right_hand_side))
+        vector = [v.as_dependence(aval) for v, aval in zip(values, solve.vector, strict=True)]
+        none = [Dependence.none(aval.shape) for aval in unknowns]
+        further = [
+            jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in (*solve.vector, *unknowns)
+        ]
+        matvec = self.eqn.trace(self.function(product), *further)
+        ignored = self.positions_of_vector()
+        consts = [
+            value._replace(dependence=None) if i in ignored else value
+            for i, value in enumerate(self.eqn.operands)
+        ]
+        solved = solve_by_components(self.eqn, matvec, consts, [*vector, *none])
+        rest = self.eqn.out_avals[solve.unknowns :]
+        return [*solved[len(vector) :], *(Dependence.none(aval.shape) for aval in rest)]
+
+
+def _is_of_lineax(solver: Any) -> bool:
+    kind = type(solver)
+    return kind.__module__.split(".")[0] == "lineax" and kind.__name__ in _SOLVERS_BY_COMPONENTS

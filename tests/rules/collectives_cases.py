@@ -1,0 +1,37 @@
+"""Cases for `rules/collectives.py` on one device; `test_collectives.py` has several."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, PartitionSpec
+from rule_case import Case, case, points
+
+
+def named(reduction):
+    """A collective over the axis of a `vmap`, which reduces it."""
+    return lambda x: jax.vmap(lambda row: reduction(row, "i"), axis_name="i", out_axes=None)(x)
+
+
+def sharded(x):
+    mesh = Mesh(np.array(jax.devices()[:1]), ("i",))
+    spec = PartitionSpec("i")
+    return jax.shard_map(
+        lambda x: x[::-1] * lax.psum(x, "i"), mesh=mesh, in_specs=spec, out_specs=spec
+    )(x)
+
+
+CASES: dict[str, list[Case]] = {
+    "psum": [
+        case(named(lax.psum), points((3, 2))),
+        case(named(lax.psum), points((3,), jnp.complex64), label="complex scalars"),
+        case(named(lambda x, i: lax.psum((x, 2 * x[:1]), i)), points((3, 2)), label="pair"),
+    ],
+    # JAX does not differentiate them.
+    "pmax": [case(named(lax.pmax), points((3, 2)), expected=np.kron(np.ones(3), np.eye(2)))],
+    "pmin": [case(named(lax.pmin), points((3, 2)), expected=np.kron(np.ones(3), np.eye(2)))],
+    "shard_map": [
+        case(sharded, points((4,))),
+        case(jax.grad(lambda x: jnp.sum(sharded(x))), points((4,)), label="reversed"),
+    ],
+}

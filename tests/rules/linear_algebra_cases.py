@@ -1,0 +1,289 @@
+"""Cases for `rules/linear_algebra.py` and `rules/linear_solves.py`."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental.sparse.linalg import spsolve
+from jax.lax import linalg
+from jax.scipy.sparse.linalg import cg, gmres
+from rule_case import Case, case
+
+
+FLOAT, COMPLEX = np.float32, np.complex64
+
+
+def matrix(*shape: int, dtype=FLOAT, shift: float = 0.0):
+    """Random entries, with `shift` added to the diagonal."""
+    rng = np.random.default_rng(shape)
+    values = rng.standard_normal(shape)
+    if dtype == COMPLEX:
+        values = values + 1j * rng.standard_normal(shape)
+    return jnp.asarray(values + shift * np.eye(*shape[-2:]) if shift else values, dtype)
+
+
+def definite(*shape: int, dtype=FLOAT):
+    root = matrix(*shape, dtype=dtype)
+    return root @ jnp.swapaxes(root.conj(), -1, -2) + 3 * jnp.eye(shape[-1])
+
+
+def written(fn, *args, expected) -> list[Case]:
+    """Primitives that JAX does not differentiate: the pattern is written down."""
+    return [case(fn, *args, expected=expected)]
+
+
+def cholesky(x):
+    return linalg.cholesky(x, symmetrize_input=False)
+
+
+def lu(x):
+    return linalg.lu(x)[0]
+
+
+def thin_qr(x):
+    return linalg.qr(x, full_matrices=False)
+
+
+def full_qr(x):
+    return linalg.qr(x, full_matrices=True)
+
+
+def pivoted_qr(x):
+    return linalg.qr(x, full_matrices=False, pivoting=True)[:2]
+
+
+def singular_values(x):
+    return linalg.svd(x, compute_uv=False)
+
+
+def thin_svd(x):
+    return linalg.svd(x, full_matrices=False)
+
+
+def eigh(x):
+    return linalg.eigh(x, symmetrize_input=False)
+
+
+def eigenvalues(x):
+    return linalg.eig(x, compute_left_eigenvectors=False, compute_right_eigenvectors=False)
+
+
+def triangular(left: bool, lower: bool, transpose_a: bool, unit: bool, dtype) -> Case:
+    def solve(a, b):
+        return linalg.triangular_solve(
+            a, b, left_side=left, lower=lower, transpose_a=transpose_a, unit_diagonal=unit
+        )
+
+    words = (
+        "left" if left else "right",
+        "lower" if lower else "upper",
+        *(["transposed"] if transpose_a else []),
+        *(["unit"] if unit else []),
+        np.dtype(dtype).name,
+    )
+    shape = (2, 3, 2) if left else (2, 2, 3)
+    return case(
+        solve,
+        matrix(2, 3, 3, dtype=dtype, shift=3),
+        matrix(*shape, dtype=dtype),
+        label=" ".join(words),
+    )
+
+
+def solve_lower(a, b):
+    return linalg.triangular_solve(a, b, left_side=True, lower=True)
+
+
+BLOCKS = np.diag([4.0] * 6) + np.diag([1.0, 1, 0, 1, 1], 1) + np.diag([1.0, 1, 0, 1, 1], -1)
+BLOCKS = BLOCKS.astype(np.float32)
+"""Two tridiagonal blocks of size three."""
+
+
+def product_with_blocks(x):
+    return BLOCKS @ x
+
+
+def with_auxiliary(b):
+    def solve(matvec, b):
+        return jnp.linalg.solve(BLOCKS, b), jnp.sum(b)
+
+    return lax.custom_linear_solve(product_with_blocks, b, solve, symmetric=True, has_aux=True)
+
+
+def of_tree(d, u, v):
+    def matvec(x):
+        return {"u": (1 + d**2) * x["u"], "v": 3 * x["v"] + x["v"][::-1]}
+
+    return cg(matvec, {"u": u, "v": v})[0]
+
+
+def compressed_rows(data, b):
+    # The rows of [[d0, d1, 0], [d2, d3, 0], [0, 0, d4]].
+    return spsolve(data, jnp.array([0, 1, 0, 1, 2]), jnp.array([0, 2, 4, 5]), b)
+
+
+CASES: dict[str, list[Case]] = {
+    "cholesky": [
+        case(cholesky, definite(4, 4)),
+        case(cholesky, definite(2, 3, 3), label="stack"),
+        case(cholesky, definite(1, 1), label="one by one"),
+        case(cholesky, definite(0, 0), label="empty"),
+        case(cholesky, definite(0, 2, 2), label="empty stack"),
+        # Diagonal elements of a product of complex numbers may come out exactly real.
+        case(lambda x: jnp.linalg.cholesky(x).real, definite(3, 3, dtype=COMPLEX), label="complex"),
+        case(lambda x: jnp.linalg.cholesky(x), definite(3, 3), label="symmetrized"),
+    ],
+    "lu": [
+        # Pivoting may bring any row anywhere, and rounding errors fill entries that cancel in theory.
+        case(lu, matrix(3, 3), label="square", excess=True),
+        case(lu, matrix(4, 3), label="tall", excess=True),
+        case(lu, matrix(2, 4), label="wide", excess=True),
+        case(lu, matrix(3, 3, dtype=COMPLEX), label="complex"),
+        case(lu, matrix(2, 1, 1), label="stack of one by one"),
+        case(lu, matrix(0, 3), label="empty"),
+        case(lambda x: x[0] * linalg.lu(x)[1].astype(x.dtype), matrix(3, 3), label="pivots"),
+    ],
+    "lu_pivots_to_permutation": written(
+        lambda x: linalg.lu_pivots_to_permutation((x * 0).astype(jnp.int32), 3).astype(FLOAT),
+        matrix(3),
+        expected=np.zeros((3, 3)),
+    ),
+    "qr": [
+        case(thin_qr, matrix(3, 3), label="square"),
+        case(thin_qr, matrix(4, 2), label="tall"),
+        case(full_qr, matrix(4, 2), label="tall full"),
+        case(thin_qr, matrix(2, 4), label="wide"),
+        case(thin_qr, matrix(2, 3, 2), label="stack"),
+        case(thin_qr, matrix(3, 2, dtype=COMPLEX), label="complex"),
+        case(thin_qr, matrix(3, 0), label="no columns"),
+        # Which column comes first depends on the matrix.
+        case(pivoted_qr, matrix(3, 3), label="pivoted", excess=True),
+    ],
+    "svd": [
+        *(
+            case(thin_svd, matrix(*s), label=f"shape{s}")
+            for s in ((3, 3), (4, 2), (2, 4), (2, 2, 2))
+        ),
+        case(singular_values, matrix(3, 2), label="values"),
+        case(singular_values, matrix(0, 0), label="empty"),
+        case(thin_svd, matrix(3, 2, dtype=COMPLEX), label="complex"),
+    ],
+    "eigh": [
+        case(eigh, definite(2, 3, 3)),
+        case(eigh, definite(3, 3, dtype=COMPLEX), label="complex"),
+        case(lambda x: jnp.linalg.eigvalsh(x), definite(3, 3), label="values"),
+    ],
+    "eig": [
+        case(eigenvalues, matrix(2, 3, 3)),
+        case(eigenvalues, matrix(3, 3, dtype=COMPLEX), label="complex"),
+    ],
+    "schur": written(lambda x: linalg.schur(x), matrix(2, 2), expected=np.ones((8, 4))),
+    "hessenberg": written(linalg.hessenberg, matrix(3, 3), expected=np.ones((11, 9))),
+    "tridiagonal": written(
+        lambda x: linalg.tridiagonal(x)[1],
+        matrix(2, 2, 2),
+        expected=np.kron(np.eye(2), np.ones((2, 4))),
+    ),
+    "cholesky_update": written(
+        linalg.cholesky_update, definite(2, 2), matrix(2), expected=np.ones((4, 6))
+    ),
+    "householder_product": [
+        # Columns 0 and 1 of the reflectors below the diagonal, then the factors.
+        case(
+            linalg.householder_product,
+            *(matrix(3, 2), matrix(2)),
+            expected=np.tile([[0, 0, 1, 0, 1, 0, 1, 0], [0, 0, 1, 0, 1, 1, 1, 1]], (3, 1)),
+        ),
+        case(
+            linalg.householder_product,
+            *(matrix(2, 2), matrix(1)),
+            label="fewer reflectors",
+            expected=np.tile([0, 0, 1, 0, 1], (4, 1)),
+        ),
+    ],
+    "ormqr": [
+        case(
+            lambda a, t, c: linalg.ormqr(a, t, c),
+            *(matrix(2, 2), matrix(2), matrix(2, 2)),
+            label="left",
+            expected=np.hstack([np.ones((4, 6)), np.tile(np.eye(2), (2, 2))]),
+        ),
+        case(
+            lambda a, t, c: linalg.ormqr(a, t, c, left=False),
+            *(matrix(2, 2), matrix(2), matrix(2, 2)),
+            label="right",
+            expected=np.hstack([np.ones((4, 6)), np.kron(np.eye(2), np.ones((2, 2)))]),
+        ),
+    ],
+    "symmetric_product": written(
+        lambda a, c: linalg.symmetric_product(a, c),
+        *(matrix(2, 1), matrix(2, 2)),
+        expected=[
+            [1, 0, 1, 0, 0, 0],
+            [1, 1, 0, 1, 1, 0],
+            [1, 1, 0, 1, 1, 0],
+            [0, 1, 0, 0, 0, 1],
+        ],
+    ),
+    "triangular_solve": [
+        *(
+            triangular(*flags, dtype)
+            for flags in itertools.product([False, True], repeat=4)
+            for dtype in (FLOAT, COMPLEX)
+        ),
+        case(solve_lower, matrix(3, 3, shift=3), matrix(3), label="vector"),
+        case(solve_lower, matrix(2, 2, shift=3), matrix(2, 5), label="many columns"),
+        case(solve_lower, matrix(2, 2), matrix(2, 0), label="empty"),
+        case(lambda b: solve_lower(np.tri(3, dtype=FLOAT), b), matrix(3), label="known matrix"),
+        case(
+            lambda a: solve_lower(a, np.ones(3, FLOAT)), matrix(3, 3, shift=3), label="known side"
+        ),
+    ],
+    "tridiagonal_solve": [
+        case(linalg.tridiagonal_solve, *(matrix(2, 4),) * 3, matrix(2, 4, 2), label="stack"),
+        case(linalg.tridiagonal_solve, *(matrix(4),) * 3, matrix(4, 1), label="single"),
+        case(
+            lambda b: linalg.tridiagonal_solve(*[np.array([1, 2, 3], FLOAT)] * 3, b),
+            matrix(3, 2),
+            label="known matrix",
+        ),
+    ],
+    "custom_linear_solve": [
+        case(jnp.linalg.solve, matrix(3, 3, shift=3), matrix(3)),
+        case(jax.vmap(jnp.linalg.solve), matrix(4, 3, 3, shift=3), matrix(4, 3), label="vmap"),
+        case(jnp.linalg.solve, matrix(3, 2, 2, shift=3), matrix(3, 2, 2), label="stack"),
+        case(lambda b: jnp.linalg.solve(BLOCKS, b), matrix(6), label="known blocks"),
+        case(lambda b: jnp.linalg.solve(BLOCKS, b), matrix(6, 2), label="known blocks and columns"),
+        case(lambda a: jnp.linalg.inv(a), matrix(2, 2, 2, shift=3), label="inverse"),
+        case(lambda b: cg(product_with_blocks, b)[0], matrix(6), label="conjugate gradients"),
+        case(lambda b: gmres(product_with_blocks, b)[0], matrix(6), label="gmres"),
+        case(
+            lambda d, b: cg(lambda x: BLOCKS @ x + d**2 * x, b)[0],
+            *(matrix(6), matrix(6)),
+            label="matrix that moves",
+        ),
+        case(of_tree, matrix(3), matrix(3), matrix(2), label="tree"),
+        case(with_auxiliary, matrix(6), label="auxiliary result"),
+        case(
+            jax.grad(lambda b: jnp.sum(jnp.linalg.solve(BLOCKS, b) ** 2)),
+            matrix(6),
+            label="reversed",
+        ),
+    ],
+    "spsolve": [
+        # JAX has no batched derivative of it.
+        case(
+            compressed_rows,
+            *(matrix(5, shift=0), matrix(3)),
+            expected=[[1, 1, 1, 1, 0, 1, 1, 0]] * 2 + [[0, 0, 0, 0, 1, 0, 0, 1]],
+        ),
+        case(
+            lambda d, b, i: spsolve(d, i, jnp.array([0, 1, 2]), b),
+            *(matrix(2), matrix(2), jnp.array([0, 1])),
+            label="unknown indices",
+            expected=np.ones((2, 4)),
+        ),
+    ],
+}
