@@ -1,10 +1,17 @@
 """Functions with derivative rules of their own: what counts is the rule, not the function."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from asdex import Dependence, Equation, register, Value
 
-from .equinox_internal import checkpointed_loop
+from .equinox_internal import is_checkpointed_loop
+
+
+@register("stop_gradient")
+def stop_gradient(eqn: Equation, operand: Dependence) -> Dependence:
+    """Returns its operand, and has a zero derivative."""
+    return operand if eqn.on_tangents else Dependence.none(operand.shape)
 
 
 @register("custom_jvp_call")
@@ -14,6 +21,8 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     Results that depend on nothing, such as a loop counter that is only passed through, stay known.
     """
     del operands
+    if eqn.on_tangents:
+        return eqn.interpret(_function(eqn), eqn.operands, eqn.needed)
     results = eqn.derive_forward()
     constant = [
         result.is_none and needed for result, needed in zip(results, eqn.needed, strict=True)
@@ -21,7 +30,7 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     if not any(constant):
         return results
     operands_alone = [value._replace(dependence=None) for value in eqn.operands]
-    primals = eqn.interpret(eqn.params["call_jaxpr"], operands_alone, constant)
+    primals = eqn.interpret(_function(eqn), operands_alone, constant)
     return [
         Value(None, primal.known, primal.bounds) if use else result
         for result, primal, use in zip(results, primals, constant, strict=True)
@@ -32,9 +41,16 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Follows the function's VJP rule, transposed. JAX has no forward mode for such functions."""
     del operands
+    function = _function(eqn)
+    if eqn.on_tangents:
+        return eqn.interpret(function, eqn.operands, eqn.needed)
     eqn.forbid("fwd")
-    loop = checkpointed_loop(eqn)
-    if loop is not None:
+    if is_checkpointed_loop(function):
         with eqn.allowing("rev"):
-            return eqn.interpret(loop, eqn.operands, eqn.needed)
+            return eqn.interpret(function, eqn.operands, eqn.needed)
     return eqn.derive_reverse()
+
+
+def _function(eqn: Equation) -> Any:
+    """The jaxpr of the function itself, whose name in the parameters depends on the version of jax."""
+    return eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))

@@ -92,14 +92,12 @@ def implementation(eqn: Equation) -> Callable[..., Any]:
     return partial(eqn.primitive.impl, **eqn.params)
 
 
-def checkpointed_loop(eqn: Equation) -> Any | None:
-    """The primal of a `custom_vjp_call` that is a loop of Equinox with checkpoints; else `None`.
+def is_checkpointed_loop(jaxpr: Any) -> bool:
+    """Whether a function with a custom VJP is a loop of Equinox with checkpoints.
 
     The VJP rule of `equinox.internal.while_loop(kind="checkpointed")` is that of the loop itself, with some
     steps computed again. The loop has the same structure as the rule, and is far easier to follow. Equinox
     marks it by a name, which is all that tells it from other functions.
     """
-    jaxpr = eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))
-    equations = getattr(jaxpr, "jaxpr", jaxpr).eqns
-    names = [str(one.source_info.name_stack) for one in equations]
-    return jaxpr if len(names) == 1 and "checkpointed-no-vjp" in names[0] else None
+    names = [str(one.source_info.name_stack) for one in getattr(jaxpr, "jaxpr", jaxpr).eqns]
+    return len(names) == 1 and "checkpointed-no-vjp" in names[0]

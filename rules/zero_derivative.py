@@ -9,7 +9,7 @@ zero_derivative(
     *("and", "or", "xor", "not", "reduce_and", "reduce_or", "reduce_xor"),
     *("shift_left", "shift_right_arithmetic", "shift_right_logical", "population_count", "clz"),
     # piecewise constant
-    *("floor", "ceil", "round", "sign", "stop_gradient"),
+    *("floor", "ceil", "round", "sign"),
     # integers out
     *("argmax", "argmin", "iota", "bitcast_convert_type"),
     # random numbers: a function of keys, which are integers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,11 +10,8 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
 from ._index_sets import dimensions, IndexSets
+from ._joins import aligned, concatenated, MAX_TERMS, reduced_leading
 from ._terms import compact, gather_sets, merge_into, Term, term_entries
-
-
-_MAX_TERMS: Final = 16
-"""Unions stay lazy up to this number of terms; then they are merged into one pool of sets."""
 
 
 class Dependence:
@@ -31,7 +27,7 @@ class Dependence:
 
     def __init__(self, shape: Sequence[int], terms: Sequence[Term] = ()):
         self.shape = tuple(shape)
-        if len(terms) > _MAX_TERMS:
+        if len(terms) > MAX_TERMS:
             terms = compact(self.shape, terms)
         self.terms = tuple(terms)
 
@@ -147,13 +143,13 @@ class Dependence:
             return Dependence.none(kept)
         slices = int(np.prod([self.shape[axis] for axis in axes]))
         moved = [Term(np.moveaxis(t.rows, axes, range(len(axes))), t.pool) for t in self.terms]
-        if slices * len(moved) <= _MAX_TERMS:
+        if slices * len(moved) <= MAX_TERMS:
             terms: list[Term] = []
             for rows, pool in moved:
                 for one in rows.reshape(slices, *kept):
                     merge_into(terms, Term(one, pool))
             return Dependence(kept, terms)
-        return Dependence(kept, _reduce_leading(moved, len(axes), kept))
+        return Dependence(kept, reduced_leading(moved, len(axes), kept))
 
     def mix(self, axes: Sequence[int]) -> Dependence:
         """Every element depends on all elements along `axes`."""
@@ -209,7 +205,7 @@ class Dependence:
     def select(choice: Int[np.ndarray, "..."], operands: Sequence[Dependence]) -> Dependence:
         """Element `k` is element `k` of `operands[choice[k]]`; all have the shape of `choice`."""
         terms: list[Term] = []
-        for pool, rows in _aligned(operands):
+        for pool, rows in aligned([operand.terms for operand in operands]):
             picked = np.full(choice.shape, -1, np.int32)
             for number, one in enumerate(rows):
                 if one is not None:
@@ -239,16 +235,8 @@ class Dependence:
         """Join along an existing axis, as `numpy.concatenate`."""
         shape = list(operands[0].shape)
         shape[axis] = sum(operand.shape[axis] for operand in operands)
-        if len({id(t.pool) for operand in operands for t in operand.terms}) > _MAX_TERMS:
-            return Dependence(shape, _concatenated_with_pools(operands, axis))
-        terms = []
-        for pool, rows in _aligned(operands):
-            parts = [
-                np.broadcast_to(np.int32(-1), operand.shape) if one is None else one
-                for one, operand in zip(rows, operands, strict=True)
-            ]
-            terms.append(Term(np.concatenate(parts, axis), pool))
-        return Dependence(shape, terms)
+        pairs = [(operand.shape, operand.terms) for operand in operands]
+        return Dependence(shape, concatenated(pairs, axis))
 
     def restrict(self, start: int, stop: int) -> Dependence:
         """Keep of every set the inputs from `start` up to `stop`, and number them from zero."""
@@ -278,54 +266,6 @@ class Dependence:
             return False
         a, b = self.to_csr(), other.to_csr()
         return np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
-
-
-def _aligned(
-    operands: Sequence[Dependence],
-) -> list[tuple[IndexSets, list[NDArray[np.int32] | None]]]:
-    """The operands' terms, matched up by pool: one row map (or `None`) per operand."""
-    slots: list[tuple[IndexSets, list[NDArray[np.int32] | None]]] = []
-    for number, operand in enumerate(operands):
-        for rows, pool in operand.terms:
-            for slot_pool, slot_rows in slots:
-                if slot_pool is pool and slot_rows[number] is None:
-                    slot_rows[number] = rows
-                    break
-            else:
-                fresh: list[NDArray[np.int32] | None] = [None] * len(operands)
-                fresh[number] = rows
-                slots.append((pool, fresh))
-    return slots
-
-
-def _concatenated_with_pools(operands: Sequence[Dependence], axis: int) -> list[Term]:
-    """Join operands whose pools differ, by joining the pools as well."""
-    parts, pools, offset = [], [], 0
-    for operand in operands:
-        single = compact(operand.shape, operand.terms) if operand.terms else []
-        if not single:
-            parts.append(np.broadcast_to(np.int32(-1), operand.shape))
-            continue
-        ((rows, pool),) = single
-        parts.append(np.where(rows >= 0, rows + np.int32(offset), np.int32(-1)))
-        pools.append(pool)
-        offset += pool.count
-    if not pools:  # the operands with terms have no elements
-        return []
-    return [Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))]
-
-
-def _reduce_leading(terms: list[Term], depth: int, kept: tuple[int, ...]) -> list[Term]:
-    """Union over the `depth` leading axes of every term."""
-    count = int(np.prod(kept, dtype=np.int64))
-    result: list[Term] = []
-    for rows, pool in terms:
-        constant = tuple(slice(0, 1) if rows.strides[i] == 0 else slice(None) for i in range(depth))
-        rows = rows[constant]
-        owners = np.broadcast_to(np.arange(count, dtype=np.int32).reshape(kept), rows.shape)
-        for term in gather_sets(owners.reshape(-1), rows.reshape(-1), pool, count):
-            merge_into(result, Term(term.rows.reshape(kept), term.pool))
-    return result
 
 
 def _shift(positions: NDArray, axis: int, step: int) -> NDArray:

@@ -71,6 +71,14 @@ class Equation:
         """Whether the equation stems from tracing the derivative of an equation of the same primitive."""
         return self._interpreter.is_deriving(self.name)
 
+    @property
+    def on_tangents(self) -> bool:
+        """Whether the equation computes tangents or cotangents within the derivative of another one.
+
+        It is then linear in all that depends on inputs, and what counts is its value, not its derivative.
+        """
+        return self._interpreter.on_tangents
+
     def known(self, index: int) -> np.ndarray | None:
         """The value of operand `index`, if it depends on constants alone; else `None`.
 
@@ -140,7 +148,7 @@ class Equation:
         `DerivationFailed` if the function cannot be traced.
         """
         jaxpr = self.trace(function)
-        with self._interpreter.deriving(self._eqn):
+        with self._interpreter.standing_in(self._eqn, derivative=False):
             return self._interpreter.run(jaxpr, self.operands)
 
     def trace(self, function: Callable[..., Any], *further: Any) -> Any:
@@ -218,7 +226,7 @@ class Equation:
         avals = _structs(self.in_avals)
         jaxpr = _traced(tangents, avals, [avals[i] for i in moving])
         values = [*primals, *(Value(self.operands[i].dependence, None) for i in moving)]
-        with self._interpreter.deriving(self._eqn):
+        with self._interpreter.standing_in(self._eqn, derivative=True):
             results = self._interpreter.run(jaxpr, values)
         return [
             value.as_dependence(aval) for value, aval in zip(results, self.out_avals, strict=True)
@@ -243,7 +251,7 @@ class Equation:
 
         outs = _structs([self.out_avals[i] for i in sources])
         jaxpr = _traced(cotangents, _structs(self.in_avals), outs)
-        with self._interpreter.deriving(self._eqn), self.allowing("rev"):
+        with self._interpreter.standing_in(self._eqn, derivative=True), self.allowing("rev"):
             pulled = self.structure(jaxpr, [*primals, *([None] * len(outs))])
         offsets = np.cumsum([0, *(size_of(out) for out in outs)])
         results = [Dependence.none(aval.shape) for aval in self.out_avals]

@@ -56,6 +56,7 @@ class Interpreter:
         self.values = values
         self._recorder = recorder
         self.unsupported_modes: dict[str, str] = {}
+        self.on_tangents = False
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
         self._warned: set[str] = set()
@@ -174,12 +175,18 @@ class Interpreter:
         return self._dense(equation)
 
     @contextmanager
-    def deriving(self, eqn: Any) -> Iterator[None]:
-        """While the jaxpr of a derivative of `eqn` is evaluated, whose own equations have no user line."""
+    def standing_in(self, eqn: Any, *, derivative: bool) -> Iterator[None]:
+        """While a jaxpr is evaluated in place of `eqn`, whose own equations have no user line.
+
+        The jaxpr computes the same as `eqn`, or its `derivative`.
+        """
         self._deriving.append((eqn.primitive.name, self.source(eqn)))
+        before = self.on_tangents
+        self.on_tangents = before or derivative
         try:
             yield
         finally:
+            self.on_tangents = before
             self._deriving.pop()
 
     def is_deriving(self, name: str) -> bool:

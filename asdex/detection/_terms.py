@@ -88,29 +88,60 @@ def gather_sets(owners: NDArray, rows: NDArray, pool: IndexSets, count: int) -> 
 
 
 def compact(shape: tuple[int, ...], terms: Sequence[Term]) -> list[Term]:
-    """The same sets as a single term."""
+    """The same sets in at most two terms.
+
+    Terms in which many elements share long sets, such as the broadcast of a sum, are merged apart from the
+    others: written out for each element they could be as large as a dense matrix.
+    """
     if not int(np.prod(shape)):
         return []
-    constant = [all(t.rows.strides[i] == 0 for t in terms) for i in range(len(shape))]
-    inner = tuple(slice(0, 1) if same else slice(None) for same in constant)
-    small = tuple(1 if same else n for same, n in zip(constant, shape, strict=True))
-    flat = [Term(t.rows[inner].reshape(-1), t.pool) for t in terms]
-    count = flat[0].rows.size
-    group: NDArray = np.arange(count, dtype=np.int32)
-    if _average_size(flat) > _SHARING_PAYS * len(flat):
-        grouped = unique_keys([t.rows for t in flat])
+    shared = [_is_shared(term) for term in terms]
+    groups = (
+        [term for term, one in zip(terms, shared, strict=True) if one is kind]
+        for kind in (False, True)
+    )
+    return [
+        _merged_group(shape, group) if len(group) > 1 else group[0] for group in groups if group
+    ]
+
+
+def _is_shared(term: Term) -> bool:
+    if term.pool.is_identity or term.pool.indices is None:
+        return False
+    rows = term.rows
+    return _written_out(rows, term.pool) > _SHARING_PAYS * (term.pool.indices.size + rows.size)
+
+
+def _written_out(rows: NDArray[np.int32], pool: IndexSets) -> int:
+    """The number of pairs (element, input)."""
+    return int(pool.lengths(rows[rows >= 0]).sum())
+
+
+def _without_broadcasts(terms: Sequence[Term], ndim: int) -> list[Term]:
+    """One slice along the axes along which all terms repeat."""
+    inner = tuple(
+        slice(0, 1) if all(t.rows.strides[axis] == 0 for t in terms) else slice(None)
+        for axis in range(ndim)
+    )
+    return [Term(term.rows[inner], term.pool) for term in terms]
+
+
+def _merged_group(shape: tuple[int, ...], terms: Sequence[Term]) -> Term:
+    """The union of several terms as one."""
+    terms = _without_broadcasts(terms, len(shape))
+    small = terms[0].rows.shape
+    flat = [term.flat() for term in terms]
+    group: NDArray = np.arange(flat[0].rows.size, dtype=np.int32)
+    pairs = sum(_written_out(term.rows, term.pool) for term in flat)
+    if pairs > _SHARING_PAYS * len(flat) * group.size:
+        grouped = unique_keys([term.rows for term in flat])
         if grouped is not None:
             first, group = grouped
-            flat = [Term(t.rows[first], t.pool) for t in flat]
+            flat = [Term(term.rows[first], term.pool) for term in flat]
     indptr, indices = term_entries(flat, flat[0].rows.size)
     pool = IndexSets(indptr.size - 1, flat[0].pool.width, indptr, indices)
     rows = np.where(np.diff(indptr)[group] > 0, group, -1).astype(np.int32)
-    return [Term(np.broadcast_to(rows.reshape(small), shape), pool)]
-
-
-def _average_size(terms: Sequence[Term]) -> float:
-    total = sum(int(t.pool.lengths(t.rows[t.rows >= 0]).sum()) for t in terms)
-    return total / max(1, terms[0].rows.size)
+    return Term(np.broadcast_to(rows.reshape(small), shape), pool)
 
 
 def term_entries(terms: Sequence[Term], count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

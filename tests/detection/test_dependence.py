@@ -10,7 +10,7 @@ from dependence_model import leaves, matrix_of, naive, programs, STEPS, WIDTH
 from hypothesis import given, settings, strategies as st
 
 from asdex import Dependence
-from asdex.detection import _dependence, _terms
+from asdex.detection import _dependence, _joins, _terms
 
 
 def assert_same(dependence, model, width=WIDTH):
@@ -43,7 +43,8 @@ def test_operation_agrees_with_the_model_and_leaves_its_operand_alone(name, data
     """Whenever terms are merged, and whether or not equal rows are looked for."""
     with pytest.MonkeyPatch.context() as patch:
         if data.draw(st.booleans(), label="merge terms eagerly"):
-            patch.setattr(_dependence, "_MAX_TERMS", 1)
+            patch.setattr(_dependence, "MAX_TERMS", 1)
+            patch.setattr(_joins, "MAX_TERMS", 1)
             patch.setattr(_terms, "_SHARING_PAYS", 0)
         dependence, model = data.draw(programs())
         before, shape = snapshot(dependence), dependence.shape
@@ -208,3 +209,15 @@ def test_compaction_keeps_equal_rows_together():
         union_of_all = union_of_all | one.broadcast_to((n, n))
     assert stored(union_of_all) <= 20 * n
     assert union_of_all.take(np.array([0, n * n - 1])).nnz == 2 * n
+
+
+def test_compaction_keeps_a_shared_dense_set_shared():
+    size = 2000
+    x = Dependence.identity((size,))
+    total = x.reduce([0])
+    result = total.broadcast_to((size,)) | x
+    for shift in range(1, 20):
+        result = result | x.rearrange(lambda p, shift=shift: np.roll(p, shift))
+    stored = sum(0 if pool.indices is None else pool.indices.size for _, pool in result.terms)
+    assert stored <= 30 * size
+    assert result.nnz == size * size

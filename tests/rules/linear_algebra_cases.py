@@ -136,9 +136,9 @@ CASES: dict[str, list[Case]] = {
         case(lambda x: jnp.linalg.cholesky(x), definite(3, 3), label="symmetrized"),
     ],
     "lu": [
-        # Pivoting may bring any row anywhere, and rounding errors fill entries that cancel in theory.
-        case(lu, matrix(3, 3), label="square", excess=True),
-        case(lu, matrix(4, 3), label="tall", excess=True),
+        case(lu, matrix(3, 3), label="square"),
+        case(lu, matrix(4, 3), label="tall"),
+        # Some of the entries that cancel in exact arithmetic cancel in floating point as well.
         case(lu, matrix(2, 4), label="wide", excess=True),
         case(lu, matrix(3, 3, dtype=COMPLEX), label="complex"),
         case(lu, matrix(2, 1, 1), label="stack of one by one"),
@@ -158,8 +158,7 @@ CASES: dict[str, list[Case]] = {
         case(thin_qr, matrix(2, 3, 2), label="stack"),
         case(thin_qr, matrix(3, 2, dtype=COMPLEX), label="complex"),
         case(thin_qr, matrix(3, 0), label="no columns"),
-        # Which column comes first depends on the matrix.
-        case(pivoted_qr, matrix(3, 3), label="pivoted", excess=True),
+        case(pivoted_qr, matrix(3, 3), label="pivoted"),
     ],
     "svd": [
         *(
@@ -236,7 +235,7 @@ CASES: dict[str, list[Case]] = {
         case(solve_lower, matrix(3, 3, shift=3), matrix(3), label="vector"),
         case(solve_lower, matrix(2, 2, shift=3), matrix(2, 5), label="many columns"),
         case(solve_lower, matrix(2, 2), matrix(2, 0), label="empty"),
-        case(lambda b: solve_lower(np.tri(3, dtype=FLOAT), b), matrix(3), label="known matrix"),
+        case(lambda b: solve_lower(np.tri(3, dtype=FLOAT) + np.eye(3, dtype=FLOAT), b), matrix(3), label="known matrix"),
         case(
             lambda a: solve_lower(a, np.ones(3, FLOAT)), matrix(3, 3, shift=3), label="known side"
         ),
@@ -245,7 +244,7 @@ CASES: dict[str, list[Case]] = {
         case(linalg.tridiagonal_solve, *(matrix(2, 4),) * 3, matrix(2, 4, 2), label="stack"),
         case(linalg.tridiagonal_solve, *(matrix(4),) * 3, matrix(4, 1), label="single"),
         case(
-            lambda b: linalg.tridiagonal_solve(*[np.array([1, 2, 3], FLOAT)] * 3, b),
+            lambda b: linalg.tridiagonal_solve(*np.array([[0, 1, 2], [4, 5, 6], [1, 2, 0]], FLOAT), b),
             matrix(3, 2),
             label="known matrix",
         ),

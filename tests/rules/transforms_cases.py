@@ -181,9 +181,9 @@ CASES: dict[str, list[Case]] = {
             expected=np.kron([[1, 1]], np.kron(np.eye(3), [[1, 1]])),
         ),
         case(
-            lambda x, y: jax.vmap(lambda a, b: lax.ragged_dot(a, b, jnp.asarray([1, 1])))(x, y),
+            lambda x, y: jax.vmap(lax.ragged_dot)(x, y, jnp.ones((2, 2), int)),
             *(points((2, 2, 1)), points((2, 2, 1, 1))),
-            label="vmap",
+            label="sizes that differ",
             expected=np.hstack([np.eye(4), np.kron(np.eye(2), np.ones((2, 2)))]),
         ),
     ],

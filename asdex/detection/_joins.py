@@ -1,0 +1,91 @@
+"""Terms of several arrays, or of several slices of one, brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._index_sets import IndexSets
+from ._terms import compact, gather_sets, merge_into, Term
+
+
+MAX_TERMS: Final = 16
+"""Unions stay lazy up to this number of terms; then they are merged into fewer pools of sets."""
+
+
+def aligned(
+    operands: Sequence[Sequence[Term]],
+) -> list[tuple[IndexSets, list[NDArray[np.int32] | None]]]:
+    """The operands' terms, matched up by pool: one row map (or `None`) per operand."""
+    slots: list[tuple[IndexSets, list[NDArray[np.int32] | None]]] = []
+    for number, operand in enumerate(operands):
+        for rows, pool in operand:
+            for slot_pool, slot_rows in slots:
+                if slot_pool is pool and slot_rows[number] is None:
+                    slot_rows[number] = rows
+                    break
+            else:
+                fresh: list[NDArray[np.int32] | None] = [None] * len(operands)
+                fresh[number] = rows
+                slots.append((pool, fresh))
+    return slots
+
+
+def concatenated(
+    operands: Sequence[tuple[tuple[int, ...], Sequence[Term]]], axis: int
+) -> list[Term]:
+    """The terms of arrays joined along `axis`; an operand is its shape and its terms."""
+    pools = {id(term.pool) for _, terms in operands for term in terms}
+    if len(pools) > MAX_TERMS:
+        compacted = [compact(shape, terms) if terms else [] for shape, terms in operands]
+        layers = max(map(len, compacted))
+        return [
+            layer
+            for number in range(layers)
+            for layer in _joined_pools(
+                [
+                    (shape, terms[number] if number < len(terms) else None)
+                    for (shape, _), terms in zip(operands, compacted, strict=True)
+                ],
+                axis,
+            )
+        ]
+    joined = []
+    for pool, rows in aligned([terms for _, terms in operands]):
+        parts = [
+            np.broadcast_to(np.int32(-1), shape) if one is None else one
+            for one, (shape, _) in zip(rows, operands, strict=True)
+        ]
+        joined.append(Term(np.concatenate(parts, axis), pool))
+    return joined
+
+
+def _joined_pools(operands: Sequence[tuple[tuple[int, ...], Term | None]], axis: int) -> list[Term]:
+    """Join one term per operand (or none), with their pools one after the other."""
+    parts, pools, offset = [], [], 0
+    for shape, term in operands:
+        if term is None:
+            parts.append(np.broadcast_to(np.int32(-1), shape))
+            continue
+        parts.append(np.where(term.rows >= 0, term.rows + np.int32(offset), np.int32(-1)))
+        pools.append(term.pool)
+        offset += term.pool.count
+    if not pools:
+        return []
+    return [Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))]
+
+
+def reduced_leading(terms: list[Term], depth: int, kept: tuple[int, ...]) -> list[Term]:
+    """Union over the `depth` leading axes of every term."""
+    count = int(np.prod(kept, dtype=np.int64))
+    result: list[Term] = []
+    for rows, pool in terms:
+        constant = tuple(slice(0, 1) if rows.strides[i] == 0 else slice(None) for i in range(depth))
+        rows = rows[constant]
+        owners = np.broadcast_to(np.arange(count, dtype=np.int32).reshape(kept), rows.shape)
+        for term in gather_sets(owners.reshape(-1), rows.reshape(-1), pool, count):
+            merge_into(result, Term(term.rows.reshape(kept), term.pool))
+    return result
