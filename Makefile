@@ -6,7 +6,7 @@ VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format types docs bench bench-peers clean
+.PHONY: help demo test lint format types docs primitives bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make lint         check style (make format repairs it)"
 	@echo "make types        check types"
 	@echo "make docs         build the documentation into site/"
+	@echo "make primitives   write docs/primitives.md from the registry of rules"
 	@echo "make bench        measure, and write benchmarks/RESULTS.md"
 	@echo "make bench-peers  create the environment of the library that bench compares with"
 	@echo "make clean        remove environments, builds and caches"
@@ -38,6 +39,9 @@ types: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+primitives: $(VENV)/.installed-dev
+	$(BIN)/python docs/generate_primitives.py
 
 bench: $(VENV)/.installed-base $(PEERS)/.installed
 	$(BIN)/python -m benchmarks --peer $(PEERS)/bin/python

@@ -82,7 +82,7 @@ def xla_pmap(eqn: Equation, *operands: Dependence) -> list[Any]:
             return _replay(params["call_jaxpr"], slices)
 
         options = {"axis_name": params["axis_name"], "axis_size": params["global_axis_size"]}
-        return jax.vmap(body, params["in_axes"], params["out_axes"], **options)(*arrays)
+        return jax.vmap(body, params["in_axes"], list(params["out_axes"]), **options)(*arrays)
 
     return eqn.expand(on_all_devices)
 
@@ -252,9 +252,7 @@ def _while(eqn: Any, *operands: Any) -> list[Any]:
 
 
 def _cond(eqn: Any, index: Any, *operands: Any) -> list[Any]:
-    branches = [
-        lambda *values, body=body: _replay(body, values) for body in eqn.params["branches"]
-    ]
+    branches = [lambda *values, body=body: _replay(body, values) for body in eqn.params["branches"]]
     return lax.switch(index, branches, *operands)
 
 

@@ -10,6 +10,7 @@ from asdex import Dependence, elementwise, Equation, register
 elementwise(
     # one operand
     *("neg", "abs", "real", "imag", "conj", "square", "sqrt", "rsqrt", "cbrt", "integer_pow"),
+    "one_minus_square",
     *("exp", "exp2", "expm1", "log", "log2", "log1p", "logistic"),
     *("sin", "cos", "tan", "asin", "acos", "atan"),
     *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
@@ -18,7 +19,7 @@ elementwise(
     # several operands
     *("add", "add_any", "sub", "max", "min", "pow", "atan2", "complex", "rem", "nextafter"),
     *("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "polygamma", "zeta"),
-    *("regularized_incomplete_beta",),
+    *("regularized_incomplete_beta", "polynomial"),
 )
 
 

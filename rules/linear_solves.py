@@ -27,7 +27,9 @@ def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence
 
 
 @register("spsolve")
-def spsolve(eqn: Equation, data: Dependence, indices: Dependence, indptr: Dependence, b: Dependence):
+def spsolve(
+    eqn: Equation, data: Dependence, indices: Dependence, indptr: Dependence, b: Dependence
+):
     """The solution of `A x = b` for a sparse matrix in compressed row form.
 
     With known indices an element reads its connected component of the matrix, of which row `i` holds the
@@ -66,10 +68,7 @@ def solve_by_components(
     probes = [value if value.dependence is None else None for value in consts]
     products = eqn.structure(matvec, [*probes, *([None] * len(right_hand_side))])
     joined = Dependence.join(
-        [
-            value.as_dependence(one)
-            for value, one in zip(products, right_hand_side, strict=True)
-        ]
+        [value.as_dependence(one) for value, one in zip(products, right_hand_side, strict=True)]
     )
     start = sum(one.size for one in followed)
     constants, graph = joined.restrict(0, start), joined.restrict(start, start + joined.size)

@@ -150,8 +150,8 @@ class Interpreter:
         ]
         try:
             results = rule(equation, *operands)
-        except DerivationFailed:
-            return self._dense(equation)
+        except DerivationFailed as failure:
+            return self._dense(equation, failure)
         if results is NotImplemented:
             return self._fall_back(equation)
         results = [results] if isinstance(results, Dependence | Value) else list(results)
@@ -170,8 +170,8 @@ class Interpreter:
             try:
                 equation.origin = "derived"
                 return equation.derive_forward()
-            except DerivationFailed:
-                pass
+            except DerivationFailed as failure:
+                return self._dense(equation, failure)
         return self._dense(equation)
 
     @contextmanager
@@ -200,11 +200,12 @@ class Interpreter:
         lines = (source_line(one) for one in (eqn, *reversed(self._callers)))
         return next((line for line in lines if line), "unknown source")
 
-    def _dense(self, equation: Equation) -> list[Dependence]:
+    def _dense(self, equation: Equation, failure: Exception | None = None) -> list[Dependence]:
+        reason = "" if failure is None else f" JAX could not derive one: {failure}"
         message = (
             f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
             "taken to depend on every operand. To make the pattern sparser, register a rule with "
-            f"asdex.register('{equation.name}')."
+            f"asdex.register('{equation.name}').{reason}"
         )
         if self.unknown == "error":
             raise UnknownPrimitiveError(message)

@@ -14,11 +14,19 @@ def named(reduction):
 
 
 def sharded(x):
+    if jax.__version_info__ >= (0, 7):
+        shard_map = jax.shard_map
+    else:
+        from jax.experimental.shard_map import shard_map
     mesh = Mesh(np.array(jax.devices()[:1]), ("i",))
     spec = PartitionSpec("i")
-    return jax.shard_map(
+    return shard_map(
         lambda x: x[::-1] * lax.psum(x, "i"), mesh=mesh, in_specs=spec, out_specs=spec
     )(x)
+
+
+def on_one_device(x):
+    return jax.pmap(lambda x: x[::-1] * lax.psum(x, "i"), axis_name="i")(x)
 
 
 CASES: dict[str, list[Case]] = {
@@ -30,6 +38,7 @@ CASES: dict[str, list[Case]] = {
     # JAX does not differentiate them.
     "pmax": [case(named(lax.pmax), points((3, 2)), expected=np.kron(np.ones(3), np.eye(2)))],
     "pmin": [case(named(lax.pmin), points((3, 2)), expected=np.kron(np.ones(3), np.eye(2)))],
+    "xla_pmap": [case(on_one_device, points((1, 4)))],
     "shard_map": [
         case(sharded, points((4,))),
         case(jax.grad(lambda x: jnp.sum(sharded(x))), points((4,)), label="reversed"),

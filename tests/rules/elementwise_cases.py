@@ -63,7 +63,7 @@ CASES: dict[str, list[Case]] = {
     for name in (
         *("neg", "square", "sqrt", "rsqrt", "exp", "exp2", "expm1", "log", "log1p", "log2"),
         *("logistic", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
-        *("asinh", "atanh", "abs", "conj"),
+        *("asinh", "atanh", "abs", "conj", "one_minus_square"),
     )
 }
 CASES |= {
@@ -146,6 +146,11 @@ CASES["igamma_grad_a"] = no_derivative("igamma_grad_a", X, X)
 CASES["random_gamma_grad"] = no_derivative("random_gamma_grad", X, X)
 CASES["zeta"] = no_derivative("zeta", X + 2, X)
 CASES["nextafter"] = no_derivative("nextafter", X, 2 * X)
+
+CASES["polynomial"] = [
+    case(lambda x: lax.polynomial(x, [1.0, 5.0, 2.0]), X, label="known coefficients"),
+    case(lambda x, c: lax.polynomial(x, [c, 2 * c, x]), X, points((2, 1)), label="coefficients"),
+]
 
 CASES["select_n"] = [
     case(lambda x, y: jnp.where(WHICH, x, y), X, X, label="known predicate"),

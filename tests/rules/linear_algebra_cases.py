@@ -126,14 +126,20 @@ def compressed_rows(data, b):
 
 CASES: dict[str, list[Case]] = {
     "cholesky": [
-        case(cholesky, definite(4, 4)),
-        case(cholesky, definite(2, 3, 3), label="stack"),
-        case(cholesky, definite(1, 1), label="one by one"),
-        case(cholesky, definite(0, 0), label="empty"),
-        case(cholesky, definite(0, 2, 2), label="empty stack"),
+        case(jnp.linalg.cholesky, definite(4, 4)),
+        case(jnp.linalg.cholesky, definite(2, 3, 3), label="stack"),
+        case(jnp.linalg.cholesky, definite(1, 1), label="one by one"),
+        case(jnp.linalg.cholesky, definite(0, 0), label="empty"),
+        case(jnp.linalg.cholesky, definite(0, 2, 2), label="empty stack"),
         # Diagonal elements of a product of complex numbers may come out exactly real.
         case(lambda x: jnp.linalg.cholesky(x).real, definite(3, 3, dtype=COMPLEX), label="complex"),
-        case(lambda x: jnp.linalg.cholesky(x), definite(3, 3), label="symmetrized"),
+        # Since jax 0.12 the upper triangle is not read.
+        case(
+            cholesky,
+            definite(2, 2),
+            label="not symmetrized",
+            expected=[[1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]],
+        ),
     ],
     "lu": [
         case(lu, matrix(3, 3), label="square"),
@@ -153,8 +159,14 @@ CASES: dict[str, list[Case]] = {
     "qr": [
         case(thin_qr, matrix(3, 3), label="square"),
         case(thin_qr, matrix(4, 2), label="tall"),
-        case(full_qr, matrix(4, 2), label="tall full"),
-        case(thin_qr, matrix(2, 4), label="wide"),
+        *(
+            [
+                case(full_qr, matrix(4, 2), label="tall full"),
+                case(thin_qr, matrix(2, 4), label="wide"),
+            ]
+            if jax.__version_info__ >= (0, 10)  # older ones do not differentiate these
+            else []
+        ),
         case(thin_qr, matrix(2, 3, 2), label="stack"),
         case(thin_qr, matrix(3, 2, dtype=COMPLEX), label="complex"),
         case(thin_qr, matrix(3, 0), label="no columns"),
@@ -235,7 +247,11 @@ CASES: dict[str, list[Case]] = {
         case(solve_lower, matrix(3, 3, shift=3), matrix(3), label="vector"),
         case(solve_lower, matrix(2, 2, shift=3), matrix(2, 5), label="many columns"),
         case(solve_lower, matrix(2, 2), matrix(2, 0), label="empty"),
-        case(lambda b: solve_lower(np.tri(3, dtype=FLOAT) + np.eye(3, dtype=FLOAT), b), matrix(3), label="known matrix"),
+        case(
+            lambda b: solve_lower(np.tri(3, dtype=FLOAT) + np.eye(3, dtype=FLOAT), b),
+            matrix(3),
+            label="known matrix",
+        ),
         case(
             lambda a: solve_lower(a, np.ones(3, FLOAT)), matrix(3, 3, shift=3), label="known side"
         ),
@@ -244,7 +260,9 @@ CASES: dict[str, list[Case]] = {
         case(linalg.tridiagonal_solve, *(matrix(2, 4),) * 3, matrix(2, 4, 2), label="stack"),
         case(linalg.tridiagonal_solve, *(matrix(4),) * 3, matrix(4, 1), label="single"),
         case(
-            lambda b: linalg.tridiagonal_solve(*np.array([[0, 1, 2], [4, 5, 6], [1, 2, 0]], FLOAT), b),
+            lambda b: linalg.tridiagonal_solve(
+                *np.array([[0, 1, 2], [4, 5, 6], [1, 2, 0]], FLOAT), b
+            ),
             matrix(3, 2),
             label="known matrix",
         ),

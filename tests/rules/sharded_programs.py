@@ -18,8 +18,17 @@ LINE = jnp.linspace(0.1, 0.9, 16)
 TABLE = LINE.reshape(8, 2)
 
 
+if jax.__version_info__ >= (0, 7):
+    shard_map = jax.shard_map
+    ONLY_A = {"axis_names": {"a"}}
+else:
+    from jax.experimental.shard_map import shard_map
+
+    ONLY_A = {"auto": frozenset({"b"})}
+
+
 def sharded(fn, in_specs, out_specs, **options):
-    return jax.shard_map(fn, mesh=MESH, in_specs=in_specs, out_specs=out_specs, **options)
+    return shard_map(fn, mesh=MESH, in_specs=in_specs, out_specs=out_specs, **options)
 
 
 def over_a(fn):
@@ -68,7 +77,7 @@ PROGRAMS = {
     "psum_one_of_two": (sharded(lambda x: lax.psum(x**2, "a"), P(("a", "b")), P("b")), LINE),
     "two_axes": (sharded(lambda x: lax.psum(x**2, "b"), P("a", "b"), P("a")), TABLE),
     "auto_axis": (
-        sharded(lambda x: lax.psum(x**2, "a"), P("a"), P(), axis_names={"a"}),
+        sharded(lambda x: lax.psum(x**2, "a"), P("a"), P(), **ONLY_A),
         LINE,
     ),
     "pmean": (over_a(lambda x: x * lax.pmean(x, "a")), LINE),
@@ -80,7 +89,10 @@ PROGRAMS = {
     "psum_scatter": (over_a(lambda x: lax.psum_scatter(x**2, "a", tiled=True)), LINE),
     "axis_index": (over_a(lambda x: x * lax.axis_index("a")), LINE),
     "scan": (over_a(accumulated), LINE),
-    "fori": (over_a(lambda x: lax.fori_loop(0, 3, lambda i, z: lax.ppermute(z, "a", RING), x)), LINE),
+    "fori": (
+        over_a(lambda x: lax.fori_loop(0, 3, lambda i, z: lax.ppermute(z, "a", RING), x)),
+        LINE,
+    ),
     "cond": (over_a(by_index), LINE),
     "while": (over_a(grown), LINE),
     "custom_jvp": (over_a(lambda x: jax.nn.relu(x - 0.5) + jax.nn.silu(x)), LINE),

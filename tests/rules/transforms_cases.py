@@ -120,7 +120,9 @@ CASES: dict[str, list[Case]] = {
         ),
         case(sorted_by(points((5,), jnp.bfloat16)), points((5,)), label="half keys"),
         case(sorted_by(np.array([np.nan, -0.0, 0.0, -np.inf])), points((4,)), label="special keys"),
-        case(sorted_by(np.zeros(0)), points((0,)), label="known and empty"),
+        case(
+            sorted_by(np.zeros(0)), points((0,)), label="known and empty", expected=np.zeros((0, 0))
+        ),
         case(
             lambda x: jax.random.permutation(jax.random.key(0), x),
             points((6,)),
