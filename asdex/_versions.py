@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import jax
@@ -23,10 +24,33 @@ CALL_PRIMITIVES: Final = frozenset(
 A whitelist: a `scan` without scanned inputs has the same signature as a call.
 """
 
-CALLBACK_PRIMITIVES: Final = frozenset(
-    {"pure_callback", "io_callback", "debug_callback", "ffi_call"}
+_UNPREDICTABLE: Final = frozenset(
+    {
+        # code from outside the program
+        *("pure_callback", "io_callback", "debug_callback", "ffi_call"),
+        # what differs between platforms and devices: detection evaluates on the CPU
+        *("platform_index", "axis_index", "rng_bit_generator", "rng_uniform"),
+    }
 )
-"""Primitives that run code from outside the program, which detection never runs by itself."""
+
+
+def is_predictable(eqn: Any) -> bool:
+    """Whether an equation gives the same results wherever and whenever it is evaluated."""
+    if eqn.effects or eqn.primitive.name in _UNPREDICTABLE:
+        return False
+    if any("rbg" in str(getattr(atom.aval, "dtype", "")) for atom in (*eqn.invars, *eqn.outvars)):
+        return False  # keys of the generator that each platform has its own of
+    return all(is_predictable(one) for inner in _nested(eqn) for one in open_jaxpr(inner).eqns)
+
+
+def _nested(eqn: Any) -> list[Any]:
+    """The jaxprs in the parameters of an equation."""
+    values = [
+        one
+        for value in eqn.params.values()
+        for one in (value if isinstance(value, tuple | list) else (value,))
+    ]
+    return [value for value in values if is_jaxpr(value)]
 
 
 def open_jaxpr(jaxpr: Any) -> Any:
@@ -108,6 +132,18 @@ def binder(primitive: Any, params: dict[str, Any]) -> Callable[..., Any]:
         return primitive.bind(*operands, **bind_params)
 
     return bind
+
+
+def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """Call `bind` on known operands, within `jax.ensure_compile_time_eval`.
+
+    There jax 0.6 has no evaluation rule for loops. A thread of its own has no trace under way to escape.
+    """
+    try:
+        return bind(*operands)
+    except NotImplementedError:
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(bind, *operands).result()
 
 
 def source_line(eqn: Any) -> str:

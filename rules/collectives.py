@@ -52,8 +52,10 @@ def shard_map(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     if manual is None:
         manual = {*mesh.axis_names} - {*params["auto"]}
     sizes = {name: mesh.shape[name] for name in mesh.axis_names if name in manual}
-    sources = [_names(spec) for spec in params.get("in_specs", params.get("in_names"))]
-    targets = [_names(spec) for spec in params.get("out_specs", params.get("out_names"))]
+    suffix = "specs" if "in_specs" in params else "names"  # jax 0.6 has names
+    sources, targets = (
+        [_names(spec) for spec in params[f"{side}_{suffix}"]] for side in ("in", "out")
+    )
 
     def on_all_devices(*arrays: Any) -> list[Any]:
         def body(*shards: Any) -> list[Any]:
@@ -118,7 +120,7 @@ def _all(names: _Names) -> list[str]:
 
 
 def _split(array: Any, names: _Names, sizes: Mapping[str, int]) -> Any:
-    """The shards of an array, stacked along one leading dimension for each mesh axis that it is sharded over."""
+    """The shards of an array, stacked along one leading dimension for each mesh axis that shards it."""
     shape: list[int] = []
     places: list[str | None] = []
     for dimension, length in enumerate(array.shape):

@@ -78,9 +78,7 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
     results = loop.closure() if steps is None else loop.run(range(steps))[0]
     if not all(value.dependence is None or value.dependence.is_none for value in results):
         eqn.forbid("rev")
-    return [
-        Value(value.dependence, known) for value, known in zip(results, knowns, strict=True)
-    ]
+    return [Value(value.dependence, known) for value, known in zip(results, knowns, strict=True)]
 
 
 class _Part(NamedTuple):
@@ -125,7 +123,9 @@ class _Loop:
         self.followed_slices = [value is None for value in scanned]
         asked = [
             actual.known is not None and actual.known.is_available
-            for value, actual in zip((*carried, *scanned), (*self.initial, *self.scanned), strict=True)
+            for value, actual in zip(
+                (*carried, *scanned), (*self.initial, *self.scanned), strict=True
+            )
             if _asked(value)
         ]
         # Where the values are known only at each step of a loop around this one, steps do not differ here.

@@ -165,7 +165,7 @@ def _leading_columns(matrix: Dependence) -> Dependence:
 
 
 def _columns_of(columns: Dependence, shape: tuple[int, ...]) -> Dependence:
-    """A matrix of `shape` in which each element of column `j` is `columns[..., j]`, or nothing if out of range."""
+    """A matrix of `shape` in whose column `j` each element is `columns[..., j]`, or nothing beyond them."""
     cut = columns.rearrange(lambda p: _padded(p, shape[-1])[..., None, :])
     return cut.broadcast_to(shape)
 

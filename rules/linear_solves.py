@@ -13,7 +13,7 @@ from asdex import Dependence, Equation, register, Value
 
 @register("custom_linear_solve")
 def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence]:
-    """The solution `x` of `matvec(x) = b`, and auxiliary results of the solver, which JAX does not differentiate.
+    """The solution `x` of `matvec(x) = b`, and auxiliary results, which JAX does not differentiate.
 
     JAX applies the implicit function theorem, `dx = A⁻¹ (db - dA x)`: what counts is `matvec`, not how it is
     solved. A thousand systems of size three under `jax.vmap` stay a thousand blocks.

@@ -9,7 +9,7 @@ from jax import lax
 from asdex import Dependence, Equation, register, Value
 
 
-@register("ragged_dot_general", "ragged_dot")
+@register("ragged_dot_general")
 def ragged_dot_general(eqn: Equation, *operands: Dependence) -> list[Value]:
     """Products group by group: row `i` of the result reads row `i` of `lhs` and the matrix of its group.
 
@@ -17,10 +17,9 @@ def ragged_dot_general(eqn: Equation, *operands: Dependence) -> list[Value]:
     known group sizes the groups are known; otherwise anything may be in any of them.
     """
     del operands
-    numbers = eqn.params.get("ragged_dot_dimension_numbers")
-    dimensions = (((1,), (1,)), ((), ())) if numbers is None else numbers.dot_dimension_numbers
-    (ragged,) = (0,) if numbers is None else numbers.lhs_ragged_dimensions
-    groups = (0,) if numbers is None else numbers.rhs_group_dimensions
+    numbers = eqn.params["ragged_dot_dimension_numbers"]
+    dimensions, groups = numbers.dot_dimension_numbers, numbers.rhs_group_dimensions
+    (ragged,) = numbers.lhs_ragged_dimensions
     (lhs_contract, rhs_contract), (lhs_batch, _) = dimensions
 
     def product(lhs: Any, rhs: Any, sizes: Any) -> Any:
@@ -34,10 +33,11 @@ def ragged_dot_general(eqn: Equation, *operands: Dependence) -> list[Value]:
                     lhs * _along(mask, lhs, ragged), rhs * _along(mask, rhs, other), dimensions
                 )
             )(masks)
+        (group,) = groups
         free = [axis for axis in range(lhs.ndim) if axis not in (*lhs_contract, *lhs_batch)]
         place = len(lhs_batch) + free.index(ragged)
-        each = jax.vmap(lambda matrix: lax.dot_general(lhs, matrix, _without(dimensions, *groups)))
-        products = each(jnp.moveaxis(rhs, *groups, 0))
+        each = jax.vmap(lambda matrix: lax.dot_general(lhs, matrix, _without(dimensions, group)))
+        products = each(jnp.moveaxis(rhs, group, 0))
         return jax.vmap(lambda mask, one: one * _along(mask, one, place))(masks, products).sum(0)
 
     return eqn.expand(product)

@@ -27,7 +27,7 @@ def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
     return [
         *(Value(None, key) for key in sorted_keys),
         *(
-            operand.rearrange(lambda p: np.take_along_axis(p, order, axis))
+            operand.rearrange(lambda p, order=order: np.take_along_axis(p, order, axis))
             for operand in operands[len(keys) :]
         ),
     ]

@@ -13,9 +13,9 @@ from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
 from .._versions import (
     binder,
     call_jaxpr,
-    CALLBACK_PRIMITIVES,
     has_derivative,
     is_literal,
+    is_predictable,
     jaxpr_consts,
     literal_value,
     open_jaxpr,
@@ -133,8 +133,7 @@ class Interpreter:
     def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
         count = len(eqn.outvars)
         knowns = [operand.known for operand in operands if operand.known is not None]
-        runs_elsewhere = eqn.effects or eqn.primitive.name in CALLBACK_PRIMITIVES
-        if runs_elsewhere or len(knowns) < len(operands):
+        if len(knowns) < len(operands) or not is_predictable(eqn):
             return [None] * count
         bind = binder(eqn.primitive, eqn.params)
         return Evaluation(bind, knowns, eqn.primitive.multiple_results).outputs(count)

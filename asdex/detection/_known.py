@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._versions import is_key_dtype
+from .._versions import evaluate, is_key_dtype
 
 
 class Unavailable(Exception):
@@ -110,7 +110,7 @@ class Evaluation:
     def run(self) -> None:
         operands = [operand.raw() for operand in self.operands]
         try:
-            results = self.bind(*operands)
+            results = evaluate(self.bind, operands)
         except Exception as error:  # a kernel for another backend, a collective, too little memory
             raise Unavailable from error
         self.results = list(results) if self.multiple_results else [results]

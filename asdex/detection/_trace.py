@@ -114,8 +114,8 @@ def _without_references(jaxpr: Any) -> Any:
     except NotImplementedError as error:
         raise NotImplementedError(
             "Expected a function without mutable references (jax.new_ref), or one that creates and uses "
-            f"them where jax can replace them by values, got one for which it cannot ({error}). Update an array by "
-            "`x.at[i].set(v)` instead, and pass what a captured reference holds as an argument."
+            f"them where jax can replace them by values, got one for which it cannot ({error}). Update an "
+            "array by `x.at[i].set(v)` instead, and pass what a captured reference holds as an argument."
         ) from error
 
 

@@ -129,7 +129,7 @@ def test_stars_partition_the_edges(dense):
         (banded(60, -2, -1, 0, 1, 2), 5, 5),
         (five_point(40), 7, 5),
         (banded(30, 0), 1, 1),
-        (sp.block_diag([np.ones((4, 4))] * 5), 4, 4),
+        (sp.block_diag([sp.coo_array(np.ones((4, 4)))] * 5), 4, 4),
         (np.ones((6, 6)), 6, 6),
     ],
 )

@@ -90,10 +90,10 @@ def test_paths_lead_to_the_leaf():
         second(X, {"w": X, "b": jnp.arange(6)})
 
 
-def test_dtype_of_an_argument():
+def test_dtype_of_an_argument(enable_x64):
     with raises(TypeError, "Expected args[0] of dtype float32, got dtype bfloat16", "new coloring"):
         asdex.jacobian(f, X)(X.astype(jnp.bfloat16))
-    with jax.enable_x64(True), raises(TypeError, "of dtype float32, got dtype float64"):
+    with enable_x64(True), raises(TypeError, "of dtype float32, got dtype float64"):
         asdex.hessian(energy, X)(np.ones(6))
 
 

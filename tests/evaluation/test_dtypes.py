@@ -42,8 +42,8 @@ def test_hessians_of_half_precision(dtype, mode):
     np.testing.assert_allclose(hessian.astype(jnp.float32), expected, atol=0.1)
 
 
-def test_double_precision():
-    with jax.enable_x64(True):
+def test_double_precision(enable_x64):
+    with enable_x64(True):
         x = jnp.linspace(0.5, 2.0, 6)
         jacobian = asdex.jacobian(f, input_shape=6)(x)
         assert jacobian.dtype == jnp.float64

@@ -1,6 +1,7 @@
 """Cases for `rules/linear_algebra.py` and `rules/linear_solves.py`."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,16 +16,18 @@ from rule_case import Case, case
 FLOAT, COMPLEX = np.float32, np.complex64
 
 
-def matrix(*shape: int, dtype=FLOAT, shift: float = 0.0):
+def matrix(*shape: int, dtype: Any = FLOAT, shift: float = 0.0):
     """Random entries, with `shift` added to the diagonal."""
     rng = np.random.default_rng(shape)
     values = rng.standard_normal(shape)
     if dtype == COMPLEX:
         values = values + 1j * rng.standard_normal(shape)
-    return jnp.asarray(values + shift * np.eye(*shape[-2:]) if shift else values, dtype)
+    if shift:
+        values = values + shift * np.eye(shape[-2], shape[-1])
+    return jnp.asarray(values, dtype)
 
 
-def definite(*shape: int, dtype=FLOAT):
+def definite(*shape: int, dtype: Any = FLOAT):
     root = matrix(*shape, dtype=dtype)
     return root @ jnp.swapaxes(root.conj(), -1, -2) + 3 * jnp.eye(shape[-1])
 
@@ -99,6 +102,8 @@ def solve_lower(a, b):
 BLOCKS = np.diag([4.0] * 6) + np.diag([1.0, 1, 0, 1, 1], 1) + np.diag([1.0, 1, 0, 1, 1], -1)
 BLOCKS = BLOCKS.astype(np.float32)
 """Two tridiagonal blocks of size three."""
+
+DIAGONALS = jnp.array([[0, 1, 2], [4, 5, 6], [1, 2, 0]], FLOAT)
 
 
 def product_with_blocks(x):
@@ -240,8 +245,8 @@ CASES: dict[str, list[Case]] = {
     ),
     "triangular_solve": [
         *(
-            triangular(*flags, dtype)
-            for flags in itertools.product([False, True], repeat=4)
+            triangular(left, lower, transpose_a, unit, dtype)
+            for left, lower, transpose_a, unit in itertools.product([False, True], repeat=4)
             for dtype in (FLOAT, COMPLEX)
         ),
         case(solve_lower, matrix(3, 3, shift=3), matrix(3), label="vector"),
@@ -260,9 +265,7 @@ CASES: dict[str, list[Case]] = {
         case(linalg.tridiagonal_solve, *(matrix(2, 4),) * 3, matrix(2, 4, 2), label="stack"),
         case(linalg.tridiagonal_solve, *(matrix(4),) * 3, matrix(4, 1), label="single"),
         case(
-            lambda b: linalg.tridiagonal_solve(
-                *np.array([[0, 1, 2], [4, 5, 6], [1, 2, 0]], FLOAT), b
-            ),
+            lambda b: linalg.tridiagonal_solve(DIAGONALS[0], DIAGONALS[1], DIAGONALS[2], b),
             matrix(3, 2),
             label="known matrix",
         ),

@@ -1,4 +1,4 @@
-"""Run by `test_collectives.py` with eight devices: patterns of sharded programs against automatic differentiation.
+"""Run by `test_collectives.py` with eight devices: sharded programs against automatic differentiation.
 
 Prints one line per program: its name, how many entries were detected and how many are nonzero.
 """

@@ -1,4 +1,4 @@
-"""Cases for `rules/fourier.py`, `rules/selection.py`, `rules/ragged.py`, `rules/random.py` and `rules/calls.py`."""
+"""Cases for the rules of Fourier transforms, selection, ragged products, random numbers and calls."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ ROWS, COLS = np.array([1, 0, 1, 0]), np.array([0, 1, 1, 0])
 
 def summed_coordinates(values):
     """Known coordinates are sorted together with values, and stay known."""
-    rows, cols, values = lax.sort((ROWS, COLS, values), num_keys=2)
+    rows, cols, values = lax.sort((jnp.asarray(ROWS), jnp.asarray(COLS), values), num_keys=2)
     return jnp.zeros((2, 2)).at[rows, cols].add(values)
 
 
@@ -48,7 +48,7 @@ GROUP_OF_ROW = np.array([0, 2, 2])
 
 
 def rows_by_group() -> np.ndarray:
-    """Row `i` of four reads row `i` of `(4, 2)` and matrix `GROUP_OF_ROW[i]` of `(3, 2, 2)`; the last none."""
+    """Row `i` reads row `i` of `(4, 2)` and matrix `GROUP_OF_ROW[i]` of `(3, 2, 2)`; the last none."""
     left = np.kron(np.eye(4), np.ones((2, 2)))
     right = np.zeros((4, 2, 3, 2, 2))
     for row, group in enumerate(GROUP_OF_ROW):
@@ -130,7 +130,7 @@ CASES: dict[str, list[Case]] = {
         ),
         case(summed_coordinates, points((4,)), label="keys stay known"),
         case(
-            lambda x, y: lax.sort((ROWS, x, y), num_keys=2),
+            lambda x, y: lax.sort((jnp.asarray(ROWS), x, y), num_keys=2),
             *(points((4,)), points((4,))),
             label="one key known",
             expected=np.vstack([np.zeros((4, 8)), np.kron(np.eye(2), np.ones((4, 4)))]),
