@@ -6,12 +6,13 @@ VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format types docs primitives bench bench-peers clean
+.PHONY: help demo test fuzz lint format types docs primitives bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo         run the getting-started tutorial"
 	@echo "make test         run the tests"
+	@echo "make fuzz         compare thousands of random programs with automatic differentiation"
 	@echo "make lint         check style (make format repairs it)"
 	@echo "make types        check types"
 	@echo "make docs         build the documentation into site/"
@@ -25,6 +26,11 @@ demo: $(VENV)/.installed-base
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# Thousands of random programs against automatic differentiation; FUZZ="--programs 500" for fewer.
+FUZZ ?= --programs 20000
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python tests/fuzz/run.py $(FUZZ)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

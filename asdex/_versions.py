@@ -34,13 +34,28 @@ _UNPREDICTABLE: Final = frozenset(
 )
 
 
+PASSING_PRIMITIVES: Final = frozenset(
+    {"cond", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
+)
+"""Primitives that may pass known values through where they cannot be evaluated as a whole.
+
+A runtime check is a `cond` with a callback in the branch that is not taken, inside of a `custom_jvp_call`.
+"""
+
+
 def is_predictable(eqn: Any) -> bool:
     """Whether an equation gives the same results wherever and whenever it is evaluated."""
     if eqn.effects or eqn.primitive.name in _UNPREDICTABLE:
         return False
-    if any("rbg" in str(getattr(atom.aval, "dtype", "")) for atom in (*eqn.invars, *eqn.outvars)):
-        return False  # keys of the generator that each platform has its own of
+    if any(_is_hardware_key(atom.aval) for atom in (*eqn.invars, *eqn.outvars)):
+        return False
     return all(is_predictable(one) for inner in _nested(eqn) for one in open_jaxpr(inner).eqns)
+
+
+def _is_hardware_key(aval: Any) -> bool:
+    """Whether the type is that of keys of a random number generator which each platform has its own of."""
+    dtype = getattr(aval, "dtype", None)
+    return dtype is not None and not isinstance(dtype, np.dtype) and "rbg" in str(dtype)
 
 
 def _nested(eqn: Any) -> list[Any]:

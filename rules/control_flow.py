@@ -122,14 +122,14 @@ class _Loop:
         self.followed_consts = [value is None for value in consts]
         self.followed_slices = [value is None for value in scanned]
         asked = [
-            actual.known is not None and actual.known.is_available
-            for value, actual in zip(
+            actual
+            for probe, actual in zip(
                 (*carried, *scanned), (*self.initial, *self.scanned), strict=True
             )
-            if _asked(value)
+            if _asked(probe)
         ]
         # Where the values are known only at each step of a loop around this one, steps do not differ here.
-        self.varies = bool(asked) and all(asked)
+        self.varies = bool(asked) and not any(map(_pending, asked))
         self.results = results
 
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:
@@ -138,7 +138,7 @@ class _Loop:
             return self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
-            return [Value(one, None) for one in self._by_squaring(len(order))], []
+            return self._values(self._by_squaring(len(order))), []
         return self._applied(order)
 
     def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[list[Dependence]]]:
@@ -168,7 +168,15 @@ class _Loop:
             if not any(self.followed_slices) and _unchanged(previous, carry, len(outputs)):
                 break
         outputs.extend(outputs[-1:] * (len(order) - len(outputs)))
-        return [Value(one, None) for one in carry], self._columns(outputs)
+        return self._values(carry), self._columns(outputs)
+
+    def _values(self, carry: Sequence[Dependence]) -> list[Value]:
+        """The carry after the last step. What is known at each step of a loop around this one stays so."""
+        pending = any(map(_pending, (*self.consts, *self.initial, *self.scanned)))
+        return [
+            Value(one, Probe() if keep and pending else None)
+            for one, keep in zip(carry, self.kept, strict=True)
+        ]
 
     def _columns(self, outputs: Sequence[Sequence[Dependence]]) -> list[list[Dependence]]:
         """The outputs of all steps, one list for each further result: empty lists for no steps."""
@@ -287,6 +295,10 @@ def _probe(value: Value) -> Value | None:
 
 def _asked(value: Value | None) -> bool:
     return value is not None and isinstance(value.known, Probe) and value.known.asked
+
+
+def _pending(value: Value) -> bool:
+    return value.known is not None and value.known.is_pending
 
 
 def _slice(value: Value, number: int) -> Value:

@@ -20,8 +20,7 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 
     Results that depend on nothing, such as a loop counter that is only passed through, stay known.
     """
-    del operands
-    if eqn.on_tangents:
+    if eqn.on_tangents or all(operand.is_none for operand in operands):
         return eqn.interpret(_function(eqn), eqn.operands, eqn.needed)
     results = eqn.derive_forward()
     constant = [
@@ -40,9 +39,8 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 @register("custom_vjp_call", "custom_vjp_call_jaxpr")
 def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Follows the function's VJP rule, transposed. JAX has no forward mode for such functions."""
-    del operands
     function = _function(eqn)
-    if eqn.on_tangents:
+    if eqn.on_tangents or all(operand.is_none for operand in operands):
         return eqn.interpret(function, eqn.operands, eqn.needed)
     eqn.forbid("fwd")
     if is_checkpointed_loop(function):

@@ -321,4 +321,4 @@ def test_source_line_names_this_file_line_and_function():
 def test_callbacks_are_called_as_expected():
     struct = jax.ShapeDtypeStruct(X.shape, X.dtype)
     eqn = loop(lambda x: jax.pure_callback(np.sin, struct, x), "pure_callback", X)
-    assert eqn.primitive.name in _versions.CALLBACK_PRIMITIVES
+    assert not _versions.is_predictable(eqn)

@@ -19,6 +19,7 @@ from .._versions import (
     jaxpr_consts,
     literal_value,
     open_jaxpr,
+    PASSING_PRIMITIVES,
     source_line,
 )
 from ._dependence import Dependence
@@ -113,10 +114,14 @@ class Interpreter:
                 self._callers.pop()
         known = self._known_results(eqn, operands)
         bounds = _bounded_results(eqn, operands)
-        if all(operand.dependence is None for operand in operands):
+        constant = all(operand.dependence is None for operand in operands)
+        passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
+        if constant and not (passing and any(operand.known is not None for operand in operands)):
             return [Value(None, *pair) for pair in zip(known, bounds, strict=True)]
         equation = Equation(eqn, operands, needed, self)
-        record = None if self._recorder is None else self._recorder.enter(equation)
+        record = None
+        if self._recorder is not None and not constant:
+            record = self._recorder.enter(equation)
         try:
             results = self.propagate(equation)
         except Exception as error:

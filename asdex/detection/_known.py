@@ -44,13 +44,17 @@ class Known:
             return None
 
     @property
-    def is_available(self) -> bool:
-        """Whether the value, which may be a PRNG key, can be computed here."""
-        try:
-            self.raw()
-        except Unavailable:
-            return False
-        return True
+    def is_pending(self) -> bool:
+        """Whether it rests on a `Probe`: a value that is known only at each step of an enclosing loop."""
+        stack, seen = [self], set()
+        while stack:
+            known = stack.pop()
+            if isinstance(known, Probe):
+                return True
+            if known._make is not None and id(known._make.equation) not in seen:
+                seen.add(id(known._make.equation))
+                stack.extend(known._make.equation.operands)
+        return False
 
     def item(self, number: int) -> Known:
         """Slice `number` along the leading axis, which is computed only when asked for."""

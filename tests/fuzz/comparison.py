@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -30,52 +31,56 @@ class Comparison(NamedTuple):
     found: int
 
 
-def compare_jacobian(f: Function) -> Comparison:
-    """The Jacobian's pattern against forward mode, or reverse mode where there is no other."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", asdex.UnknownPrimitiveWarning)
-        pattern = asdex.jacobian_sparsity(f, jnp.zeros(SIZE)).todense() != 0
-    found = np.zeros_like(pattern)
-    with jax.disable_jit():
-        for point in POINTS:
-            found |= _nonzero(_dense(f, jnp.asarray(point)))
-    return Comparison(np.argwhere(found & ~pattern), int(pattern.sum()), int(found.sum()))
+def compare_jacobian(f: Function) -> Comparison | None:
+    """The Jacobian's pattern against forward mode, or reverse mode where there is no other.
+
+    `None` if jax can do neither.
+    """
+    return _compare(f, asdex.jacobian_sparsity, POINTS)
 
 
 def compare_hessian(f: Function) -> Comparison | None:
-    """The Hessian's pattern of a sum of squares; `None` if the function cannot be differentiated twice."""
+    """The pattern of the Hessian of a weighted sum of squares; `None` if jax cannot differentiate twice."""
     weights = jnp.arange(1.0, SIZE + 1)
 
     def energy(x: jax.Array) -> jax.Array:
         return jnp.sum(weights * f(x) ** 2)
 
+    return _compare(energy, asdex.hessian_sparsity, POINTS[:2], jax.grad(energy))
+
+
+def _compare(
+    f: Callable[..., jax.Array],
+    sparsity: Callable[..., asdex.SparsityPattern],
+    points: np.ndarray,
+    derivative: Callable[..., jax.Array] | None = None,
+) -> Comparison | None:
     try:
-        with jax.disable_jit():
-            dense = [_dense(jax.grad(energy), jnp.asarray(point)) for point in POINTS[:2]]
-        pattern = asdex.hessian_sparsity(energy, jnp.zeros(SIZE)).todense() != 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", asdex.UnknownPrimitiveWarning)
+            pattern = sparsity(f, jnp.zeros(SIZE)).todense() != 0
+        dense = _dense(f if derivative is None else derivative, points)
     except (ValueError, TypeError, NotImplementedError) as error:
         if _not_differentiable(error):
             return None
         raise
-    found = np.zeros_like(pattern)
-    for matrix in dense:
-        found |= _nonzero(matrix)
+    found = (np.isfinite(dense) & (dense != 0)).any(axis=0)
     return Comparison(np.argwhere(found & ~pattern), int(pattern.sum()), int(found.sum()))
 
 
-def _dense(f: Function, x: jax.Array) -> np.ndarray:
+def _dense(f: Function, points: np.ndarray) -> np.ndarray:
+    """The Jacobian at each point, compiled together."""
     try:
-        return np.asarray(jax.jacfwd(f)(x))
+        return np.asarray(jax.jit(jax.vmap(jax.jacfwd(f)))(points))
     except TypeError as error:
         if "custom_vjp" not in str(error):
             raise
-        return np.asarray(jax.jacrev(f)(x))
-
-
-def _nonzero(matrix: np.ndarray) -> np.ndarray:
-    return np.isfinite(matrix) & (matrix != 0)
+        return np.asarray(jax.jit(jax.vmap(jax.jacrev(f)))(points))
 
 
 def _not_differentiable(error: Exception) -> bool:
     """Whether jax refuses to differentiate: a dynamic loop in reverse, a custom VJP forward."""
-    return any(word in str(error) for word in ("Reverse-mode", "custom_vjp", "not implemented"))
+    return any(
+        word in str(error)
+        for word in ("Reverse-mode", "custom_vjp", "not implemented", "only implemented")
+    )

@@ -1,7 +1,7 @@
-"""Random programs: compositions of primitives, control flow, indexing, transformations and custom rules.
+"""Random programs: compositions of primitives, control flow, indexing, transformations, custom rules.
 
-A program is a function of a vector of `SIZE` inputs. It is determined by a sequence of small numbers, which the
-caller supplies through `choose(limit)`: hypothesis in the tests, a random generator in long runs.
+A program is a function of a vector of `SIZE` inputs. It is determined by a sequence of small numbers, which
+the caller supplies through `choose(limit)`: hypothesis in the tests, a random generator in long runs.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def _index(choose: Choose) -> Function:
         lambda x: x[jnp.argsort(index)],
         lambda x: x.at[index].add(x),
         lambda x: x.at[index].set(x[::-1]),
-        lambda x: x.at[index].multiply(2 * x),
+        lambda x: x.at[jnp.argsort(index)].multiply(2 * x, unique_indices=True),
+        lambda x: lax.dynamic_index_in_dim(x.reshape(3, 2), k % 3, 0).repeat(3),
+        lambda x: x.at[jnp.argmax(x[:2]) + index[0] % 3].min(x[k]),
         lambda x: x.at[index].max(x[::-1]),
         lambda x: jnp.zeros(SIZE).at[index[:3]].add(x[3:]),
         lambda x: jax.ops.segment_sum(x, index, SIZE),

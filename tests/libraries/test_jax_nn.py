@@ -71,5 +71,6 @@ def test_dot_product_attention_keeps_batches_and_heads_apart():
 def test_causal_attention_does_not_look_ahead():
     query = values(1, 3, 1, 2)
     causal = lambda x: jax.nn.dot_product_attention(x, x, x, is_causal=True)  # noqa: E731
-    # The mask enters as a large negative number, so its zeros are those of the softmax, not structural.
-    assert_covers(causal, query, nnz=36)
+    # The mask replaces scores by a large negative number: the zeros after it are rounded, not structural.
+    # Keys that a query does not see still drop out of the scores that it reads.
+    assert_covers(causal, query, nnz=30)

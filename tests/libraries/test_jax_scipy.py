@@ -87,8 +87,9 @@ def test_convolution_by_fourier_transform_is_dense():
 
 def test_spectra_read_their_windows():
     signal = values(16)
+    # The first weight of the Hann window is zero.
     spectrum = lambda x: jnp.abs(jax.scipy.signal.stft(x, nperseg=8, boundary=None)[2])  # noqa: E731
-    assert_exact(spectrum, signal, nnz=5 * 3 * 8)
+    assert_exact(spectrum, signal, nnz=5 * 3 * 7)
     assert_exact(jax.scipy.signal.detrend, X, nnz=16)
 
 
