@@ -1,6 +1,5 @@
 """`diffrax.diffeqsolve`: what a time step couples, and no more."""
 
-import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +8,8 @@ from library_checks import assert_covers, assert_exact, values
 
 import asdex
 
+
+dfx = pytest.importorskip("diffrax")
 
 N = 16
 Y = values(N)

@@ -2,13 +2,14 @@
 
 import jax
 import jax.numpy as jnp
-import lineax as lx
 import numpy as np
 import pytest
 from library_checks import assert_covers, assert_exact, values
 
 import asdex
 
+
+lx = pytest.importorskip("lineax")
 
 N = 4
 BASE = jnp.asarray(4 * np.eye(N) + np.diag(np.arange(N)), jnp.float32)

@@ -2,10 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-import optimistix as optx
 import pytest
 from library_checks import assert_covers, assert_exact, values
 
+
+optx = pytest.importorskip("optimistix")
 
 X = values(6)
 TOLERANCES = (1e-5, 1e-5)

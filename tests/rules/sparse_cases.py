@@ -66,6 +66,7 @@ CASES: dict[str, list[Case]] = {
         case(lambda d, v: bcsr(d) @ v, BCSR.data, M, label="data too"),
     ],
     "bcoo_todense": [case(lambda d: bcoo(d).todense(), BCOO.data)],
+    "todense": [case(lambda d: sparse.todense(bcoo(d)), BCOO.data)],
     "bcsr_todense": [case(lambda d: bcsr(d).todense(), BCSR.data)],
     "bcoo_transpose": [case(lambda d: bcoo(d).T.todense(), BCOO.data)],
     "bcoo_extract": [case(lambda x: sparse.bcoo_extract(BCOO, x).data, points((3, 3)))],
