@@ -122,14 +122,14 @@ class _Loop:
         self.followed_consts = [value is None for value in consts]
         self.followed_slices = [value is None for value in scanned]
         asked = [
-            actual
+            actual.known
             for probe, actual in zip(
                 (*carried, *scanned), (*self.initial, *self.scanned), strict=True
             )
-            if _asked(probe)
+            if _asked(probe) and actual.known is not None
         ]
-        # Where the values are known only at each step of a loop around this one, steps do not differ here.
-        self.varies = bool(asked) and not any(map(_pending, asked))
+        # Values that are known only at each step of a loop around this one make that loop vary instead.
+        self.varies = bool(asked) and all([known.is_available for known in asked])
         self.results = results
 
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:

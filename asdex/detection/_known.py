@@ -44,9 +44,22 @@ class Known:
             return None
 
     @property
+    def is_available(self) -> bool:
+        """Whether the value, which may be a PRNG key, can be computed here. Asks for it."""
+        try:
+            self.raw()
+        except Unavailable:
+            return False
+        return True
+
+    @property
     def is_pending(self) -> bool:
-        """Whether it rests on a `Probe`: a value that is known only at each step of an enclosing loop."""
-        stack, seen = [self], set()
+        """Whether it rests on a `Probe`: a value that is known only at each step of an enclosing loop.
+
+        Other than `is_available`, this asks for no value.
+        """
+        stack: list[Known] = [self]
+        seen: set[int] = set()
         while stack:
             known = stack.pop()
             if isinstance(known, Probe):

@@ -56,8 +56,8 @@ def integrate(y, rhs=decay, solver=None, t1=0.2, adjoint="RecursiveCheckpointAdj
 def test_explicit_steps_widen_the_stencil(adjoint: str, solver, stages: int):
     fn = lambda y: integrate(y, advection, solver, adjoint=adjoint)[-1]  # noqa: E731
     assert asdex.jacobian_sparsity(fn, Y).nnz == N * (1 + 2 * stages)
-    if stages < 6:
-        assert_exact(fn, Y, nnz=N * (1 + 2 * stages), points=2)
+    if adjoint == "DirectAdjoint" and stages < 6:  # far entries of more stages are rounded to zero
+        assert_exact(fn, Y, points=2)
 
 
 def test_one_step_of_euler():
@@ -122,7 +122,9 @@ def test_saved_values_are_those_of_their_time(name: str, adjoint: str):
     save, count, nnz = SAVES[name]
     fn = lambda y: integrate(y, advection, saveat=save, adjoint=adjoint)  # noqa: E731
     assert len(jax.eval_shape(fn, Y)) == count
-    assert_exact(fn, Y, nnz=nnz, points=2)
+    assert asdex.jacobian_sparsity(fn, Y).nnz == nnz
+    if adjoint == "DirectAdjoint":
+        assert_exact(fn, Y, points=2)
 
 
 def test_saved_steps():

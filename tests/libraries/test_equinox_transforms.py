@@ -1,5 +1,7 @@
 """Equinox's loops, checks and filtered transformations."""
 
+from typing import Any
+
 import equinox as eqx
 import equinox.internal as eqxi
 import jax
@@ -12,14 +14,14 @@ import asdex
 
 
 X = values(8)
-KINDS = ["lax", "checkpointed", "bounded"]
+KINDS: list[Any] = ["lax", "checkpointed", "bounded"]
 
 
 def shifted(x):
     return jnp.concatenate([x[1:], x[:1]])
 
 
-def two_steps(kind: str):
+def two_steps(kind: Any):
     """Two steps of a stencil of radius one to the right."""
 
     def run(x):
@@ -32,13 +34,13 @@ def two_steps(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_loop_with_a_known_number_of_steps_widens_by_its_radius(kind: str):
+def test_a_loop_with_a_known_number_of_steps_widens_by_its_radius(kind: Any):
     assert_exact(two_steps(kind), X, nnz=8 * 3)
     assert_exact(jax.vmap(two_steps(kind)), jnp.stack([X, -X]), nnz=2 * 8 * 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_loop_with_an_unknown_number_of_steps_may_take_any(kind: str):
+def test_a_loop_with_an_unknown_number_of_steps_may_take_any(kind: Any):
     def run(x):
         def step(carry):
             return carry[0] + 1.0, shifted(carry[1]) * carry[1]
@@ -50,7 +52,7 @@ def test_a_loop_with_an_unknown_number_of_steps_may_take_any(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_buffers_are_written_where_the_counter_says(kind: str):
+def test_buffers_are_written_where_the_counter_says(kind: Any):
     def run(x):
         def step(carry):
             i, buffer = carry
@@ -84,7 +86,7 @@ def test_nested_loops_keep_their_counters():
 
 
 @pytest.mark.parametrize("kind", ["lax", "checkpointed"])
-def test_scan(kind: str):
+def test_scan(kind: Any):
     run = lambda x: eqxi.scan(lambda c, z: (c + z, c * z), x[0], x, kind=kind)[1]  # noqa: E731
     assert_exact(run, X, nnz=8 * 9 // 2)
 

@@ -73,9 +73,9 @@ def test_multivariate_log_density_reads_its_row():
 
 def test_convolution_has_the_width_of_its_kernel():
     convolve = jax.scipy.signal.convolve
-    assert_exact(lambda x: convolve(x, np.array([1.0, 2, 3])), X, nnz=12)
-    assert_exact(lambda x: convolve(x, np.array([1.0, 0, 3]), mode="same"), X, nnz=6)
-    kernel = np.array([[1.0, 2], [0, 3]])
+    assert_exact(lambda x: convolve(x, jnp.array([1.0, 2, 3])), X, nnz=12)
+    assert_exact(lambda x: convolve(x, jnp.array([1.0, 0, 3]), mode="same"), X, nnz=6)
+    kernel = jnp.array([[1.0, 2], [0, 3]])
     assert_exact(lambda x: jax.scipy.signal.correlate2d(x, kernel), values(3, 4), nnz=36)
 
 

@@ -44,7 +44,7 @@ def test_a_sparse_jacobian_inside_of_a_function():
 
 def test_a_matrix_assembled_from_entries():
     rows, cols = np.nonzero(LAPLACIAN)
-    indices = np.stack([rows, cols], axis=1)
+    indices = jnp.stack([rows, cols], axis=1)
 
     def apply(x):
         return sparse.BCOO((jnp.sin(x)[rows], indices), shape=(N, N)) @ x

@@ -9,7 +9,7 @@ from rule_case import Case, case, points
 DENSE = np.diag([1.0, 2, 3]) + np.diag([4.0, 5], 1) + np.diag([-1.0], -2)
 DENSE = DENSE.astype(np.float32)
 PATTERN = (DENSE != 0).astype(int)
-BCOO, BCSR = sparse.BCOO.fromdense(DENSE), sparse.BCSR.fromdense(DENSE)
+BCOO, BCSR = sparse.BCOO.fromdense(jnp.asarray(DENSE)), sparse.BCSR.fromdense(jnp.asarray(DENSE))
 COO, CSR = sparse.COO.fromdense(jnp.asarray(DENSE)), sparse.CSR.fromdense(jnp.asarray(DENSE))
 BATCHED = sparse.BCOO.fromdense(jnp.stack([DENSE, DENSE.T]), n_batch=1, nse=6)
 BLOCKED = sparse.BCOO.fromdense(jnp.asarray(DENSE), n_dense=1)
@@ -68,7 +68,9 @@ CASES: dict[str, list[Case]] = {
     "bcoo_todense": [case(lambda d: bcoo(d).todense(), BCOO.data)],
     "todense": [case(lambda d: sparse.todense(bcoo(d)), BCOO.data)],
     "bcsr_todense": [case(lambda d: bcsr(d).todense(), BCSR.data)],
-    "bcoo_transpose": [case(lambda d: bcoo(d).T.todense(), BCOO.data)],
+    "bcoo_transpose": [
+        case(lambda d: sparse.bcoo_transpose(bcoo(d), permutation=(1, 0)).data, BCOO.data)
+    ],
     "bcoo_extract": [case(lambda x: sparse.bcoo_extract(BCOO, x).data, points((3, 3)))],
     "bcsr_extract": [
         case(
