@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,13 +106,12 @@ def without_references(jaxpr: Any) -> Any:
     if not _has_references(jaxpr):
         return jaxpr
     try:
-        from jax._src.state.discharge import discharge_state
-
-        if "consts" in inspect.signature(discharge_state).parameters:  # older than jax 0.10
-            pure = type(jaxpr)(*discharge_state(jaxpr.jaxpr, jaxpr.consts))
+        discharge: Any = importlib.import_module("jax._src.state.discharge").discharge_state
+        if "consts" in inspect.signature(discharge).parameters:  # older than jax 0.10
+            pure = type(jaxpr)(*discharge(jaxpr.jaxpr, jaxpr.consts))
         else:
-            pure = discharge_state(jaxpr)
-    except (ImportError, TypeError, ValueError, AssertionError) as error:
+            pure = discharge(jaxpr)
+    except (ImportError, AttributeError, TypeError, ValueError, AssertionError) as error:
         raise NotImplementedError(f"{type(error).__name__}: {error}") from error
     if _has_references(pure):
         raise NotImplementedError("a reference is created outside of the function")

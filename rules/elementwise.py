@@ -17,7 +17,7 @@ elementwise(
     *("erf", "erfc", "erf_inv", "lgamma", "digamma", "bessel_i0e", "bessel_i1e"),
     *("convert_element_type", "reduce_precision", "copy"),
     # several operands
-    *("add", "add_any", "sub", "max", "min", "pow", "atan2", "complex", "rem", "nextafter"),
+    *("add", "add_any", "sub", "max", "min", "atan2", "complex", "rem", "nextafter"),
     *("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "polygamma", "zeta"),
     *("regularized_incomplete_beta", "polynomial"),
 )
@@ -48,6 +48,13 @@ def _where_nonzero(eqn: Equation, operand: Dependence, other: int) -> Dependence
     if value is None or (nonzero := value != 0).all():
         return operand
     return operand.keep(np.broadcast_to(nonzero, operand.shape))
+
+
+@register("pow")
+def pow_(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
+    """`a ** b`. Where the exponent is a known zero, the result does not depend on `a`."""
+    shape = eqn.out_avals[0].shape
+    return _where_nonzero(eqn, a.broadcast_to(shape), 1) | b.broadcast_to(shape)
 
 
 @register("select_n")

@@ -10,6 +10,7 @@ from .._versions import (
     open_jaxpr as open_jaxpr,
     scan_arity as scan_arity,
 )
+from ._closure import transitive_closure as transitive_closure
 from ._dependence import Dependence as Dependence
 from ._detect import (
     detect_hessian as detect_hessian,

@@ -181,6 +181,7 @@ def test_a_coloring_that_came_out_of_jit_still_works(case):
     assert str(device) == str(coloring)
     star = asdex.hessian_coloring_from_sparsity(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]]))
     on_device = jax.jit(lambda c: c)(star)
+    assert on_device.star_set is not None and star.star_set is not None
     np.testing.assert_array_equal(on_device.star_set.star, star.star_set.star)
     np.testing.assert_array_equal(
         decompressor_for(on_device).index[0], decompressor_for(star).index[0]

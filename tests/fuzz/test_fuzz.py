@@ -14,7 +14,7 @@ from programs import program
 from run import program_of_seed
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_no_entry_is_missing(data):
     function = program(lambda limit: data.draw(st.integers(0, limit - 1)))

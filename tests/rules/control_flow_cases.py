@@ -1,4 +1,4 @@
-"""Cases for `rules/control_flow.py` and `rules/custom_derivatives.py`: one or two for each primitive."""
+"""Cases for `rules/conditionals.py`, `rules/loops.py` and `rules/custom_derivatives.py`."""
 
 import jax
 import jax.numpy as jnp

@@ -105,8 +105,7 @@ CASES |= {
 CASES["pow"] = [
     *binary("pow"),
     case(lambda x: lax.pow(x, 3), X, label="integer exponent"),
-    # The rule does not look at exponents that are zero.
-    case(lambda x: lax.pow(x, HALF_KNOWN), X, label="zero exponents", excess=True),
+    case(lambda x: lax.pow(x, HALF_KNOWN), X, label="zero exponents"),
 ]
 CASES["rem"] = [
     # d(x rem y)/dy is -floor(x/y), which is zero where x < y: both occur below.

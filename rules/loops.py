@@ -1,16 +1,12 @@
-"""Conditionals and loops."""
+"""Loops."""
 
-import operator
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Known, Probe, scan_arity
+from asdex.detection import Known, Probe, scan_arity, transitive_closure
 
 
 _FOLLOWED_STEPS = 10_000
@@ -18,27 +14,6 @@ _FOLLOWED_STEPS = 10_000
 
 _MANY_STEPS = 32
 """Steps from which on the structure of a body is raised to a power."""
-
-
-@register("cond")
-def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]:
-    """Evaluates one of `branches`. A known index takes that branch; otherwise any may be taken."""
-    del index, operands
-    branches = eqn.params["branches"]
-    known = eqn.known(0)
-    if known is not None:
-        chosen = branches[int(np.clip(known, 0, len(branches) - 1))]
-        return eqn.interpret(chosen, eqn.operands[1:], eqn.needed)
-    results = [eqn.interpret(branch, eqn.operands[1:], eqn.needed) for branch in branches]
-    # An index that is known at each step of a loop around the equation makes results that are so too.
-    later = eqn.operands[0].known is not None
-    return [
-        Value(
-            reduce(operator.or_, (value.as_dependence(aval) for value in values)),
-            Probe() if later and all(value.known is not None for value in values) else None,
-        )
-        for aval, *values in zip(eqn.out_avals, *results, strict=True)
-    ]
 
 
 @register("scan")
@@ -239,7 +214,7 @@ class _Loop:
         start = self._join_carry(
             [one | part.consts.substitute(fixed) for one, part in zip(initial, parts, strict=True)]
         )
-        reached = _transitive_closure(self._join_carry([part.carry for part in parts]))
+        reached = transitive_closure(self._join_carry([part.carry for part in parts]))
         results = self._split_carry(reached.substitute(start), initial)
         return [Value(one, None) for one in results]
 
@@ -320,27 +295,3 @@ def _unchanged(previous: Sequence[Dependence], carry: Sequence[Dependence], step
     if all(old.same_terms(new) for old, new in pairs):
         return True
     return steps & (steps - 1) == 0 and all(old.same_sets(new) for old, new in pairs)
-
-
-def _transitive_closure(structure: Dependence) -> Dependence:
-    """What each element of a carry can reach in any number of steps, itself included.
-
-    The elements of a strongly connected component reach the same set. Between components the closure of the
-    remaining acyclic graph is found by repeated squaring.
-    """
-    matrix = structure.to_csr(structure.size)
-    count, label = connected_components(matrix, connection="strong")
-    owners = np.repeat(label, np.diff(matrix.indptr))
-    edges = _boolean(owners, label[matrix.indices], (count, count))
-    everyone = np.arange(count)
-    reach = edges + _boolean(everyone, everyone, (count, count))
-    while (longer := sp.csr_array(reach @ reach)).nnz > reach.nnz:
-        reach = longer
-    members = _boolean(label, np.arange(structure.size), (count, structure.size))
-    sets = sp.csr_array(reach @ members)
-    sets.sort_indices()
-    return Dependence.from_csr(sets, (count,)).take(label)
-
-
-def _boolean(rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]) -> sp.csr_array:
-    return sp.csr_array(sp.coo_array((np.ones(rows.size, np.bool_), (rows, cols)), shape=shape))

@@ -1,0 +1,30 @@
+"""Conditionals."""
+
+import operator
+from functools import reduce
+
+import numpy as np
+
+from asdex import Dependence, Equation, register, Value
+from asdex.detection import Probe
+
+
+@register("cond")
+def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]:
+    """Evaluates one of `branches`. A known index takes that branch; otherwise any may be taken."""
+    del index, operands
+    branches = eqn.params["branches"]
+    known = eqn.known(0)
+    if known is not None:
+        chosen = branches[int(np.clip(known, 0, len(branches) - 1))]
+        return eqn.interpret(chosen, eqn.operands[1:], eqn.needed)
+    results = [eqn.interpret(branch, eqn.operands[1:], eqn.needed) for branch in branches]
+    # An index that is known at each step of a loop around the equation makes results that are so too.
+    later = eqn.operands[0].known is not None
+    return [
+        Value(
+            reduce(operator.or_, (value.as_dependence(aval) for value in values)),
+            Probe() if later and all(value.known is not None for value in values) else None,
+        )
+        for aval, *values in zip(eqn.out_avals, *results, strict=True)
+    ]
