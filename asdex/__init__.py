@@ -21,9 +21,13 @@ from ._errors import (
 )
 from ._pattern import SparsityPattern as SparsityPattern
 from .coloring import (
+    check_coloring_acyclic as check_coloring_acyclic,
+    check_coloring_bidirectional as check_coloring_bidirectional,
     check_coloring_cols as check_coloring_cols,
     check_coloring_rows as check_coloring_rows,
     check_coloring_symmetric as check_coloring_symmetric,
+    color_acyclic as color_acyclic,
+    color_bidirectional as color_bidirectional,
     color_cols as color_cols,
     color_rows as color_rows,
     color_symmetric as color_symmetric,
@@ -33,9 +37,12 @@ from .coloring import (
     HessianMode as HessianMode,
     jacobian_coloring_from_sparsity as jacobian_coloring_from_sparsity,
     JacobianMode as JacobianMode,
+    OrderName as OrderName,
+    Recovery as Recovery,
     StarSet as StarSet,
 )
 from .decompression import (
+    BidirectionalDecompressor as BidirectionalDecompressor,
     ColumnDecompressor as ColumnDecompressor,
     decompress as decompress,
     decompress_data as decompress_data,
@@ -44,6 +51,7 @@ from .decompression import (
     OutputFormat as OutputFormat,
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,
+    SubstitutionDecompressor as SubstitutionDecompressor,
 )
 from .detection import (
     Dependence as Dependence,

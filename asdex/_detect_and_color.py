@@ -15,8 +15,9 @@ from .coloring import (
     ColoredPattern,
     hessian_coloring_from_sparsity,
     HessianMode,
-    jacobian_coloring_from_sparsity,
     JacobianMode,
+    OrderName,
+    Recovery,
 )
 from .detection import detect_hessian, detect_jacobian
 
@@ -28,6 +29,8 @@ def jacobian_coloring(
     has_aux: bool = False,
     mode: JacobianMode | None = None,
     symmetric: bool = False,
+    order: OrderName | None = None,
+    budget: float | None = None,
     input_shape: int | Sequence[int] | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
@@ -39,11 +42,12 @@ def jacobian_coloring(
 
     - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `input_shape`, `unknown`, `values`: as for
         `asdex.jacobian_sparsity`.
-    - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs), or `"auto"` (also `None`): whichever needs fewer passes, among
-        the modes that `f` allows: a `jax.lax.while_loop` has no reverse mode, a `jax.custom_vjp` no forward
-        mode, and neither do real outputs of complex inputs; complex outputs of real inputs have no reverse
-        mode.
+    - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs), `"bidirectional"` (some of both), or `"auto"` (also `None`):
+        whatever needs fewest passes, among the modes that `f` allows: a `jax.lax.while_loop` has no reverse
+        mode, a `jax.custom_vjp` no forward mode, and neither do real outputs of complex inputs; complex
+        outputs of real inputs have no reverse mode. `print(coloring)` says what was chosen and why.
     - `symmetric`: use the symmetry of the Jacobian, which must hold for its values.
+    - `order`, `budget`: as for `asdex.color_cols`.
 
     **Returns:**
 
@@ -66,12 +70,15 @@ def jacobian_coloring(
         unknown=unknown,
         values=values,
     )
-    if mode not in (None, "auto"):
-        return jacobian_coloring_from_sparsity(detection.sparsity, mode=mode, symmetric=symmetric)
     possible = [one for one in ("fwd", "rev") if one not in detection.unsupported_modes]
     allowed = [one for one in possible if one in _modes_for_dtypes(detection.sparsity)]
     return color_jacobian(
-        detection.sparsity, symmetric=symmetric, allowed=allowed or possible or ["fwd", "rev"]
+        detection.sparsity,
+        mode=mode,
+        symmetric=symmetric,
+        allowed=allowed or possible or ["fwd", "rev"],
+        order=order,
+        budget=budget,
     )
 
 
@@ -97,6 +104,9 @@ def hessian_coloring(
     has_aux: bool = False,
     mode: HessianMode | None = None,
     symmetric: bool = True,
+    recovery: Recovery = "direct",
+    order: OrderName | None = None,
+    budget: float | None = None,
     input_shape: int | Sequence[int] | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
@@ -111,6 +121,9 @@ def hessian_coloring(
     - `mode`: how Hessian-vector products are computed: `"fwd_over_rev"` (also `"auto"` and `None`),
         `"rev_over_fwd"` or `"rev_over_rev"`.
     - `symmetric`: use the symmetry of the Hessian (a star coloring); else color its columns.
+    - `recovery`: `"direct"`, or `"substitution"` for an acyclic coloring, with fewer colors and more
+        rounding error.
+    - `order`, `budget`: as for `asdex.color_cols`.
 
     **Returns:**
 
@@ -133,4 +146,11 @@ def hessian_coloring(
         unknown=unknown,
         values=values,
     )
-    return hessian_coloring_from_sparsity(detection.sparsity, mode=mode, symmetric=symmetric)
+    return hessian_coloring_from_sparsity(
+        detection.sparsity,
+        mode=mode,
+        symmetric=symmetric,
+        recovery=recovery,
+        order=order,
+        budget=budget,
+    )

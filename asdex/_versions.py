@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import jax
@@ -14,9 +17,12 @@ from jax.extend import source_info_util
 from jax.extend.core import Literal
 
 
+# An equation that asdex makes stems from the line that called asdex.
+source_info_util.register_exclusion(str(Path(__file__).parent) + os.sep)
+
 CALL_PRIMITIVES: Final = frozenset(
     {
-        *("jit", "pjit", "closed_call", "core_call", "core_closed_call", "eval_jaxpr"),
+        *("jit", "pjit", "call", "closed_call", "core_call", "core_closed_call", "eval_jaxpr"),
         *("checkpoint", "remat", "remat2", "call_hi_primitive", "custom_vmap_call"),
     }
 )
@@ -31,6 +37,8 @@ _UNPREDICTABLE: Final = frozenset(
         *("pure_callback", "io_callback", "debug_callback", "ffi_call"),
         # what differs between platforms and devices: detection evaluates on the CPU
         *("platform_index", "axis_index", "rng_bit_generator", "rng_uniform"),
+        # memory that nothing has been written to
+        *("empty", "empty2"),
     }
 )
 
@@ -164,6 +172,12 @@ def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
 def source_line(eqn: Any) -> str:
     """Where the user's code made the equation: `file:line (function)`."""
     return str(source_info_util.summarize(eqn.source_info))
+
+
+def source_position(source: str) -> tuple[str, int]:
+    """The file and the line number in what `source_line` returns, for warnings that point there."""
+    found = re.match(r"(.+?):(\d+)", source)
+    return (found[1], int(found[2])) if found else (source, 0)
 
 
 def is_key_dtype(dtype: Any) -> bool:

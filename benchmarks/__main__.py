@@ -7,11 +7,19 @@ import platform
 import sys
 from pathlib import Path
 
-from . import detection, first_jacobian, tutorial
+from . import coverage, detection, first_jacobian, fuzzing, precision, tutorial, versions
 from .runner import Library, REPOSITORY
 
 
-SECTIONS = {"detection": detection, "first_jacobian": first_jacobian, "tutorial": tutorial}
+SECTIONS = {
+    "detection": detection,
+    "first_jacobian": first_jacobian,
+    "tutorial": tutorial,
+    "precision": precision,
+    "coverage": coverage,
+    "fuzzing": fuzzing,
+    "versions": versions,
+}
 RESULTS = REPOSITORY / "benchmarks" / "RESULTS.md"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 
 WORKER = Path(__file__).with_name("worker.py")
+PATTERN_WORKER = Path(__file__).with_name("pattern_worker.py")
 REPOSITORY = WORKER.parent.parent
 
 
@@ -39,10 +40,10 @@ class Library:
             raise RuntimeError(f"A worker of {self.name} failed:\n{done.stderr}")
         return done.stdout
 
-    def measure(self, task: str, **parameters: Any) -> dict[str, Any]:
+    def measure(self, task: str, worker: Path = WORKER, /, **parameters: Any) -> dict[str, Any]:
         """One worker's result, and the wall-clock time at which it was started."""
         started = time.time()
-        output = self.run_code(str(WORKER), task, json.dumps(parameters))
+        output = self.run_code(str(worker), task, json.dumps(parameters))
         return {"started": started, **json.loads(output.splitlines()[-1])}
 
     def versions(self) -> str:

@@ -1,15 +1,17 @@
-"""Writes `docs/primitives.md`: every primitive that has a rule, and what its rule achieves.
+"""Writes `docs/primitives.md`: every primitive that a program can contain, and what asdex makes of it.
 
     python docs/generate_primitives.py             write the page
     python docs/generate_primitives.py --record    note the primitives of the installed jax
 
-What a rule achieves is not claimed but tested: the page says "exact" where each case of the table in
-`tests/rules/` finds no entry beyond those of automatic differentiation. Which jax has a primitive stands in
-`docs/primitives.json`, one list per recorded version.
+What a rule achieves is not claimed but tested: the page says "exact" where each case of the tables in
+`tests/rules/` finds no entry beyond those of automatic differentiation, and what becomes of a primitive
+without a rule is tested by a program in `tests/rules/unruled_programs.py`. Which jax has a primitive, and
+whether it can differentiate it, stands in `docs/primitives.json`, by recorded version.
 """
 
 import gc
 import importlib
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -24,61 +26,128 @@ TABLES = DOCS.parent / "tests" / "rules"
 MODULES = (
     *("jax", "jax.scipy.linalg", "jax.extend.random", "jax.custom_batching"),
     *("jax.experimental.shard_map", "jax.experimental.custom_partitioning"),
-    "jax.experimental.sparse.linalg",
+    *("jax.experimental.sparse.linalg", "jax.experimental.checkify", "jax.experimental.compute_on"),
+    *("jax.experimental.xla_metadata", "jax.experimental.scheduling_groups"),
+    *("jax.experimental.fused", "jax.experimental.custom_dce", "jax.experimental.buffer_callback"),
 )
-"""What to import before looking for primitives."""
+"""What to import before looking for primitives; some versions lack some of it."""
+
+INTERNAL = frozenset(
+    {
+        # made while JAX differentiates or lowers a program, after detection has seen it
+        *("accum_grad_in_ref", "broadcast_to", "call_hi_primitive_linearized", "custom_lin"),
+        *("create_linear", "custom_jvp_call_jaxpr", "custom_transpose_call", "dce_sential"),
+        *("eigh_jacobi", "geqp3", "iota_2x32_shape", "program_order", "run_state", "stage", "tie"),
+        *("scaled_matmul", "select_and_scatter", "to_edtype", "from_edtype", "unreachable"),
+        *("zeros_like", "threefry4x32", "philox2x32", "philox4x32", "empty2"),
+        *("coo_spmm", "coo_spmv", "csr_spmm", "csr_spmv", "bias_fwd", "bias_bwd", "cudnn_fusion"),
+        *("dot_product_attention_fwd", "dot_product_attention_bwd"),
+        *("dot_product_attention_fp8_fwd", "dot_product_attention_fp8_bwd"),
+        # between hosts and devices, or of unknown sizes, which only exported programs have
+        *("after_all", "create_token", "infeed", "outfeed", "psend", "precv", "pin", "unpin"),
+        *("full_to_shard", "shard_to_full", "core_map", "with_memory_space_constraint"),
+        *("global_array_to_host_local_array", "host_local_array_to_global_array"),
+        *("dim_as_value", "dimension_size", "shape_assertion"),
+        # experiments without a public function, among them the two halves of most collectives
+        *("mutable_array", "box_get", "box_set", "new_box", "log_extend", "log_read", "new_log"),
+        *(
+            f"{collective}_{half}"
+            for collective in (
+                *("ag", "all_gather", "all_gather_reduced", "all_to_all", "pbroadcast", "ppermute"),
+                *("psum", "psum_invariant", "unreduced_psum", "unreduced_reduce_scatter"),
+            )
+            for half in ("start", "done")
+        ),
+    }
+)
+"""Primitives of jax that a traced program does not contain."""
+
+IN_SHARD_MAPS = frozenset(
+    {
+        *("all_gather_reduced", "pbroadcast_dynamic", "pgather", "preduced", "reduced_vary_cast"),
+        *("reduced_vary_cast_p", "vary_unreduced_cast", "vary_unreduced_cast_p", "unreduced_psum"),
+        *("unreduced_pmax", "unreduced_pmin", "unreduced_reduce_scatter"),
+        *("reduce_scatter_start", "reduce_scatter_done"),
+    }
+)
+"""Collectives that are differentiable on a mesh of devices, but not followed there."""
+
+BATCHED_DENSE = frozenset({"dense_factorization", "fft", "tridiagonal_solve"})
+"""Rules by which each result reads all of its own entry of a batch."""
 
 HEADER = """\
 # Primitives
 
 <!-- Written by docs/generate_primitives.py: do not edit. -->
 
-JAX traces a program to primitives. These have rules:
+JAX traces a program to primitives. This is what asdex makes of each:
 
 - **exact**: in all tests of the rule (over shapes, parameters, dtypes and known operands) the pattern is that
   of automatic differentiation, or one derived by hand where JAX cannot differentiate the primitive;
+- **batched-dense**: the same, and the pattern is this: each result reads all of its own matrix, system or
+  transformed axes, and nothing of the others in the batch;
 - **over-full**: in some test the pattern has further entries, for the reason that stands beside the case;
-- **zero**: the derivative is zero wherever it exists, so that the results depend on nothing;
-- **—**: no case in the tables of tests: the primitive needs several devices, or an older or newer JAX.
+- **derived**: there is no rule; asdex traces JAX's own derivative of the primitive and follows that;
+- **followed**: there is no rule, and no need of one: calls are looked into, mutable references are replaced
+  by the values that they hold, and collectives are followed within their `shard_map`;
+- **zero**: the derivative is zero wherever it exists, so that the results depend on nothing; so it is where
+  there are no results, or only integers;
+- **dense**: there is neither a rule nor a derivative that tells more. Each result is taken to depend on all
+  operands (on all operands of the whole `shard_map`, for a collective), and asdex warns, naming the line;
+- **—**: no public function of JAX makes the primitive, so that no test of a whole program has it.
 
-A primitive without a rule is differentiated by its own derivative rule, of which the pattern is taken. If it
-has none, its results are taken to depend on all its operands, and asdex warns, naming the line. Calls (`jit`,
-`checkpoint`, ...) are followed. Integer results depend on nothing.
+Primitives of other libraries without a rule are **derived**, or **dense** where they have no derivative. A
+[rule](writing-a-rule.md) makes them exact.
 
-The last column says which of the JAX versions {versions} have the primitive; other libraries bring those
-without a version.
+The last column says which of the JAX versions {versions} have the primitive; other
+libraries bring those without a version.
 
 """
 
 
 def record() -> None:
-    """Add the primitives of the installed jax to the record."""
+    """Add the primitives of the installed jax to the record, and whether jax has a derivative for each."""
     import jax
     from jax.extend.core import Primitive
+    from jax.interpreters import ad
 
     for module in MODULES:
-        importlib.import_module(module)
-    names = {one.name for one in gc.get_objects() if issubclass(type(one), Primitive)}
+        if importlib.util.find_spec(module) is not None:
+            importlib.import_module(module)
+    found = [one for one in gc.get_objects() if issubclass(type(one), Primitive)]
+    names = sorted({one.name for one in found})
+    differentiable = {one.name for one in found if one in ad.primitive_jvps}
     recorded = _recorded()
-    recorded[jax.__version__] = sorted(names)
+    recorded[jax.__version__] = {name: name in differentiable for name in names}
     ordered = sorted(recorded.items(), key=lambda item: [*map(int, item[0].split("."))])
     RECORD.write_text(json.dumps(dict(ordered), indent=1) + "\n", encoding="utf-8")
 
 
 def page() -> str:
-    """The page, from the registry, the tables of test cases and the record of versions."""
+    """The page, from the registry, the tables of tests and the record of versions."""
+    registry, recorded = _built_in(), _recorded()
+    lines = ["| primitive | rule | pattern | JAX |", "| --- | --- | --- | --- |"]
+    for name, kind in kinds().items():
+        found = [version for version, names in recorded.items() if name in names]
+        place = _place(registry[name]) if name in registry else "none"
+        lines.append(f"| {' | '.join((f'`{name}`', place, kind, _span(found)))} |")
+    return HEADER.format(versions=", ".join(recorded)) + "\n".join(lines) + "\n"
+
+
+def kinds() -> dict[str, str]:
+    """Every primitive that a program can contain, in alphabetical order, and the kind of its pattern."""
+    cases, registry = _cases(), _built_in()
+    found = {name: _achieved(rule, cases.get(name, [])) for name, rule in registry.items()}
+    for name in set().union(*_recorded().values()) - set(registry) - INTERNAL:
+        found[name] = _without_a_rule(name)
+    return {name: found[name] for name in sorted(found, key=str.lower)}
+
+
+def _built_in() -> dict[str, Callable[..., Any]]:
     from asdex.detection import registered_rules
 
     registry = registered_rules()
-    built_in = [name for name in registry if registry[name].__module__.startswith("asdex.")]
-    cases, recorded = _cases(), _recorded()
-    lines = ["| primitive | rule | pattern | JAX |", "| --- | --- | --- | --- |"]
-    for name in sorted(built_in, key=str.lower):
-        rule = registry[name]
-        found = [version for version, names in recorded.items() if name in names]
-        row = (f"`{name}`", _place(rule), _achieved(rule, cases.get(name, [])), _span(found))
-        lines.append(f"| {' | '.join(row)} |")
-    return HEADER.format(versions=", ".join(recorded)) + "\n".join(lines) + "\n"
+    return {name: registry[name] for name in registry if registry[name].__module__[:6] == "asdex."}
 
 
 def _place(rule: Callable[..., Any]) -> str:
@@ -92,7 +161,21 @@ def _achieved(rule: Callable[..., Any], cases: Sequence[Any]) -> str:
         return "zero"
     if not cases:
         return "—"
-    return "over-full" if any(one.excess for one in cases) else "exact"
+    if any(one.excess for one in cases):
+        return "over-full"
+    return "batched-dense" if rule.__name__ in BATCHED_DENSE else "exact"
+
+
+def _without_a_rule(name: str) -> str:
+    from asdex._versions import CALL_PRIMITIVES
+
+    programs = _of_tests("unruled_programs").PROGRAMS
+    if name in programs:
+        return programs[name].kind
+    if name in CALL_PRIMITIVES:
+        return "followed"
+    differentiable = any(names.get(name) for names in _recorded().values())
+    return "derived" if differentiable and name not in IN_SHARD_MAPS else "dense"
 
 
 def _span(versions: Sequence[str]) -> str:
@@ -101,19 +184,23 @@ def _span(versions: Sequence[str]) -> str:
 
 def _cases() -> dict[str, list[Any]]:
     """The tables of `tests/rules/`, merged."""
-    sys.path.insert(0, str(TABLES))
-    try:
-        modules = [importlib.import_module(path.stem) for path in sorted(TABLES.glob("*_cases.py"))]
-    finally:
-        sys.path.remove(str(TABLES))
     merged: dict[str, list[Any]] = {}
-    for module in modules:
-        for primitive, cases in module.CASES.items():
+    for path in sorted(TABLES.glob("*_cases.py")):
+        for primitive, cases in _of_tests(path.stem).CASES.items():
             merged.setdefault(primitive, []).extend(cases)
     return merged
 
 
-def _recorded() -> dict[str, list[str]]:
+def _of_tests(module: str) -> Any:
+    """A module in `tests/rules/`."""
+    sys.path.insert(0, str(TABLES))
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.remove(str(TABLES))
+
+
+def _recorded() -> dict[str, dict[str, bool]]:
     return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
 
 

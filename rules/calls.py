@@ -6,7 +6,8 @@ from asdex import Dependence, Equation, register, Value
 from asdex.detection import is_jaxpr
 
 
-@register("composite", "linear_call", "custom_partitioning", "remat_opt")
+@register("composite", "linear_call", "custom_partitioning", "remat_opt", "custom_dce_call")
+@register("compute_on", "xla_metadata_call", "scheduling_group", "fused_call")
 def call(eqn: Equation, *operands: Dependence) -> Sequence[Value]:
     """Evaluates its one jaxpr: a composite operation, a linear function that knows its transpose, ..."""
     del operands

@@ -221,6 +221,11 @@ def _ppermute(eqn: Any, operand: Any) -> list[Any]:
     return [jnp.where(received, moved, jnp.zeros_like(moved))]
 
 
+def _pbroadcast(eqn: Any, operand: Any) -> list[Any]:
+    """JAX has a rule for `vmap`, which fails."""
+    return [lax.all_gather(operand, eqn.params["axis_name"])[eqn.params["source"]]]
+
+
 def _unchanged(eqn: Any, *operands: Any) -> list[Any]:
     del eqn
     return list(operands)
@@ -260,10 +265,11 @@ def _cond(eqn: Any, index: Any, *operands: Any) -> list[Any]:
 
 _REPLAYED: Mapping[str, Callable[..., list[Any]]] = {
     # Collectives and casts that exist for the types of a mesh alone, and have no meaning under `vmap`.
-    **dict.fromkeys(("psum_invariant", "psum2"), _psum),
+    "psum_invariant": _psum,
     "all_gather_invariant": _all_gather,
     "ppermute": _ppermute,
-    **dict.fromkeys(("pvary", "pcast"), _unchanged),
+    "pbroadcast": _pbroadcast,
+    "pvary": _unchanged,
     # Their jaxprs are typed with the axes of the mesh.
     "scan": _scan,
     "while": _while,

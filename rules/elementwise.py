@@ -18,7 +18,7 @@ elementwise(
     *("convert_element_type", "reduce_precision", "copy"),
     # several operands
     *("add", "add_any", "sub", "max", "min", "atan2", "complex", "rem", "nextafter"),
-    *("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "polygamma", "zeta"),
+    *("igamma", "igammac", "igamma_grad_a", "polygamma", "zeta"),
     *("regularized_incomplete_beta", "polynomial"),
 )
 

@@ -4,7 +4,7 @@ from asdex import Dependence, Equation, register
 
 
 @register("optimization_barrier", "device_put", "name", "sharding_constraint", "layout_constraint")
-@register("reshard", "mesh_cast", "pvary", "pcast", "relayout")
+@register("reshard", "mesh_cast", "pvary", "relayout", "dll_constraint", "xla_metadata_value")
 def identity(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     """Result `k` is operand `k`."""
     del eqn

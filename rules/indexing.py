@@ -40,8 +40,7 @@ def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependenc
     return result
 
 
-@register("scatter", "scatter-add", "scatter_add", "scatter_sub", "scatter-sub")
-@register("scatter-mul", "scatter_mul", "scatter-min", "scatter_min", "scatter-max", "scatter_max")
+@register("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
 def scatter(
     eqn: Equation, operand: Dependence, indices: Dependence, updates: Dependence
 ) -> Dependence:

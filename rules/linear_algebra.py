@@ -7,9 +7,13 @@ decomposition of tall matrices with full column rank*; de Hoog, Anderssen and Lu
 matrix functionals using triangular factorization*, Math. Comp. 80 (2011).
 """
 
+import math
+
 import numpy as np
+import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, zero_derivative
+from asdex.detection import transitive_closure
 
 
 zero_derivative("lu_pivots_to_permutation")
@@ -106,8 +110,7 @@ def symmetric_product(eqn: Equation, a: Dependence, c: Dependence) -> Dependence
     """
     del eqn
     rows = a.reduce([-1])
-    transposed = c.rearrange(lambda p: p.swapaxes(-1, -2))
-    return _as_rows(rows) | _columns_of(rows, c.shape) | c | transposed
+    return _as_rows(rows) | _columns_of(rows, c.shape) | c | _transposed(c)
 
 
 @register("triangular_solve")
@@ -117,13 +120,26 @@ def triangular_solve(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     Forward substitution: row `i` of `x` reads the rows up to `i` of `b`, column by column, and the rows up
     to `i` of the triangle. Backward substitution reads the rows from `i` on. Unless `left_side`, read
     columns for rows. `[[p, 0], [q, r]] x = [s, t]` gives `x[0]` from `p, s` and `x[1]` from all.
+
+    With a known triangle, `x[i]` reads those rows that its equation leads to: with `q = 0`, `x[1]` reads `t`.
     """
     left, transposed = eqn.params["left_side"], eqn.params["transpose_a"]
     lower, unit = eqn.params["lower"], eqn.params["unit_diagonal"]
     triangle = np.tri(a.shape[-1], k=-1 if unit else 0, dtype=bool)
-    a = a.keep(triangle if lower else triangle.T)
+    triangle = triangle if lower else triangle.T
+    a = a.keep(triangle)
     backward = (lower == transposed) == left
     axis = -2 if left else -1
+    value = eqn.known(0)
+    if value is not None:
+        nonzero = (value != 0) & triangle
+        if not nonzero.diagonal(
+            -1 if lower else 1, -2, -1
+        ).all():  # else all rows lead to one another
+            equations = nonzero.swapaxes(-1, -2) if left == transposed else nonzero
+            if left:
+                return _reached(equations, b)
+            return _transposed(_reached(equations, _transposed(b)))
     # With op(a) as it is stored, the equations of a left solve are its rows.
     equations = a.reduce([-1 if left != transposed else -2]).accumulate(-1, reverse=backward)
     matrix = _as_rows(equations) if left else _columns_of(equations, b.shape)
@@ -142,6 +158,29 @@ def tridiagonal_solve(
     inside = np.arange(diagonal.shape[-1]) > 0
     matrix = (lower.keep(inside) | diagonal | upper.keep(inside[::-1])).reduce([-1])
     return matrix.reshape((*matrix.shape, 1, 1)) | b.mix([-2])
+
+
+def _reached(equations: np.ndarray, b: Dependence) -> Dependence:
+    """Row `i` of the solution reads row `i` of `b`, and what the rows read that equation `i` contains."""
+    *batch, size, columns = b.shape
+    count = math.prod(batch)
+    entry, row, col = np.nonzero(equations.reshape(count, size, size))
+    direct = Dependence.from_csr(
+        _links(entry * size + row, entry * size + col, count * size), (count * size,)
+    )
+    reach = sp.coo_array(transitive_closure(direct).to_csr(count * size))
+    pairs = (end[:, None] * columns + np.arange(columns) for end in (reach.row, reach.col))
+    rows, cols = map(np.ravel, pairs)
+    return b.through(_links(rows, cols, b.size), b.shape)
+
+
+def _links(rows: np.ndarray, cols: np.ndarray, size: int) -> sp.csr_array:
+    ones = np.ones(rows.size, np.bool_)
+    return sp.csr_array(sp.coo_array((ones, (rows, cols)), shape=(size, size)))
+
+
+def _transposed(matrix: Dependence) -> Dependence:
+    return matrix.rearrange(lambda p: p.swapaxes(-1, -2))
 
 
 def _each_reads_all(operands, shape: tuple[int, ...], batch: int) -> Dependence:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from asdex import Dependence, Equation, register, Value
+from asdex.detection import connected_components
 
 
 @register("custom_linear_solve")
@@ -83,7 +83,7 @@ def solve_by_components(
 
 def _over_components(graph: sp.csr_array, operand: Dependence) -> Dependence:
     """Every element of a flat operand depends on all elements in its connected component."""
-    count, label = connected_components(graph, directed=False)
+    count, label = connected_components(graph)
     members = np.arange(operand.size)
     ones = np.ones(operand.size, np.bool_)
     table = sp.coo_array((ones, (label, members)), shape=(count, operand.size))

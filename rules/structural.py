@@ -17,21 +17,19 @@ def reshape(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependenc
     return operand.reshape(eqn.out_avals[0].shape)
 
 
-@register("squeeze", "expand_dims")
+@register("squeeze")
 def squeeze(eqn: Equation, operand: Dependence) -> Dependence:
-    """Removes or adds axes of length one."""
+    """Removes axes of length one."""
     return operand.reshape(eqn.out_avals[0].shape)
 
 
-@register("broadcast_in_dim", "broadcast")
+@register("broadcast_in_dim")
 def broadcast_in_dim(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependence:
     """Axis `k` of the operand becomes axis `broadcast_dimensions[k]`; all others repeat it."""
     del sizes
     shape = eqn.out_avals[0].shape
-    offset = len(shape) - operand.ndim
-    axes = eqn.params.get("broadcast_dimensions", range(offset, len(shape)))
     ones = [1] * len(shape)
-    for axis, size in zip(axes, operand.shape, strict=True):
+    for axis, size in zip(eqn.params["broadcast_dimensions"], operand.shape, strict=True):
         ones[axis] = size
     return operand.reshape(ones).broadcast_to(shape)
 

@@ -1,6 +1,10 @@
 """Primitives whose derivative is zero wherever it exists."""
 
-from asdex import zero_derivative
+from typing import Any
+
+import numpy as np
+
+from asdex import Dependence, Equation, register, zero_derivative
 
 
 zero_derivative(
@@ -9,10 +13,18 @@ zero_derivative(
     *("and", "or", "xor", "not", "reduce_and", "reduce_or", "reduce_xor"),
     *("shift_left", "shift_right_arithmetic", "shift_right_logical", "population_count", "clz"),
     # piecewise constant
-    *("floor", "ceil", "round", "sign"),
+    *("floor", "ceil", "round"),
     # integers out
     *("argmax", "argmin", "iota", "bitcast_convert_type"),
     # random numbers: a function of keys, which are integers
     *("random_bits", "random_seed", "random_split", "random_fold_in", "random_wrap"),
     *("random_unwrap", "random_clone", "threefry2x32", "rng_bit_generator", "rng_uniform"),
 )
+
+
+@register("sign")
+def sign(eqn: Equation, operand: Dependence) -> Any:
+    """`-1`, `0` or `1`. For complex numbers `z / abs(z)`, which JAX differentiates since version 0.12."""
+    if np.issubdtype(eqn.in_avals[0].dtype, np.complexfloating):
+        return NotImplemented
+    return Dependence.none(operand.shape)

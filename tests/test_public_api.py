@@ -12,12 +12,11 @@ import asdex
 
 SAMPLED = ["f", "*args", "argnums", "has_aux"]
 DETECTED = [*SAMPLED, "input_shape", "unknown", "values", "**kwargs"]
-COLORED = [*SAMPLED, "mode", "symmetric", "input_shape", "unknown", "values", "**kwargs"]
-EVALUATED = [
-    *SAMPLED,
-    *("mode", "symmetric", "output_format", "chunk_size", "holomorphic", "allow_int"),
-    *("input_shape", "unknown", "values", "**kwargs"),
-]
+SEARCH = ["order", "budget"]
+JACOBIAN = ["mode", "symmetric", *SEARCH]
+HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
+TRACED = ["input_shape", "unknown", "values", "**kwargs"]
+EVALUATED = ["output_format", "chunk_size", "holomorphic", "allow_int", *TRACED]
 COMPRESSED = ["f", "coloring", "has_aux", "holomorphic", "allow_int", "chunk_size"]
 ASSEMBLED = ["f", "coloring", "output_format", "has_aux", "holomorphic", "allow_int", "chunk_size"]
 CHECKED = ["f", "x", "coloring", "method", "num_probes", "seed", "rtol", "atol", "holomorphic"]
@@ -25,15 +24,17 @@ CHECKED = ["f", "x", "coloring", "method", "num_probes", "seed", "rtol", "atol",
 FUNCTIONS = {
     "jacobian_sparsity": DETECTED,
     "hessian_sparsity": DETECTED,
-    "jacobian_coloring": COLORED,
-    "hessian_coloring": COLORED,
-    "jacobian_coloring_from_sparsity": ["sparsity", "mode", "symmetric"],
-    "hessian_coloring_from_sparsity": ["sparsity", "mode", "symmetric"],
-    "color_rows": ["sparsity"],
-    "color_cols": ["sparsity"],
-    "color_symmetric": ["sparsity"],
-    "jacobian": EVALUATED,
-    "hessian": EVALUATED,
+    "jacobian_coloring": [*SAMPLED, *JACOBIAN, *TRACED],
+    "hessian_coloring": [*SAMPLED, *HESSIAN, *TRACED],
+    "jacobian_coloring_from_sparsity": ["sparsity", *JACOBIAN],
+    "hessian_coloring_from_sparsity": ["sparsity", *HESSIAN],
+    "color_rows": ["sparsity", *SEARCH],
+    "color_cols": ["sparsity", *SEARCH],
+    "color_symmetric": ["sparsity", *SEARCH],
+    "color_acyclic": ["sparsity", *SEARCH],
+    "color_bidirectional": ["sparsity", *SEARCH],
+    "jacobian": [*SAMPLED, *JACOBIAN, *EVALUATED],
+    "hessian": [*SAMPLED, *HESSIAN, *EVALUATED],
     "value_and_jacobian": ["f", "*args", "**options"],
     "value_and_hessian": ["f", "*args", "**options"],
     "compressed_jacobian": ["f", "*args", "**options"],
@@ -55,19 +56,29 @@ FUNCTIONS = {
     "check_coloring_rows": ["sparsity", "colors"],
     "check_coloring_cols": ["sparsity", "colors"],
     "check_coloring_symmetric": ["sparsity", "colors"],
+    "check_coloring_acyclic": ["sparsity", "colors"],
+    "check_coloring_bidirectional": ["sparsity", "column_colors", "row_colors"],
 }
 CLASSES = {
     "SparsityPattern": (
         "rows cols shape argnums m n nnz density todense to_bcoo from_coo from_dense from_bcoo save load"
     ),
-    "ColoredPattern": "sparsity colors num_colors symmetric mode lower_bound optimal save load",
+    "ColoredPattern": (
+        "sparsity colors num_colors symmetric mode lower_bound optimal row_colors num_row_colors recovery "
+        "reason star_set save load"
+    ),
     "StarSet": "",
     "SparseDerivative": "f coloring",
 }
 ALIASES = {
-    "JacobianMode": {"auto", "fwd", "rev"},
+    "JacobianMode": {"auto", "fwd", "rev", "bidirectional"},
     "HessianMode": {"auto", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"},
-    "ColoringMode": {"auto", "fwd", "rev", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"},
+    "ColoringMode": {
+        *("auto", "fwd", "rev", "bidirectional"),
+        *("fwd_over_rev", "rev_over_fwd", "rev_over_rev"),
+    },
+    "Recovery": {"direct", "substitution"},
+    "OrderName": {"natural", "largest_first", "smallest_last", "saturation", "random"},
     "OutputFormat": {
         *("bcoo", "dense", "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc"),
         *("bcsr", "data"),
@@ -80,7 +91,10 @@ EXCEPTIONS = {
     "UnknownPrimitiveError": NotImplementedError,
     "UnknownPrimitiveWarning": UserWarning,
 }
-DECOMPRESSION = "Decompressor ColumnDecompressor RowDecompressor StarDecompressor decompressor_for"
+DECOMPRESSION = (
+    "Decompressor ColumnDecompressor RowDecompressor BidirectionalDecompressor StarDecompressor "
+    "SubstitutionDecompressor decompressor_for"
+)
 RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
 OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}
 
@@ -102,6 +116,7 @@ def test_parameters(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_options_are_keywords_with_defaults(name):
     positional = {"f", "coloring", "sparsity", "colors", "x", "B", "output_format"}
+    positional |= {"column_colors", "row_colors"}
     for parameter in inspect.signature(getattr(asdex, name)).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             assert parameter.default is not inspect.Parameter.empty
@@ -116,11 +131,15 @@ def test_defaults(name):
         for parameter in inspect.signature(getattr(asdex, name)).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
+    if name == "hessian":
+        assert defaults.pop("recovery") == "direct"
     assert defaults == {
         "argnums": 0,
         "has_aux": False,
         "mode": None,
         "symmetric": name == "hessian",
+        "order": None,
+        "budget": None,
         "output_format": "bcoo",
         "chunk_size": None,
         "holomorphic": False,

@@ -1,13 +1,19 @@
 """What asdex assumes about jaxprs, in whatever version of jax is installed."""
 
 import inspect
+import re
+import tomllib
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
+from jax.sharding import Mesh, PartitionSpec
 
+import asdex
 from asdex import _versions
 
 
@@ -109,6 +115,60 @@ def test_calls_without_a_rule_of_their_own_are_all_known():
         for eqn in equations(f, X)
     }
     assert names <= _versions.CALL_PRIMITIVES
+
+
+@pytest.mark.parametrize("wrap", [jax.jit, lambda f: f])
+def test_a_jaxpr_as_a_function_is_evaluated_or_a_call(wrap):
+    """What `closed_call` was is `eval_jaxpr` in jax 0.12, and in most versions it leaves no trace."""
+    closed = jax.make_jaxpr(wrap(lambda x: x[::-1]))(X)
+    for eqn in equations(jaxpr_as_fun(closed), X):
+        inner = _versions.call_jaxpr(eqn)
+        assert eqn.primitive.name == "rev" or _versions.open_jaxpr(inner).eqns
+    pattern = asdex.jacobian_sparsity(jaxpr_as_fun(closed), X, unknown="error")
+    np.testing.assert_array_equal(pattern.todense(), np.eye(5)[::-1])
+
+
+def test_a_sharded_body_is_no_call():
+    """It has the arity of one, but is written for the shard of a device."""
+    if jax.__version_info__ >= (0, 7):
+        shard_map = jax.shard_map
+    else:
+        from jax.experimental.shard_map import shard_map
+    mesh = Mesh(np.array(jax.devices()[:1]), ("i",))
+    spec = PartitionSpec("i")
+    eqn = equation(shard_map(lambda x: 2 * x, mesh=mesh, in_specs=spec, out_specs=spec), X)
+    assert eqn.primitive.name == "shard_map"
+    assert any(map(_versions.is_jaxpr, eqn.params.values()))
+    assert _versions.call_jaxpr(eqn) is None
+
+
+def test_results_that_nothing_reads_are_written_like_others():
+    """jax drops their variables in some versions: `DropVar`."""
+    closed = jax.make_jaxpr(lambda x: lax.top_k(x, 2)[0])(X)
+    (eqn,) = _versions.open_jaxpr(closed).eqns
+    assert len(eqn.outvars) == 2
+    pattern = asdex.jacobian_sparsity(lambda x: lax.top_k(x, 2)[0], X).todense()
+    np.testing.assert_array_equal(pattern, np.ones((2, 5)))
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (jnp.square, np.eye(5)),
+        (jnp.log2, np.eye(5)),
+        (lambda x: 1 - x**2, np.eye(5)),
+        (lambda x: jnp.tile(x, 2), np.tile(np.eye(5), (2, 1))),
+        (lambda x: jnp.stack([x, x[::-1]]), np.vstack([np.eye(5), np.eye(5)[::-1]])),
+        (lambda x: jnp.split(x, [2])[1], np.eye(5)[2:]),
+        (lambda x: [*x][::-1], np.eye(5)[::-1]),
+        (lambda x: jnp.polyval(jnp.arange(3.0), x), np.eye(5)),
+        (lambda x: jnp.repeat(x, 2), np.repeat(np.eye(5), 2, axis=0)),
+    ],
+)
+def test_functions_whose_primitives_are_new_in_some_version(f, expected):
+    """`square`, `log2`, `one_minus_square`, `tile`, `stack`, `split`, `unstack`, ... or what was before."""
+    pattern = asdex.jacobian_sparsity(f, X, unknown="error").todense()
+    np.testing.assert_array_equal(pattern, expected > 0)
 
 
 # --- loops ----------------------------------------------------------------------------------------
@@ -217,6 +277,16 @@ def test_variables_are_not_literals():
     assert not any(map(_versions.is_literal, eqn.outvars))
 
 
+def test_literals_are_told_apart_before_they_are_looked_up():
+    """In most versions a literal has no hash, and it may be an operand and a result."""
+
+    def branches(x):
+        return lax.cond(x[0] > 1, lambda x: (x, 2.0), lambda x: (3.0 * x, x[1]), x)
+
+    pattern = asdex.jacobian_sparsity(branches, X).todense()
+    np.testing.assert_array_equal(pattern, np.vstack([np.eye(5), np.eye(5)[1]]))
+
+
 # --- dtypes ---------------------------------------------------------------------------------------
 
 
@@ -286,6 +356,15 @@ def test_binder_evaluates_plain_and_nested_equations():
     np.testing.assert_allclose(stacked, scanned(X), rtol=1e-6)
 
 
+def test_parameters_for_binding_are_a_tuple_or_a_dictionary():
+    """The tuple before jax 0.9.2 holds functions apart; `binder` takes both."""
+    for f in (jnp.sin, straight, jax.jit(jnp.sin)):
+        eqn = equation(f, X)
+        params = eqn.primitive.get_bind_params(eqn.params)
+        assert isinstance(params, tuple) == (jax.__version_info__ < (0, 9, 2))
+        assert isinstance(params, tuple | dict)
+
+
 def test_binder_keeps_a_custom_jvp_rule():
     again, name = bound(straight, X)
     assert name == "custom_jvp_call"
@@ -318,7 +397,46 @@ def test_source_line_names_this_file_line_and_function():
     assert f"test_versions.py:{line}" in source and "f)" in source
 
 
+def test_the_position_of_a_source_line():
+    def f(x):
+        return lax.sin(x)
+
+    source = _versions.source_line(equation(f, X))
+    assert _versions.source_position(source) == (__file__, inspect.getsourcelines(f)[1] + 1)
+    assert _versions.source_position("unknown source") == ("unknown source", 0)
+
+
+def test_the_sign_of_a_complex_number_has_a_derivative_in_new_versions():
+    z = X + 1j * X[::-1]
+    pattern = asdex.jacobian_sparsity(jnp.sign, z).todense()
+    differentiated = jax.jvp(jnp.sign, (z,), (1j * z,))[1]
+    np.testing.assert_array_equal(pattern, np.diag(np.abs(differentiated) > 0))
+
+
 def test_callbacks_are_called_as_expected():
     struct = jax.ShapeDtypeStruct(X.shape, X.dtype)
     eqn = loop(lambda x: jax.pure_callback(np.sin, struct, x), "pure_callback", X)
     assert not _versions.is_predictable(eqn)
+
+
+# --- the oldest packages --------------------------------------------------------------------------
+
+
+def test_the_oldest_packages_are_the_lower_bounds():
+    """What `make test-jax-oldest` installs is what `pyproject.toml` promises to work with."""
+    repository = Path(__file__).resolve().parents[1]
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = dict(dependency.split(">=") for dependency in project["dependencies"])
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    pins = re.search(r"^OLDEST_PACKAGES := (.*)$", makefile, re.MULTILINE)
+    assert pins is not None
+    installed = dict(pin.split("==") for pin in pins[1].split())
+    assert {name: padded(version) for name, version in installed.items()} == {
+        name: padded(version) for name, version in bounds.items()
+    }
+
+
+def padded(version):
+    """`1.26` and `1.26.0` are the same."""
+    numbers = [int(part) for part in version.split(".")]
+    return (*numbers, 0, 0)[:3]

@@ -1,12 +1,13 @@
+from ._acyclic import check_coloring_acyclic as check_coloring_acyclic
 from ._api import (
+    color_acyclic as color_acyclic,
+    color_bidirectional as color_bidirectional,
     color_cols as color_cols,
-    color_jacobian as color_jacobian,
     color_rows as color_rows,
     color_symmetric as color_symmetric,
-    hessian_coloring_from_sparsity as hessian_coloring_from_sparsity,
-    jacobian_coloring_from_sparsity as jacobian_coloring_from_sparsity,
 )
 from ._check import (
+    check_coloring_bidirectional as check_coloring_bidirectional,
     check_coloring_cols as check_coloring_cols,
     check_coloring_rows as check_coloring_rows,
     check_coloring_symmetric as check_coloring_symmetric,
@@ -16,5 +17,12 @@ from ._colored_pattern import (
     ColoringMode as ColoringMode,
     HessianMode as HessianMode,
     JacobianMode as JacobianMode,
+    Recovery as Recovery,
 )
+from ._from_sparsity import (
+    color_jacobian as color_jacobian,
+    hessian_coloring_from_sparsity as hessian_coloring_from_sparsity,
+    jacobian_coloring_from_sparsity as jacobian_coloring_from_sparsity,
+)
+from ._orders import OrderName as OrderName
 from ._star_set import StarSet as StarSet

@@ -12,9 +12,12 @@ from .._storage import npz_path, pattern_fields, pattern_to_arrays
 from ._star_set import find_stars, StarSet
 
 
-JacobianMode = Literal["auto", "fwd", "rev"]
+JacobianMode = Literal["auto", "fwd", "rev", "bidirectional"]
 HessianMode = Literal["auto", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"]
-ColoringMode = Literal["auto", "fwd", "rev", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"]
+ColoringMode = Literal[
+    "auto", "fwd", "rev", "bidirectional", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"
+]
+Recovery = Literal["direct", "substitution"]
 
 
 class ColoredPattern(eqx.Module):
@@ -26,12 +29,19 @@ class ColoredPattern(eqx.Module):
 
     - `sparsity`: the `(m, n)` pattern.
     - `colors`: int32 colors, `(n,)` of the columns, or `(m,)` of the rows where `mode` is "rev".
-    - `num_colors`: the number of derivative passes, which is the number of rows of the compressed
-      matrix; 0 for a pattern without nonzeros.
-    - `symmetric`: whether `colors` is a star coloring, from which one of H[i, j] and H[j, i] is
-      read.
-    - `mode`: "fwd" (JVPs), "rev" (VJPs), or "fwd_over_rev", "rev_over_fwd", "rev_over_rev" (HVPs).
+      With mode "bidirectional" -1 marks columns that take part in no product.
+    - `num_colors`: the number of derivative passes; 0 for a pattern without nonzeros.
+    - `symmetric`: whether `colors` belongs to the adjacency graph of a symmetric pattern, so that
+      one of H[i, j] and H[j, i] is read.
+    - `mode`: "fwd" (JVPs), "rev" (VJPs), "bidirectional" (both), or "fwd_over_rev",
+      "rev_over_fwd", "rev_over_rev" (HVPs).
     - `lower_bound`: no coloring of this kind has fewer colors; 0 when unknown.
+    - `row_colors`: with mode "bidirectional", int32 colors `(m,)` of the rows, numbered from 0 as
+      those of the columns are, -1 for rows that take part in no product; else `None`.
+    - `num_row_colors`: how many of the `num_colors` passes are for `row_colors`.
+    - `recovery`: "direct" (each nonzero is one entry of the compressed matrix) or "substitution"
+      (an acyclic coloring: nonzeros are found one after the other).
+    - `reason`: why the mode was chosen, if it was not prescribed.
     """
 
     sparsity: SparsityPattern
@@ -40,6 +50,10 @@ class ColoredPattern(eqx.Module):
     symmetric: bool = eqx.field(static=True)
     mode: str = eqx.field(static=True)
     lower_bound: int = eqx.field(static=True, default=0)
+    row_colors: Int32[np.ndarray, " m"] | None = None
+    num_row_colors: int = eqx.field(static=True, default=0)
+    recovery: str = eqx.field(static=True, default="direct")
+    reason: str = eqx.field(static=True, default="")
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -51,15 +65,18 @@ class ColoredPattern(eqx.Module):
 
     @property
     def star_set(self) -> StarSet | None:
-        """The two-colored stars of a symmetric coloring, else `None`. Computed at each access."""
-        if not self.symmetric:
+        """The two-colored stars of a star coloring, else `None`. Computed at each access."""
+        if not self.symmetric or self.recovery != "direct":
             return None
         return find_stars(as_pattern(self.sparsity), np.asarray(self.colors), self.num_colors)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the coloring to `path` (NumPy's `.npz`; a missing suffix is added)."""
-        names = ("colors", "num_colors", "symmetric", "mode", "lower_bound")
-        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in names}
+        arrays: dict[str, Any] = {
+            name: np.asarray(getattr(self, name))
+            for name in ("colors", "row_colors", *_SCALARS)
+            if getattr(self, name) is not None
+        }
         np.savez(npz_path(path), **arrays, **pattern_to_arrays(self.sparsity))
 
     @classmethod
@@ -75,12 +92,10 @@ class ColoredPattern(eqx.Module):
                     f"{sorted(arrays)}. Use `SparsityPattern.load` for a pattern."
                 )
             return cls(
-                SparsityPattern.from_coo(**pattern_fields(arrays)),
-                arrays["colors"],
-                int(arrays["num_colors"]),
-                bool(arrays["symmetric"]),
-                str(arrays["mode"]),
-                int(arrays["lower_bound"]),
+                sparsity=SparsityPattern.from_coo(**pattern_fields(arrays)),
+                colors=arrays["colors"],
+                row_colors=arrays["row_colors"] if "row_colors" in arrays else None,
+                **{name: arrays[name].item() for name in _SCALARS if name in arrays},
             )
 
     def __repr__(self) -> str:
@@ -92,3 +107,9 @@ class ColoredPattern(eqx.Module):
         from ..display import draw_coloring
 
         return draw_coloring(self)
+
+
+_SCALARS = (
+    *("num_colors", "symmetric", "mode", "lower_bound"),
+    *("num_row_colors", "recovery", "reason"),
+)

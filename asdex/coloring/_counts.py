@@ -1,37 +1,91 @@
-"""How often each color occurs around each vertex, which decides what can be read where."""
+"""Where colors repeat around a vertex, which decides what can be read where."""
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Bool, Int, Integer
 
-from .._pattern import SparsityPattern
+from .._pattern import column_order, SparsityPattern
 
 
-def occurrences(keys: Int[np.ndarray, " k"], size: int) -> Int[np.ndarray, " k"]:
-    """Return, for each key in [0, size), how often it occurs in `keys`.
+_MASK_BITS = 32
+_MAX_MASKS = 4
 
-    Counts in a table where that takes memory in proportion to the keys, else by sorting.
+
+def any_repeated(
+    indptr: Int[np.ndarray, " num_groups+1"], colors: Integer[np.ndarray, " nnz"]
+) -> bool:
+    """Return whether some group holds a color twice, in O(nnz).
+
+    **Arguments:** `indptr`: where each group starts in `colors`. `colors`: the nonnegative colors
+    of the members of group 0, then of group 1, and so on.
     """
-    if size <= 8 * len(keys):
-        return np.bincount(keys, minlength=size)[keys]
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return counts[inverse]
+    num_colors = int(colors.max(initial=-1)) + 1
+    if num_colors > _MASK_BITS * _MAX_MASKS:
+        return bool(np.any(repeated(indptr, colors)))
+    starts = indptr[:-1][np.diff(indptr) > 0]
+    for first in range(0, num_colors, _MASK_BITS):
+        # Half of the bits of a word, so that the sum of a group cannot overflow into a wrong one.
+        shift = colors.astype(np.int64) - first
+        inside = (shift >= 0) & (shift < _MASK_BITS)
+        bits = np.where(inside, np.left_shift(1, np.where(inside, shift, 0)), 0)
+        if np.any(np.add.reduceat(bits, starts) != np.bitwise_or.reduceat(bits, starts)):
+            return True
+    return False
 
 
-def row_color_keys(
-    sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
-) -> Int[np.ndarray, " nnz"]:
-    """Number the pairs (row, color of the column) of the nonzeros: where in `B` they add up."""
-    rows, cols, colors = map(np.asarray, (sparsity.rows, sparsity.cols, colors))
-    return rows.astype(np.int64) * num_colors + colors[cols]
+def repeated(
+    indptr: Int[np.ndarray, " num_groups+1"], colors: Integer[np.ndarray, " nnz"]
+) -> Bool[np.ndarray, " nnz"]:
+    """Mark the members of groups whose color another member of the group has, in O(nnz).
+
+    **Arguments:** as for `any_repeated`.
+    """
+    nnz, num_colors = len(colors), int(colors.max(initial=-1)) + 1
+    if num_colors > 2 * nnz:
+        colors = np.unique(colors, return_inverse=True)[1]
+        num_colors = int(colors.max(initial=-1)) + 1
+    # Two counting sorts: by color, and then, keeping that order, by group.
+    members = np.arange(nnz, dtype=np.int32 if nnz <= np.iinfo(np.int32).max else np.int64)
+    by_group = sp.csr_array((members, colors, indptr), shape=(len(indptr) - 1, num_colors))
+    ordered = by_group.tocsc().tocsr()
+    same = ordered.indices[1:] == ordered.indices[:-1]
+    starts = ordered.indptr[1:-1]
+    same[starts[(starts > 0) & (starts < nnz)] - 1] = False
+    result = np.zeros(nnz, bool)
+    places = np.asarray(ordered.data, members.dtype)
+    result[places[1:][same]] = True
+    result[places[:-1][same]] = True
+    return result
+
+
+def read_from_column(
+    sparsity: SparsityPattern, column_colors: Integer[np.ndarray, " n"]
+) -> Bool[np.ndarray, " nnz"]:
+    """Mark the nonzeros (i, j) whose column alone, of its color, has a nonzero in row i.
+
+    They can be read from the products with the groups of columns; columns of color -1 are in none.
+    """
+    colors = np.asarray(column_colors)[np.asarray(sparsity.cols)]
+    return (colors >= 0) & ~repeated(sparsity.indptr, colors + 1)
+
+
+def read_from_row(
+    sparsity: SparsityPattern, row_colors: Integer[np.ndarray, " m"]
+) -> Bool[np.ndarray, " nnz"]:
+    """Mark the nonzeros (i, j) whose row alone, of its color, has a nonzero in column j."""
+    starts, order = column_order(sparsity)
+    colors = np.asarray(row_colors)[np.asarray(sparsity.rows)][order]
+    result = np.empty(sparsity.nnz, bool)
+    result[order] = (colors >= 0) & ~repeated(starts, colors + 1)
+    return result
 
 
 def spoke_entries(
-    sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
+    sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " nnz"]:
     """Mark the nonzeros (v, w) of a star-colored pattern whose row v has w's color more than once.
 
     There v is the hub of a two-colored star and w one of its spokes: the sum of row v over w's
     color holds more than H[v, w], and H[v, w] must be read as H[w, v].
     """
-    keys = row_color_keys(sparsity, colors, num_colors)
-    return occurrences(keys, sparsity.m * num_colors) > 1
+    return repeated(sparsity.indptr, np.asarray(colors)[np.asarray(sparsity.cols)])

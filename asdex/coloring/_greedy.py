@@ -1,16 +1,50 @@
-"""Greedy partial distance-2 coloring: columns (or rows) that share a row (column) differ."""
+"""Distance-2 coloring: columns (or rows) that share a row (column) differ."""
 
+import functools
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int, Int32
 
-from ._problem import Incidence
+from .._pattern import SparsityPattern
+from ._host import worth_compiling
+from ._kernels import compiled_partition
+from ._lattice import lattice_columns
+from ._problem import columns, Incidence, partition_lower_bound, Problem
+
+
+class Partition(Problem):
+    """The columns of a pattern, to be partitioned such that those which share a row differ."""
+
+    def __init__(self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...] = ()):
+        super().__init__(sparsity, columns(sparsity), grid)
+
+    @functools.cached_property
+    def lower_bound(self) -> int:
+        return partition_lower_bound(self.incidence)
+
+    @property
+    def cost(self) -> float:
+        nnz = len(self.incidence.indices)
+        return nnz * (3e-8 if self._compiles else 3e-7)
+
+    @property
+    def _compiles(self) -> bool:
+        return worth_compiling(len(self.incidence.indices), self.lower_bound)
+
+    def greedy(
+        self, order: Int[np.ndarray, " n"], limit: int | None = None
+    ) -> Int32[np.ndarray, " n"] | None:
+        run = compiled_partition if self._compiles else greedy_partition
+        return run(self.incidence, order, limit)
+
+    def lattice(self, max_colors: int) -> Int32[np.ndarray, " n"] | None:
+        return lattice_columns(self.sparsity, self.lower_bound, max_colors, self.grid)
 
 
 def greedy_partition(
-    problem: Incidence, order: Int[np.ndarray, " num_vertices"]
-) -> Int32[np.ndarray, " num_vertices"]:
+    problem: Incidence, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
+) -> Int32[np.ndarray, " num_vertices"] | None:
     """Give each vertex, in the given order, the least color that none of its groups has used.
 
     This is greedy partial distance-2 coloring (Gebremedhin, Manne and Pothen, "What Color Is Your
@@ -19,8 +53,10 @@ def greedy_partition(
     where visiting the members of every group would cost the sum of the squared group sizes. A
     group's set is released with its last vertex, and a group of one vertex never has one.
 
-    **Returns:** the colors; vertices without groups get color 0.
+    **Returns:** the colors; vertices without groups get color 0. `None` if there would be more than
+    `limit`.
     """
+    end = 1 << (problem.num_vertices if limit is None else limit)
     reads, writes, releases = _schedule(problem, order)
     used = [0] * problem.num_groups
     colors = []
@@ -29,6 +65,8 @@ def greedy_partition(
         for group in read:
             forbidden |= used[group]
         bit = ~forbidden & (forbidden + 1)
+        if bit >= end:
+            return None
         for group in write:
             used[group] |= bit
         for group in release:
@@ -44,11 +82,8 @@ def _schedule(problem: Incidence, order: Int[np.ndarray, " num_vertices"]):
 
     A group need not be read by its first vertex, nor written by its last.
     """
-    starts = problem.indptr[:-1][order]
-    lengths = np.diff(problem.indptr)[order]
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    indptr, groups = problem.visited_in(order)
     visits = np.arange(len(problem.indices))
-    groups = problem.indices[np.repeat(starts - indptr[:-1], lengths) + visits]
     first, last = np.empty(problem.num_groups, np.int64), np.empty(problem.num_groups, np.int64)
     first[groups[::-1]] = visits[::-1]
     last[groups] = visits

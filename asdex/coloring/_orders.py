@@ -1,36 +1,135 @@
 """The orders in which a greedy coloring may visit the vertices.
 
-An order is a function of the problem that returns a permutation of its vertices. None wins always
+An order is a function of the graph that returns a permutation of its vertices. None wins always
 (Gebremedhin, Manne and Pothen, "What Color Is Your Jacobian?", SIAM Review 47, 2005), so
 several are tried.
 """
 
+import heapq
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Int
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from ._problem import Incidence
 
 
 Order = Callable[[Incidence], Int[np.ndarray, " num_vertices"]]
+OrderName = Literal["natural", "largest_first", "smallest_last", "saturation", "random"]
 
 
-def natural(problem: Incidence) -> Int[np.ndarray, " num_vertices"]:
+def natural(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
     """Visit the vertices as they are numbered: best for bands and for most stencils."""
-    return np.arange(problem.num_vertices)
+    return np.arange(graph.num_vertices)
 
 
-def largest_first(problem: Incidence) -> Int[np.ndarray, " num_vertices"]:
+def largest_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
     """Visit the vertices by descending number of conflicts (Welsh and Powell 1967).
 
     Conflicts are counted once per shared group: an upper bound on the distance-2 degree that costs
     no more than one pass over the nonzeros.
     """
-    weights = (problem.group_sizes() - 1)[problem.indices]
+    weights = (graph.group_sizes() - 1)[graph.indices]
     totals = np.concatenate([[0], np.cumsum(weights)])
-    conflicts = totals[problem.indptr[1:]] - totals[problem.indptr[:-1]]
+    conflicts = totals[graph.indptr[1:]] - totals[graph.indptr[:-1]]
     return np.argsort(-conflicts, kind="stable")
 
 
-ORDERS: tuple[Order, ...] = (natural, largest_first)
+def smallest_last(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
+    """Visit the vertices in the reverse of the order in which the sparsest are taken away.
+
+    Matula and Beck (J. ACM 30, 1983) take one vertex with the fewest conflicts at a time. Here all are
+    taken together that have no more conflicts with those left than some vertex had that was taken
+    before, so that the order needs no loop over vertices. Costs the sum of the squared group sizes:
+    `num_conflicts`.
+    """
+    indptr, neighbors = conflicts(graph)
+    degrees = np.diff(indptr).astype(np.int64)
+    left = np.arange(graph.num_vertices)
+    rounds, core = [], 0
+    while len(left):
+        around = degrees[left]
+        core = max(core, int(around.min()))
+        sparsest = around <= core
+        taken, left = left[sparsest], left[~sparsest]
+        rounds.append(taken)
+        starts, lengths = indptr[taken], indptr[taken + 1] - indptr[taken]
+        ends = np.cumsum(lengths)
+        edges = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        if len(edges) < graph.num_vertices:
+            np.subtract.at(degrees, neighbors[edges], 1)
+        else:
+            degrees -= np.bincount(neighbors[edges], minlength=graph.num_vertices)
+    return np.concatenate(rounds)[::-1] if rounds else left
+
+
+def saturation(
+    graph: Incidence, rng: np.random.Generator | None = None
+) -> Int[np.ndarray, " num_vertices"]:
+    """Visit next a vertex that sees most colors already, in the coloring that arises by the order.
+
+    This is DSATUR (Brélaz, Comm. ACM 22, 1979) on the distance-2 graph, one vertex at a time: about a
+    microsecond for each of the `num_conflicts`. Ties go to the vertex with most conflicts, or to a
+    random one.
+    """
+    starts, others = conflicts(graph)
+    n, indptr, neighbors = graph.num_vertices, starts.tolist(), others.tolist()
+    ties = -np.diff(starts) if rng is None else rng.random(n)
+    ties = ties.tolist()
+    queue = [(0, tie, v) for v, tie in enumerate(ties)]
+    heapq.heapify(queue)
+    seen, visited, order = [0] * n, [False] * n, []
+    while queue:
+        _, _, v = heapq.heappop(queue)
+        if visited[v]:
+            continue
+        visited[v] = True
+        order.append(v)
+        bit = ~seen[v] & (seen[v] + 1)
+        for w in neighbors[indptr[v] : indptr[v + 1]]:
+            if not (visited[w] or seen[w] & bit):
+                seen[w] |= bit
+                heapq.heappush(queue, (-seen[w].bit_count(), ties[w], w))
+    return np.array(order, np.int64)
+
+
+def conflicts(graph: Incidence) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distance-2 graph as compressed rows: the vertices that share a group with each."""
+    members = sp.csr_array(
+        (np.ones(len(graph.indices), np.float32), graph.indices, graph.indptr),
+        shape=(graph.num_vertices, graph.num_groups),
+    )
+    product = (members @ members.T).tocsr()
+    return product.indptr, product.indices
+
+
+def num_conflicts(graph: Incidence) -> int:
+    """Return the sum of the squared group sizes, which bounds the number of conflicts."""
+    sizes = graph.group_sizes().astype(np.int64)
+    return int(np.dot(sizes, sizes))
+
+
+def breadth_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
+    """Visit the vertices of an adjacency graph level by level from a peripheral one.
+
+    This is the order of Cuthill and McKee (1969), in linear time. A vertex of a forest then comes after
+    one neighbor alone, so that greedy star coloring needs no more than the optimal three colors.
+    """
+    n = graph.num_vertices
+    indices, indptr = (array.astype(np.int32) for array in (graph.indices, graph.indptr))
+    weights = np.ones(len(indices), np.int8)
+    adjacency = sp.csr_array((weights, indices, indptr), shape=(n, n))
+    return reverse_cuthill_mckee(adjacency, symmetric_mode=True)[::-1]
+
+
+def random(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
+    """Visit the vertices in a random order, the same at each call."""
+    return np.random.default_rng(0).permutation(graph.num_vertices)
+
+
+ORDERS: dict[str, Order] = {
+    order.__name__: order for order in (natural, largest_first, smallest_last, saturation, random)
+}

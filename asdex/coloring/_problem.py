@@ -1,10 +1,12 @@
-"""The coloring problems: which vertices are in conflict, and how few colors can do."""
+"""The graphs to be colored: which vertices are in conflict."""
 
+import abc
+import functools
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Int
+from jaxtyping import Int, Int32
 from scipy.sparse.csgraph import connected_components
 
 from .._pattern import column_order, SparsityPattern
@@ -29,6 +31,16 @@ class Incidence(NamedTuple):
     def group_sizes(self) -> Int[np.ndarray, " num_groups"]:
         """Return the number of vertices in each group."""
         return np.bincount(self.indices, minlength=self.num_groups)
+
+    def visited_in(
+        self, order: Int[np.ndarray, " visits"]
+    ) -> tuple[Int32[np.ndarray, " visits+1"], Int32[np.ndarray, " k"]]:
+        """Return the groups of some vertices, one vertex after the other, as compressed rows."""
+        starts, lengths = self.indptr[:-1][order], np.diff(self.indptr)[order]
+        indptr = np.zeros(len(order) + 1, np.int32)
+        np.cumsum(lengths, out=indptr[1:])
+        offsets = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+        return indptr, self.indices[offsets].astype(np.int32)
 
 
 def columns(sparsity: SparsityPattern) -> Incidence:
@@ -83,8 +95,16 @@ def _lonely_entry(sparsity: SparsityPattern) -> str:
 
 
 def partition_lower_bound(problem: Incidence) -> int:
-    """Return the size of the largest group: its members all need different colors."""
-    return int(problem.group_sizes().max(initial=0))
+    """Return a lower bound on the colors of any distance-2 coloring.
+
+    The members of a group all need different colors. So do vertices of which any two belong to more
+    groups, counted together, than there are: they share one.
+    """
+    sizes = problem.group_sizes()
+    largest = int(sizes.max(initial=0))
+    degrees = -np.sort(-np.diff(problem.indptr).astype(np.int64))
+    crowded = degrees[:-1] + degrees[1:] > np.count_nonzero(sizes)
+    return max(largest, int(np.argmin([*crowded, False])) + 1 if np.any(crowded) else 0)
 
 
 def star_lower_bound(graph: Incidence) -> int:
@@ -111,3 +131,47 @@ def star_lower_bound(graph: Incidence) -> int:
         enough = (k - 1) * vertices - k * (k - 1) // 2 >= edges
         low, high = np.where(enough, low, k + 1), np.where(enough, k, high)
     return int(low.max(initial=0))
+
+
+class Problem(abc.ABC):
+    """A pattern, the graph whose vertices are to be colored, and what a coloring must fulfil.
+
+    **Attributes:**
+
+    - `sparsity`: the pattern.
+    - `incidence`: the graph.
+    - `grid`: the shapes of the arrays whose elements are the vertices, one after the other; empty
+      if unknown.
+    """
+
+    def __init__(
+        self,
+        sparsity: SparsityPattern,
+        incidence: Incidence,
+        grid: tuple[tuple[int, ...], ...] = (),
+    ):
+        self.sparsity, self.incidence, self.grid = sparsity, incidence, grid
+
+    @functools.cached_property
+    @abc.abstractmethod
+    def lower_bound(self) -> int:
+        """A number of colors that every coloring needs."""
+
+    @property
+    @abc.abstractmethod
+    def cost(self) -> float:
+        """About how many seconds one greedy coloring takes."""
+
+    @abc.abstractmethod
+    def greedy(
+        self, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
+    ) -> Int32[np.ndarray, " num_vertices"] | None:
+        """Color the vertices in the given order; those without groups get color 0.
+
+        **Returns:** the colors; `None` if there would be more than `limit`.
+        """
+
+    def lattice(self, max_colors: int) -> Int32[np.ndarray, " num_vertices"] | None:
+        """Return a periodic coloring with at most that many colors, if the graph is a stencil."""
+        del max_colors
+        return None

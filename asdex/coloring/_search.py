@@ -1,35 +1,124 @@
-"""The search for few colors: a coloring algorithm is run on several orders."""
+"""The search for few colors: several algorithms and orders compete within a budget."""
 
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Int, Int32
+from jaxtyping import Int32
 
-from ._orders import ORDERS
-from ._problem import Incidence
-
-
-Algorithm = Callable[
-    [Incidence, Int[np.ndarray, " num_vertices"]], Int32[np.ndarray, " num_vertices"]
-]
+from ._orders import largest_first, natural, num_conflicts, Order, saturation, smallest_last
+from ._problem import Problem
 
 
-def fewest_colors(
-    algorithm: Algorithm, problem: Incidence, lower_bound: int
-) -> Int32[np.ndarray, " num_vertices"]:
-    """Return the coloring with the fewest colors over all orders; the first that meets the bound.
+Colors = Int32[np.ndarray, " num_vertices"]
 
-    Vertices that belong to no group get color 0.
+# Seconds, per conflict and per call, on an ordinary machine.
+_CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
+_CACHED = 10_000  # vertices from which on access to the conflicts becomes slower
+_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is sought before a greedy coloring
+_MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
+
+
+class Budget:
+    """Seconds that a search may take, on an ordinary machine.
+
+    What an algorithm takes is not measured but estimated from sizes, so that the same pattern gets
+    the same colors on every machine and in every run.
     """
-    occupied = np.diff(problem.indptr) > 0
-    if lower_bound >= np.count_nonzero(occupied):  # every vertex needs a color of its own
-        return np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
-    best = None
-    for order in ORDERS:
-        colors = algorithm(problem, order(problem))
-        if best is None or colors.max(initial=-1) < best.max(initial=-1):
-            best = colors
-        if best.max(initial=-1) + 1 <= lower_bound:
+
+    def __init__(self, seconds: float):
+        self.left = seconds
+
+    def pay(self, cost: float) -> bool:
+        """Deduct the cost of some work; return whether there was enough left for it."""
+        if cost > self.left:
+            return False
+        self.left -= cost
+        return True
+
+
+def default_budget(nnz: int) -> float:
+    """Return a budget of about the time that detection takes, in seconds."""
+    return max(0.2, 1e-7 * nnz)
+
+
+def count(colors: Colors) -> int:
+    """Return the number of colors, which are numbered from 0."""
+    return int(colors.max(initial=-1)) + 1
+
+
+def color(problem: Problem, budget: Budget, order: Order | None = None) -> Colors:
+    """Color a graph with few colors.
+
+    **Arguments:** `problem`: what to color. `budget`: what the search may cost. `order`: for a single
+    greedy coloring, without a search.
+
+    **Returns:** the colors; 0 for vertices without groups.
+    """
+    if order is not None:
+        colors = problem.greedy(order(problem.incidence))
+        assert colors is not None  # there was no limit
+        return colors
+    return improve(problem, start(problem), budget)
+
+
+def start(problem: Problem) -> Colors:
+    """Color by the fast algorithms, until one meets the lower bound: those of linear cost."""
+    occupied = np.diff(problem.incidence.indptr) > 0
+    best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
+    if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
+        return best
+    attempts: list[Callable[[], Colors | None]] = [
+        lambda: problem.greedy(natural(problem.incidence), count(best)),
+        lambda: problem.lattice(count(best) - 1),
+        lambda: problem.greedy(largest_first(problem.incidence), count(best)),
+    ]
+    if len(problem.incidence.indices) > _LATTICE_FIRST:
+        attempts[:2] = attempts[1::-1]
+    for attempt in attempts:
+        best = fewer(best, attempt())
+        if count(best) <= problem.lower_bound:
             break
-    assert best is not None
+    return best
+
+
+def improve(problem: Problem, best: Colors, budget: Budget) -> Colors:
+    """Look for fewer colors, by a better order and then by recoloring, within the budget."""
+    if count(best) <= problem.lower_bound:
+        return best
+    work = num_conflicts(problem.incidence)
+    scattered = max(1.0, problem.incidence.num_vertices / _CACHED) ** 0.5
+    if budget.pay(_CONFLICT_COST * work * scattered + problem.cost):
+        best = fewer(best, problem.greedy(smallest_last(problem.incidence), count(best)))
+    return iterate(problem, best, budget, _SATURATION_COST * work + problem.cost)
+
+
+def fewer(a: Colors, b: Colors | None) -> Colors:
+    """Return the coloring with fewer colors; the first if they tie, or if there is no other."""
+    return a if b is None or count(a) <= count(b) else b
+
+
+def iterate(problem: Problem, colors: Colors, budget: Budget, restart_cost: float) -> Colors:
+    """Recolor greedily, one class of the last coloring after the other, in random orders.
+
+    Such a sweep never needs more colors than the last, for a distance-2 coloring (Culberson,
+    "Iterated greedy graph coloring and the difficulty landscape", 1992); for others the best is
+    kept. After a dozen in vain a new start is made, by saturation with random ties. Ends at the
+    lower bound, with the budget, or when two hundred sweeps have brought nothing. A larger budget
+    continues the search of a smaller one.
+    """
+    rng = np.random.default_rng(0)
+    best, in_vain = colors, 0
+    while count(best) > problem.lower_bound and in_vain < _MOST_SWEEPS_IN_VAIN:
+        restart = in_vain % _SWEEPS_PER_START == _SWEEPS_PER_START - 1
+        if not budget.pay(restart_cost if restart else max(problem.cost, _LEAST_COST)):
+            break
+        if restart:
+            order = saturation(problem.incidence, rng)
+        else:
+            rank = rng.permutation(count(colors))
+            order = np.argsort(rank[colors], kind="stable")
+        found = problem.greedy(order, 2 * count(best))
+        colors = best if found is None else found
+        in_vain = 0 if count(colors) < count(best) else in_vain + 1
+        best = fewer(best, colors)
     return best

@@ -1,15 +1,49 @@
 """Greedy star coloring of a symmetric pattern's adjacency graph."""
 
+import functools
+
 import numpy as np
 from jaxtyping import Int, Int32
 
-from .._pattern import transpose_order
-from ._problem import Incidence
+from .._pattern import SparsityPattern, transpose_order
+from ._host import worth_compiling
+from ._kernels import compiled_star
+from ._lattice_star import lattice_star
+from ._problem import adjacency, Incidence, Problem, star_lower_bound
+
+
+class Star(Problem):
+    """The adjacency graph of a symmetric pattern, to be star-colored."""
+
+    def __init__(self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...] = ()):
+        super().__init__(sparsity, adjacency(sparsity), grid)
+
+    @functools.cached_property
+    def lower_bound(self) -> int:
+        return min(star_lower_bound(self.incidence), self.sparsity.nnz)
+
+    @property
+    def cost(self) -> float:
+        nnz = len(self.incidence.indices)
+        return nnz * (1e-7 if self._compiles else 3e-7)
+
+    @property
+    def _compiles(self) -> bool:
+        return worth_compiling(len(self.incidence.indices), self.lower_bound)
+
+    def greedy(
+        self, order: Int[np.ndarray, " n"], limit: int | None = None
+    ) -> Int32[np.ndarray, " n"] | None:
+        run = compiled_star if self._compiles else greedy_star
+        return run(self.incidence, order, limit)
+
+    def lattice(self, max_colors: int) -> Int32[np.ndarray, " n"] | None:
+        return lattice_star(self.sparsity, self.lower_bound, max_colors, self.grid)
 
 
 def greedy_star(
-    graph: Incidence, order: Int[np.ndarray, " num_vertices"]
-) -> Int32[np.ndarray, " num_vertices"]:
+    graph: Incidence, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
+) -> Int32[np.ndarray, " num_vertices"] | None:
     """Star-color a graph: adjacent vertices differ, and no path on four vertices has two colors.
 
     Gives each vertex, in the given order, the least color that keeps the partial coloring a star
@@ -24,9 +58,11 @@ def greedy_star(
     would alternate); or if w's color is in `twice[v]` and c in `once[w]` (then w' - v - w - x
     would).
 
-    **Returns:** the colors; vertices without neighbors get color 0.
+    **Returns:** the colors; vertices without neighbors get color 0. `None` if there would be more
+    than `limit`.
     """
     n = graph.num_vertices
+    end = 1 << (n if limit is None else limit)
     indptr, neighbors = graph.indptr.tolist(), graph.indices.tolist()
     mirror = transpose_order(graph.indptr, graph.indices, n)[1].tolist()  # edge v-w to edge w-v
     seen = [-1] * len(neighbors)  # the color of each neighbor, -1 before it has one
@@ -40,6 +76,8 @@ def greedy_star(
             if bits[w] & repeated:
                 forbidden |= once[w]
         bit = ~forbidden & (forbidden + 1)
+        if bit >= end:
+            return None
         color = bit.bit_length() - 1
         bits[v] = bit
         for w, slot in zip(around, mirror[start:stop], strict=True):

@@ -37,7 +37,7 @@ def find_stars(
     """Return the stars of a valid star coloring of a structurally symmetric `(n, n)` pattern."""
     upper = sparsity.rows < sparsity.cols
     v, w = sparsity.rows[upper].astype(np.int64), sparsity.cols[upper].astype(np.int64)
-    spokes = spoke_entries(sparsity, colors, num_colors)
+    spokes = spoke_entries(sparsity, colors)
     v_is_hub, w_is_hub = spokes[upper], spokes[mirror_positions(sparsity)][upper]
     hub = np.where(v_is_hub, v, np.where(w_is_hub, w, -1))
     spoke_color = np.where(v_is_hub, colors[w], colors[v])

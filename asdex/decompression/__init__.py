@@ -4,9 +4,11 @@ from ._api import (
     decompressor_for as decompressor_for,
 )
 from ._decompressors import (
+    BidirectionalDecompressor as BidirectionalDecompressor,
     ColumnDecompressor as ColumnDecompressor,
     Decompressor as Decompressor,
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,
 )
 from ._formats import assemble as assemble, OutputFormat as OutputFormat
+from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor

@@ -9,8 +9,18 @@ from jaxtyping import Array, Shaped
 from numpy.typing import ArrayLike
 
 from ..coloring import ColoredPattern
-from ._decompressors import ColumnDecompressor, Decompressor, RowDecompressor, StarDecompressor
+from ._decompressors import (
+    BidirectionalDecompressor,
+    ColumnDecompressor,
+    Decompressor,
+    RowDecompressor,
+    StarDecompressor,
+)
 from ._formats import assemble, OutputFormat
+from ._substitution import SubstitutionDecompressor
+
+
+Compressed = ArrayLike | tuple[ArrayLike, ArrayLike]
 
 
 def decompressor_for(coloring: ColoredPattern) -> Decompressor:
@@ -25,6 +35,14 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
             "build `decompressor_for(coloring)` outside and pass that."
         )
     sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
+    if coloring.mode == "bidirectional":
+        num_row_colors = coloring.num_row_colors
+        assert coloring.row_colors is not None
+        return BidirectionalDecompressor(
+            sparsity, colors, coloring.row_colors, num_colors - num_row_colors, num_row_colors
+        )
+    if coloring.symmetric and coloring.recovery == "substitution":
+        return SubstitutionDecompressor(sparsity, colors, num_colors)
     if coloring.symmetric:
         return StarDecompressor(sparsity, colors, num_colors)
     if coloring.mode == "rev":
@@ -32,23 +50,28 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     return ColumnDecompressor(sparsity, colors, num_colors)
 
 
-def decompress_data(B: ArrayLike, coloring: ColoredPattern) -> Shaped[Array, " nnz"]:
+def decompress_data(B: Compressed, coloring: ColoredPattern) -> Shaped[Array, " nnz"]:
     """Return the values of the nonzeros of a compressed matrix.
 
-    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`.
+    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`;
+    for a bidirectional coloring a pair, `(column colors, m)` and `(row colors, n)`.
     `coloring`: the coloring that `B` was compressed with.
 
     **Returns:** `(nnz,)` values of the dtype of `B`, in the order of `coloring.sparsity`.
 
     **Raises:** `ValueError` if `B` has another shape.
     """
-    return decompressor_for(coloring)(jnp.asarray(B))
+    arrays = tuple(map(jnp.asarray, B)) if isinstance(B, tuple) else jnp.asarray(B)
+    return decompressor_for(coloring)(arrays)
 
 
-def decompress(B: ArrayLike, coloring: ColoredPattern, output_format: OutputFormat = "bcoo") -> Any:
+def decompress(
+    B: Compressed, coloring: ColoredPattern, output_format: OutputFormat = "bcoo"
+) -> Any:
     """Return the `(m, n)` matrix that was compressed to `B`.
 
-    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`.
+    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`;
+    for a bidirectional coloring a pair, `(column colors, m)` and `(row colors, n)`.
     `coloring`: the coloring that `B` was compressed with. `output_format`: "bcoo", "bcsr" or
     "dense" (JAX), "numpy_dense", "scipy_coo", "scipy_csr" or "scipy_csc" (not inside
     transformations), or

@@ -1,33 +1,32 @@
 """Decompressors: how the nonzeros are read from the compressed matrix `B`.
 
 A decompressor is built once from a pattern and its colors, and knows neither how the colors were
-found nor how `B` is computed. It is a single gather: every nonzero is one entry of `B`.
+found nor how `B` is computed. Those of direct recovery are gathers: every nonzero is one entry of `B`.
 """
+
+import abc
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Integer, Shaped
+from jaxtyping import Array, Bool, Int, Integer, Shaped
 
 from .._pattern import SparsityPattern
-from ..coloring._counts import spoke_entries
+from ..coloring._counts import read_from_column, spoke_entries
 
 
 class Decompressor(eqx.Module):
     """Reads the nonzeros of a matrix from its compressed form `B`.
 
-    **Attributes:**
-
-    - `index`: where each nonzero stands in `B`: one int32 array `(nnz,)` of positions in the
-      flattened `B`, or a color and a position array where `B` is too large for flat int32 indices.
-    - `compressed_shape`: `(num_colors, length)`, the shape of `B`.
+    **Attributes:** `compressed_shape`: the shape of `B`.
     """
 
-    index: eqx.AbstractVar[tuple[Int[Array, " nnz"], ...]]
-    compressed_shape: eqx.AbstractVar[tuple[int, int]]
+    compressed_shape: eqx.AbstractVar[Any]
 
-    def __call__(self, B: Shaped[Array, "num_colors length"]) -> Shaped[Array, " nnz"]:
+    @abc.abstractmethod
+    def __call__(self, B: Any) -> Shaped[Array, " nnz"]:
         """Return the values of the nonzeros, in the order of the pattern.
 
         **Arguments:** `B`: the compressed matrix, of shape `compressed_shape` and any dtype.
@@ -36,19 +35,23 @@ class Decompressor(eqx.Module):
 
         **Raises:** `ValueError` if `B` has another shape.
         """
-        if B.shape != self.compressed_shape:
-            raise ValueError(
-                f"Expected a compressed matrix of shape {self.compressed_shape}, one row per "
-                f"color, got {B.shape}. Stack the derivative passes along the leading axis, in the "
-                "order of the colors, and use `jax.vmap` for batches."
-            )
-        if len(self.index) == 1:
-            (flat,) = self.index
-            return B.reshape(-1).at[flat].get(mode="promise_in_bounds")
-        return B.at[self.index].get(mode="promise_in_bounds")
 
 
-class ColumnDecompressor(Decompressor):
+class _Gather(Decompressor):
+    """Reads each nonzero from one place of one matrix.
+
+    `index` says where in `B` each nonzero stands: one int32 array `(nnz,)` of positions in the flattened
+    `B`, or a color and a position array where `B` is too large for flat int32 indices.
+    """
+
+    index: eqx.AbstractVar[tuple[Int[Array, " nnz"], ...]]
+
+    def __call__(self, B: Shaped[Array, "num_colors length"]) -> Shaped[Array, " nnz"]:
+        check_shape(B, self.compressed_shape)
+        return _take(B, self.index)
+
+
+class ColumnDecompressor(_Gather):
     """Reads J[i, j] as `B[colors[j], i]` from `B` `(num_colors, m)`, where `B[c] = J @ seed_c`.
 
     `seed_c` is 1 on the columns of color c (Curtis, Powell and Reid 1974).
@@ -65,7 +68,7 @@ class ColumnDecompressor(Decompressor):
         self.index = _index(*read_columns(sparsity, colors), self.compressed_shape)
 
 
-class RowDecompressor(Decompressor):
+class RowDecompressor(_Gather):
     """Reads J[i, j] as `B[colors[i], j]` from `B` `(num_colors, n)`, where `B[c] = seed_c @ J`.
 
     `seed_c` is 1 on the rows of color c.
@@ -82,7 +85,7 @@ class RowDecompressor(Decompressor):
         self.index = _index(*read_rows(sparsity, colors), self.compressed_shape)
 
 
-class StarDecompressor(Decompressor):
+class StarDecompressor(_Gather):
     """Reads a symmetric H from `B` `(num_colors, n)`, where `B[c] = H @ seed_c`.
 
     `seed_c` is 1 on the vertices of color c of a star coloring. H[v, w] is `B[colors[w], v]`, or,
@@ -98,7 +101,77 @@ class StarDecompressor(Decompressor):
     ):
         """**Arguments:** an `(n, n)` pattern, a star coloring `(n,)` of it, its color count."""
         self.compressed_shape = (num_colors, sparsity.n)
-        self.index = _index(*read_stars(sparsity, colors, num_colors), self.compressed_shape)
+        self.index = _index(*read_stars(sparsity, colors), self.compressed_shape)
+
+
+class BidirectionalDecompressor(Decompressor):
+    """Reads J[i, j] as `F[column_colors[j], i]` or `R[row_colors[i], j]` from `B = (F, R)`.
+
+    `F` `(column colors, m)` holds the products of J with groups of columns, `R` `(row colors, n)` those
+    of groups of rows with J. A nonzero is read from `F` where its column alone, of its color, has a
+    nonzero in its row (Coleman and Verma 1998; Hossain and Steihaug 1998).
+    """
+
+    from_columns: Bool[Array, " nnz"]
+    column_index: tuple[Int[Array, " nnz"], ...]
+    row_index: tuple[Int[Array, " nnz"], ...]
+    compressed_shape: tuple[tuple[int, int], tuple[int, int]] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        sparsity: SparsityPattern,
+        column_colors: Integer[np.ndarray, " n"],
+        row_colors: Integer[np.ndarray, " m"],
+        num_column_colors: int,
+        num_row_colors: int,
+    ):
+        """**Arguments:** an `(m, n)` pattern, the colors of its columns `(n,)` and rows `(m,)`, -1 for
+        those without one, and the numbers of colors."""
+        self.compressed_shape = ((num_column_colors, sparsity.m), (num_row_colors, sparsity.n))
+        by_column = read_from_column(sparsity, column_colors)
+        # Nonzeros that are read elsewhere point at the first place.
+        color, position = read_columns(sparsity, column_colors)
+        of_columns = np.where(by_column, color, 0), np.where(by_column, position, 0)
+        color, position = read_rows(sparsity, row_colors)
+        of_rows = np.where(by_column, 0, color), np.where(by_column, 0, position)
+        self.column_index = _index(*of_columns, self.compressed_shape[0])
+        self.row_index = _index(*of_rows, self.compressed_shape[1])
+        with jax.ensure_compile_time_eval():
+            self.from_columns = jnp.asarray(by_column)
+
+    def __call__(
+        self, B: tuple[Shaped[Array, "column_colors m"], Shaped[Array, "row_colors n"]]
+    ) -> Shaped[Array, " nnz"]:
+        forward, reverse = B
+        check_shape(forward, self.compressed_shape[0])
+        check_shape(reverse, self.compressed_shape[1])
+        if not len(reverse):
+            return _take(forward, self.column_index)
+        if not len(forward):
+            return _take(reverse, self.row_index)
+        return jnp.where(
+            self.from_columns, _take(forward, self.column_index), _take(reverse, self.row_index)
+        )
+
+
+def check_shape(B: Shaped[Array, "num_colors length"], expected: tuple[int, int]) -> None:
+    """Refuse a compressed matrix of another shape.
+
+    **Raises:** `ValueError`.
+    """
+    if B.shape != expected:
+        raise ValueError(
+            f"Expected a compressed matrix of shape {expected}, one row per color, got {B.shape}. "
+            "Stack the derivative passes along the leading axis, in the order of the colors, and use "
+            "`jax.vmap` for batches."
+        )
+
+
+def _take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nnz"]:
+    if len(index) == 1:
+        (flat,) = index
+        return B.reshape(-1).at[flat].get(mode="promise_in_bounds")
+    return B.at[index].get(mode="promise_in_bounds")
 
 
 def read_columns(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
@@ -113,10 +186,10 @@ def read_rows(sparsity: SparsityPattern, colors: Integer[np.ndarray, " m"]):
     return colors[rows], cols
 
 
-def read_stars(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int):
+def read_stars(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
     """Return the color and the position in `B` `(num_colors, n)` of each nonzero."""
     rows, cols, colors = map(np.asarray, (sparsity.rows, sparsity.cols, colors))
-    mirrored = spoke_entries(sparsity, colors, num_colors)
+    mirrored = spoke_entries(sparsity, colors)
     return colors[np.where(mirrored, rows, cols)], np.where(mirrored, cols, rows)
 
 

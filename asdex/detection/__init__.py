@@ -1,5 +1,6 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
+from .._graphs import connected_components as connected_components
 from .._versions import (
     binder as binder,
     call_jaxpr as call_jaxpr,
@@ -10,6 +11,7 @@ from .._versions import (
     open_jaxpr as open_jaxpr,
     scan_arity as scan_arity,
 )
+from ._chain import Chain as Chain
 from ._closure import transitive_closure as transitive_closure
 from ._dependence import Dependence as Dependence
 from ._detect import (
@@ -20,7 +22,7 @@ from ._detect import (
     jacobian_sparsity as jacobian_sparsity,
 )
 from ._equation import Equation as Equation
-from ._explain import Chain as Chain, explain as explain, Explanation as Explanation
+from ._explain import explain as explain, Explanation as Explanation
 from ._known import Known as Known, Probe as Probe
 from ._ranges import (
     Bounded as Bounded,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
+from .._graphs import connected_components
 from ._dependence import Dependence
 from ._index_sets import boolean_product, pairs_to_csr
 

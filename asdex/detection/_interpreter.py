@@ -21,6 +21,7 @@ from .._versions import (
     open_jaxpr,
     PASSING_PRIMITIVES,
     source_line,
+    source_position,
 )
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
@@ -121,7 +122,7 @@ class Interpreter:
         equation = Equation(eqn, operands, needed, self)
         record = None
         if self._recorder is not None and not constant:
-            record = self._recorder.enter(equation)
+            record = self._recorder.enter(equation, (id(eqn), *map(id, self._callers)))
         try:
             results = self.propagate(equation)
         except Exception as error:
@@ -215,7 +216,8 @@ class Interpreter:
             raise UnknownPrimitiveError(message)
         if equation.name not in self._warned:
             self._warned.add(equation.name)
-            warnings.warn(message, UnknownPrimitiveWarning, stacklevel=2)
+            file, line = source_position(equation.source)
+            warnings.warn_explicit(message, UnknownPrimitiveWarning, file, line)
         equation.origin = "dense"
         return equation.dense()
 

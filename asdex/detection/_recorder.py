@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from ._equation import Equation
 from ._value import Value
 
 
-class Record(NamedTuple):
-    """An equation that was propagated, its results, its source, and how many rules it is nested in."""
+@dataclass(eq=False)
+class Record:
+    """An equation that was propagated.
+
+    - `source`: the user's line.
+    - `results`: what its rule returned.
+    - `inner`: the equations that its rule propagated, such as those of the body of a loop.
+    - `count`: how often it was propagated within the same rule; the others were replaced by this one.
+    """
 
     equation: Equation
     source: str
-    results: list[Value]
-    depth: int
+    results: list[Value] = field(default_factory=list)
+    inner: dict[Hashable, Record] = field(default_factory=dict)
+    count: int = 1
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[Record, int]]:
+        """Itself, then all inner records, with the number of rules that each is nested in."""
+        yield self, depth
+        for record in self.inner.values():
+            yield from record.walk(depth + 1)
 
 
 class Recorder:
-    """The equations that were propagated, in the order of the program."""
+    """The equations that were propagated, in the order of the program.
+
+    A body that a loop's rule propagates step by step is kept once, as it was at the last step: what is kept
+    does not grow with the number of steps.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self._depth = 0
+        self._open: list[Record] = []
 
-    def enter(self, equation: Equation) -> Record:
-        record = Record(equation, equation.source, [], self._depth)
-        self.records.append(record)
-        self._depth += 1
+    def enter(self, equation: Equation, place: Hashable) -> Record:
+        """Note an equation; `place` tells it from others that the same rule propagates."""
+        record = Record(equation, equation.source)
+        if self._open:
+            siblings = self._open[-1].inner
+            if (before := siblings.get(place)) is not None:
+                record.count += before.count
+            siblings[place] = record
+        else:
+            self.records.append(record)
+        self._open.append(record)
         return record
 
     def leave(self, record: Record, results: Sequence[Value]) -> None:
-        self._depth -= 1
+        while self._open.pop() is not record:
+            pass  # an equation whose rule failed, which another rule has caught
         record.results.extend(results)

@@ -8,7 +8,8 @@ from jaxtyping import Int
 
 from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
-from ._text import compressed_entries
+from ..coloring._counts import read_from_column
+from ._text import compressed_forms
 
 
 # An image never has more pixels than this along a side, however large the pattern.
@@ -32,7 +33,7 @@ def spy(
     - `pattern`: a [`SparsityPattern`][] or a [`ColoredPattern`][], `(m, n)`.
     - `ax`: the matplotlib `Axes` to draw on; the current ones if omitted.
     - `compressed`: draw the compressed form of a coloring instead: `(m, num_colors)`, or
-      `(num_colors, n)` if its rows are colored.
+      `(num_colors, n)` if its rows are colored; that of the columns if both are.
     - `cmap`: a matplotlib colormap; gray for patterns, qualitative for colorings by default.
     - `kwargs`: passed to `Axes.imshow`.
 
@@ -71,13 +72,21 @@ def _entries(pattern: SparsityPattern | ColoredPattern, compressed: bool):
     if isinstance(pattern, SparsityPattern):
         groups = np.ones(pattern.nnz, np.int64)  # the dark end of a map from 0 to 1
         return pattern.rows, pattern.cols, pattern.shape, groups, 0
-    sparsity, colors, num_colors = pattern.sparsity, pattern.colors, pattern.num_colors
-    by_row = pattern.mode == "rev"
-    groups = colors[sparsity.rows if by_row else sparsity.cols]
-    if not compressed:
-        return sparsity.rows, sparsity.cols, sparsity.shape, groups, num_colors
-    shape = (num_colors, sparsity.n) if by_row else (sparsity.m, num_colors)
-    return *compressed_entries(pattern), shape, groups, num_colors
+    sparsity = pattern.sparsity
+    of_columns, of_rows = compressed_forms(pattern)
+    if compressed:
+        form = of_columns if of_columns is not None else of_rows
+        assert form is not None
+        return form.rows, form.cols, form.shape, form.groups, pattern.num_colors
+    if pattern.mode == "rev":
+        groups = pattern.colors[sparsity.rows]
+    else:
+        groups = pattern.colors[sparsity.cols]
+        if pattern.row_colors is not None:  # rows are numbered after columns
+            by_column = read_from_column(sparsity, pattern.colors)
+            first = pattern.num_colors - pattern.num_row_colors
+            groups = np.where(by_column, groups, first + pattern.row_colors[sparsity.rows])
+    return sparsity.rows, sparsity.cols, sparsity.shape, groups, pattern.num_colors
 
 
 def _image(

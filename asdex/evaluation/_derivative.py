@@ -26,7 +26,7 @@ from ._layout import Layout, layout_of, matrix_layout
 from ._signature import Signature
 
 
-_JACOBIAN_MODES = ("fwd", "rev")
+_JACOBIAN_MODES = ("fwd", "rev", "bidirectional")
 _HESSIAN_MODES = ("fwd_over_rev", "rev_over_fwd", "rev_over_rev")
 
 
@@ -46,6 +46,7 @@ class SparseDerivative(eqx.Module):
     f: Callable[..., Any]
     coloring: ColoredPattern
     colors: Int[Array, " vertices"]
+    row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
     layout: Layout | None
     options: Options
@@ -76,7 +77,7 @@ class SparseDerivative(eqx.Module):
         check_arity(args, options.argnums)
         inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
         check_inputs(inputs, sparsity.input_avals, sparsity.n)
-        kernel = Kernel(self.f, self.colors, self.decompressor, options)
+        kernel = Kernel(self.f, self.colors, self.row_colors, self.decompressor, options)
         result = evaluate(kernel, args, kwargs)
         derivative = result.data
         if self.layout is not None:
@@ -124,6 +125,7 @@ def make_derivative(
         shape=sparsity.shape,
         output_avals=() if hessian else sparsity.output_avals,
         num_colors=coloring.num_colors,
+        num_row_colors=coloring.num_row_colors,
         argnums=sparsity.argnums,
         has_aux=has_aux,
         holomorphic=holomorphic,
@@ -133,6 +135,7 @@ def make_derivative(
     )
     with jax.ensure_compile_time_eval():
         colors = jnp.asarray(coloring.colors)
+        row_colors = None if coloring.row_colors is None else jnp.asarray(coloring.row_colors)
     outputs = sparsity.input_avals if hessian else sparsity.output_avals
     known = bool(outputs and sparsity.input_avals)
     layout = (
@@ -142,6 +145,7 @@ def make_derivative(
         f=f,
         coloring=coloring,
         colors=colors,
+        row_colors=row_colors,
         decompressor=None if compressed else decompressor_for(coloring),
         layout=None if compressed else layout,
         options=options,
@@ -189,7 +193,10 @@ def _check_coloring(coloring: Any, hessian: bool) -> None:
 
 
 _EVALUATION_OPTIONS = ("output_format", "holomorphic", "allow_int", "chunk_size")
-_COLORING_OPTIONS = ("argnums", "has_aux", "mode", "symmetric", "input_shape", "unknown", "values")
+_COLORING_OPTIONS = (
+    *("argnums", "has_aux", "input_shape", "unknown", "values"),
+    *("mode", "symmetric", "recovery", "order", "budget"),
+)
 
 
 def derivative_from_samples(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from .._detect_and_color import hessian_coloring
-from ..coloring import ColoredPattern, HessianMode
+from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
 from ..decompression import OutputFormat
 from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
 
@@ -18,6 +18,9 @@ def hessian(
     has_aux: bool = False,
     mode: HessianMode | None = None,
     symmetric: bool = True,
+    recovery: Recovery = "direct",
+    order: OrderName | None = None,
+    budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     chunk_size: int | None = None,
     holomorphic: bool = False,
@@ -35,7 +38,7 @@ def hessian(
     **Arguments:**
 
     - `f`: a function that `jax.jit` can trace and reverse, from arrays or pytrees to a single element.
-    - `mode`, `symmetric`: as for `asdex.hessian_coloring`.
+    - `mode`, `symmetric`, `recovery`, `order`, `budget`: as for `asdex.hessian_coloring`.
     - all others: as for `asdex.jacobian`.
 
     **Returns:**
@@ -53,6 +56,9 @@ def hessian(
         "has_aux": has_aux,
         "mode": mode,
         "symmetric": symmetric,
+        "recovery": recovery,
+        "order": order,
+        "budget": budget,
         "output_format": output_format,
         "chunk_size": chunk_size,
         "holomorphic": holomorphic,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from .._detect_and_color import jacobian_coloring
-from ..coloring import ColoredPattern, JacobianMode
+from ..coloring import ColoredPattern, JacobianMode, OrderName
 from ..decompression import OutputFormat
 from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
 
@@ -18,6 +18,8 @@ def jacobian(
     has_aux: bool = False,
     mode: JacobianMode | None = None,
     symmetric: bool = False,
+    order: OrderName | None = None,
+    budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     chunk_size: int | None = None,
     holomorphic: bool = False,
@@ -37,7 +39,7 @@ def jacobian(
     - `f`: a function that `jax.jit` can trace, from arrays or pytrees to an array or a pytree.
     - `args`, `kwargs`: sample inputs in the calling convention of `f`: arrays or `jax.ShapeDtypeStruct`s.
     - `argnums`, `has_aux`, `holomorphic`, `allow_int`: as for `jax.jacobian`.
-    - `mode`, `symmetric`: as for `asdex.jacobian_coloring`.
+    - `mode`, `symmetric`, `order`, `budget`: as for `asdex.jacobian_coloring`.
     - `output_format`: `"bcoo"`, `"bcsr"`, `"dense"` (arrays of jax), `"numpy_dense"`, `"scipy_coo"`,
         `"scipy_csr"`, `"scipy_csc"` (outside of transformations), or `"data"`: the `(nnz,)` values alone,
         in the order of `coloring.sparsity`.
@@ -59,6 +61,8 @@ def jacobian(
         "has_aux": has_aux,
         "mode": mode,
         "symmetric": symmetric,
+        "order": order,
+        "budget": budget,
         "output_format": output_format,
         "chunk_size": chunk_size,
         "holomorphic": holomorphic,
@@ -124,8 +128,9 @@ def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Sp
     **Returns:**
 
     An `asdex.SparseDerivative` that returns `B`, and with `has_aux` `(B, aux)`.
-    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`;
-    `asdex.decompress` reads the matrix from it.
+    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
+    `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
+    matrix from it.
 
     **Raises:**
 
@@ -248,8 +253,9 @@ def value_and_compressed_jacobian(
     **Returns:**
 
     An `asdex.SparseDerivative` that returns `(value, B)`, and with `has_aux` `((value, aux), B)`.
-    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`;
-    `asdex.decompress` reads the matrix from it.
+    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
+    `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
+    matrix from it.
 
     **Raises:**
 

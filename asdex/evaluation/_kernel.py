@@ -15,7 +15,7 @@ from jaxtyping import Array, Int
 from .._arguments import Argnums, differentiated, Inputs, size_of, struct_of, substitute
 from .._scalar import as_scalar, split_aux
 from ..decompression import Decompressor
-from ._passes import gradient_along, pull_back, push_forward
+from ._passes import gradient_along, pull_back, push_and_pull, push_forward
 
 
 class Options(eqx.Module):
@@ -25,6 +25,7 @@ class Options(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)
     output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True)
     num_colors: int = eqx.field(static=True)
+    num_row_colors: int = eqx.field(static=True)
     argnums: Argnums = eqx.field(static=True)
     has_aux: bool = eqx.field(static=True)
     holomorphic: bool = eqx.field(static=True)
@@ -50,7 +51,7 @@ class Result(NamedTuple):
     function's value, if it was asked for; `aux` its auxiliary data, in two halves: arrays, and the rest.
     """
 
-    data: Array
+    data: Any
     output: Any
     output_tree: Static
     aux_arrays: Any
@@ -62,6 +63,7 @@ class Kernel(eqx.Module):
 
     f: Any
     colors: Int[Array, " vertices"]
+    row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
     options: Options
 
@@ -79,13 +81,12 @@ class Kernel(eqx.Module):
 
     def _compress(
         self, call: _Call, leaves: list[Array], inputs: Inputs, moving: list[int]
-    ) -> tuple[Array, tuple[Any, Any]]:
+    ) -> tuple[Any, tuple[Any, Any]]:
         options = self.options
         count, chunk = options.num_colors, options.chunk_size
         if not leaves:
             output = call.scalar()[1] if options.is_hessian else call.leaves()[1]
-            m, n = options.shape
-            return jnp.zeros((count, n if options.mode == "rev" else m)), output
+            return _no_passes(options), output
         sizes = [size_of(aval) for aval in inputs.avals]
         by_column = options.mode not in ("rev", "rev_over_rev")
         colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
@@ -94,6 +95,13 @@ class Kernel(eqx.Module):
                 return push_forward(call.leaves, leaves, colors, count, chunk)
             case "rev":
                 B, aux = pull_back(call.leaves, leaves, colors, count, chunk)
+            case "bidirectional":
+                assert self.row_colors is not None
+                counts = (count - options.num_row_colors, options.num_row_colors)
+                (forward, reverse), aux = push_and_pull(
+                    call.leaves, leaves, colors, self.row_colors, counts, chunk
+                )
+                return (forward, _all_columns(reverse, sizes, moving)), aux
             case "fwd_over_rev":
                 B, aux = push_forward(call.gradient, leaves, colors, count, chunk)
             case "rev_over_fwd":
@@ -102,6 +110,15 @@ class Kernel(eqx.Module):
                 colors = _moving_part(self.colors, sizes, moving)
                 B, aux = pull_back(call.gradient, leaves, colors, count, chunk)
         return _all_columns(B, sizes, moving), aux
+
+
+def _no_passes(options: Options) -> Any:
+    """The compressed matrix of a function without inputs that have a derivative."""
+    m, n = options.shape
+    if options.mode == "bidirectional":
+        rows = options.num_row_colors
+        return jnp.zeros((options.num_colors - rows, m)), jnp.zeros((rows, n))
+    return jnp.zeros((options.num_colors, n if options.mode == "rev" else m))
 
 
 class _Call:
@@ -201,7 +218,7 @@ def _check_output(flat: Sequence[Any], options: Options) -> None:
         )
     for leaf in flat:
         is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)
-        if options.mode == "rev" and is_complex and not options.holomorphic:
+        if options.mode in ("rev", "bidirectional") and is_complex and not options.holomorphic:
             raise TypeError(
                 f"Expected real outputs for reverse mode, got dtype {leaf.dtype}. For a holomorphic function "
                 "pass holomorphic=True."

@@ -55,6 +55,31 @@ def pull_back(
     return _in_chunks(rows, num_colors, chunk), aux
 
 
+def push_and_pull(
+    function: LeafFunction,
+    leaves: Leaves,
+    column_colors: Int[Array, " n"],
+    row_colors: Int[Array, " m"],
+    num_colors: tuple[int, int],
+    chunk: int | None,
+) -> tuple[tuple[Inexact[Array, "column_colors m"], Inexact[Array, "row_colors n"]], Any]:
+    """`B = (F, R)`, `F[c] = J @ seed_c` and `R[c] = seed_c @ J`, and the function's auxiliary data."""
+    outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
+    if all(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in outputs):
+        transposed = jax.linear_transpose(linear, *leaves)
+    else:  # integer outputs have tangents that cannot be transposed
+        _, transposed, _ = jax.vjp(function, *leaves, has_aux=True)
+
+    def forward(numbers: Int[Array, " k"]) -> Array:
+        return _flat_rows(jax.vmap(linear)(*_seeds(numbers, column_colors, leaves)), outputs)
+
+    def reverse(numbers: Int[Array, " k"]) -> Array:
+        return _flat_rows(jax.vmap(transposed)(_seeds(numbers, row_colors, outputs)), leaves)
+
+    one, other = num_colors
+    return (_in_chunks(forward, one, chunk), _in_chunks(reverse, other, chunk)), aux
+
+
 def gradient_along(
     scalar: Callable[..., tuple[Any, Any]],
     leaves: Leaves,

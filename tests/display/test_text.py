@@ -45,6 +45,7 @@ ColoredPattern(49×50, nnz=98, sparsity=96.0%, JVP, 2 colors)
 ⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⎥   ⎢⡇⢸⎥
 ⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⎥   ⎢⡇⢸⎥
 ⎣⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⎦   ⎣⠁⠈⎦
+  auto: forward mode; reverse at least 2
 """,
     )
 
@@ -77,6 +78,7 @@ def test_small_colorings_are_drawn_in_dots():
         ⋅ ● ● ⋅ ⋅   ● ●
         ⋅ ⋅ ● ● ⋅ → ● ●
         ⋅ ⋅ ⋅ ● ●   ● ●
+          auto: forward mode; reverse at least 2
         """,
     )
     assert_text(

@@ -3,7 +3,9 @@
 import contextlib
 import inspect
 import io
+import linecache
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -23,23 +25,43 @@ def read(page):
     return (REPOSITORY / page).read_text(encoding="utf-8")
 
 
-def run_page(page):
+@contextlib.contextmanager
+def printed_warnings(are_printed):
+    """Warnings are printed to where the output goes, or else are errors."""
+    with warnings.catch_warnings():
+        if are_printed:
+            warnings.simplefilter("always")
+            warnings.showwarning = lambda *args: print(warnings.formatwarning(*args[:4]), end="")
+        yield
+
+
+def run_page(page, file=None):
     """Run the Python blocks of a page as one program.
+
+    With the name of a `file`, the program is what this holds: the blocks with an empty line between them.
+    Warnings are then printed, as they are for a reader who runs it.
 
     Returns what each block printed, beside the text block that follows it ("" where none does).
     """
     namespace = {"__name__": "__documentation__"}
     printed, promised = [], []
     text = read(page)
+    blocks = [content for language, content in FENCE.findall(text) if language == "python"]
+    written = "\n".join(blocks)
+    if file is not None:
+        lines: list[str] = written.splitlines(keepends=True)
+        linecache.cache[file] = (len(written), None, lines, file)
     follows_program = False
+    line = 0
     for match in FENCE.finditer(text):
         language, content = match.groups()
         if language == "python":
-            # Leading newlines make the line numbers of a traceback those of the page.
-            line = text.count("\n", 0, match.start()) + 1
+            if file is None:  # line numbers of a traceback are then those of the page
+                line = text.count("\n", 0, match.start()) + 1
             output = io.StringIO()
-            with contextlib.redirect_stdout(output):
-                exec(compile("\n" * line + content, page, "exec"), namespace)
+            with contextlib.redirect_stdout(output), printed_warnings(file is not None):
+                exec(compile("\n" * line + content, file or page, "exec"), namespace)
+            line += content.count("\n") + 1
             printed.append(output.getvalue())
             promised.append("")
         elif language == "text" and follows_program:
@@ -48,15 +70,35 @@ def run_page(page):
     return printed, promised
 
 
-@pytest.mark.parametrize(
-    "page", ["docs/index.md", "docs/getting-started.md", "docs/writing-a-rule.md"]
-)
-def test_programs_print_what_the_page_says(page, monkeypatch):
-    # Rules that a page registers end with it.
-    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/getting-started.md"])
+def test_programs_print_what_the_page_says(page):
     printed, promised = run_page(page)
     assert printed
     assert printed == promised
+
+
+def test_the_way_from_a_warning_to_a_tested_rule(monkeypatch):
+    # The rules that the page registers end with it.
+    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
+    page = "docs/writing-a-rule.md"
+    printed, promised = run_page(page, "upwind.py")
+    assert "UnknownPrimitiveWarning" in printed[0]
+    # What follows the test is what it would say of another rule.
+    assert "VerificationError" in promised[2]
+    promised[2] = ""
+    assert printed == promised
+
+
+def test_the_check_of_a_wrong_rule_says_what_the_page_says(monkeypatch):
+    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
+    page = "docs/writing-a-rule.md"
+    right = "return operand | left"
+    assert right in read(page)
+    wrong = read(page).replace(right, "return operand")
+    monkeypatch.setitem(globals(), "read", lambda _: wrong)
+    with pytest.raises(asdex.VerificationError) as caught:
+        run_page(page, "upwind.py")
+    assert f"asdex.VerificationError: {caught.value}\n" in wrong
 
 
 def test_readme_shows_the_real_picture_and_its_program_runs():

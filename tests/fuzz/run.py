@@ -3,14 +3,132 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import json
+import multiprocessing
+import os
+import platform
 import sys
 import time
 import traceback
+from concurrent.futures import as_completed, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from comparison import compare_hessian, compare_jacobian
-from programs import program
+from programs import Function, program
+
+
+CHUNK = 500
+"""Programs that one process compares: memory that jax keeps for compiled code goes with the process."""
+
+
+class Tally(NamedTuple):
+    """What a number of comparisons came to.
+
+    - `jacobians`, `hessians`: the numbers of those that jax could differentiate.
+    - `detected`, `found`: the numbers of entries in all patterns of Jacobians, and of those found nonzero.
+    - `failures`: the seeds of programs with a missing entry or an exception.
+    """
+
+    programs: int = 0
+    jacobians: int = 0
+    hessians: int = 0
+    detected: int = 0
+    found: int = 0
+    failures: tuple[int, ...] = ()
+
+    def plus(self, other: Tally) -> Tally:
+        return Tally(
+            self.programs + other.programs,
+            self.jacobians + other.jacobians,
+            self.hessians + other.hessians,
+            self.detected + other.detected,
+            self.found + other.found,
+            self.failures + other.failures,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.programs} programs, {self.jacobians} Jacobians and {self.hessians} Hessians compared: "
+            f"{len(self.failures)} failures; {self.detected} entries detected, {self.found} found nonzero"
+        )
+
+
+def program_of_seed(seed: int) -> Function:
+    rng = np.random.default_rng(seed)
+    return program(lambda limit: int(rng.integers(limit)))
+
+
+def compare(seeds: range, hessians: int) -> Tally:
+    """Compare the programs of some seeds, and the Hessians of those that `hessians` divides."""
+    # Each program runs once: compile it fast rather than well.
+    jax.config.update("jax_disable_most_optimizations", True)
+    return sum_of([_compare_one(seed, seed % hessians == 0) for seed in seeds])
+
+
+def _compare_one(seed: int, with_hessian: bool) -> Tally:
+    tally, missing = Tally(programs=1), 0
+    try:
+        first = compare_jacobian(program_of_seed(seed))
+        if first is not None:
+            tally = tally._replace(jacobians=1, detected=first.detected, found=first.found)
+            missing += len(first.missing)
+        second = compare_hessian(program_of_seed(seed)) if with_hessian else None
+        if second is not None:
+            tally = tally._replace(hessians=1)
+            missing += len(second.missing)
+    except Exception:
+        traceback.print_exc()
+        missing = -1
+    if not missing:
+        return tally
+    print(f"seed {seed}: {'raised' if missing < 0 else f'{missing} entries missing'}", flush=True)
+    return tally._replace(failures=(seed,))
+
+
+def sum_of(tallies: list[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total = total.plus(tally)
+    return total
+
+
+def compare_in_processes(seeds: range, hessians: int, jobs: int) -> Tally:
+    """Compare chunks of the programs, each in a fresh process, a few at a time."""
+    chunks = [seeds[k : k + CHUNK] for k in range(0, len(seeds), CHUNK)]
+    done, start = Tally(), time.perf_counter()
+    with ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as executor:
+        for chunk in as_completed([executor.submit(compare, one, hessians) for one in chunks]):
+            done = done.plus(chunk.result())
+            rate = done.programs / (time.perf_counter() - start)
+            print(
+                f"{done.programs} programs, {len(done.failures)} failures, {rate:.1f} a second",
+                flush=True,
+            )
+    return done
+
+
+def add_to_record(path: Path, first: int, tally: Tally) -> None:
+    """Add a run to the list of runs in a JSON file, in place of an earlier run of the same programs."""
+    run = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "first": first,
+        **tally._asdict(),
+    }
+    runs: list[dict[str, Any]] = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    )
+    same = ("jax", "first", "programs")
+    kept = [other for other in runs if any(other[key] != run[key] for key in same)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([*kept, run], indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -20,46 +138,19 @@ def main() -> int:
     parser.add_argument(
         "--hessians", type=int, default=5, help="every how many programs a Hessian too"
     )
-    options = parser.parse_args()
-    # Each program runs once: compile it fast rather than well.
-    jax.config.update("jax_disable_most_optimizations", True)
-    failures = jacobians = hessians = detected = found = 0
-    start = time.perf_counter()
-    for seed in range(options.first, options.first + options.programs):
-        try:
-            missing = 0
-            first = compare_jacobian(program_of_seed(seed))
-            if first is not None:
-                jacobians += 1
-                detected, found = detected + first.detected, found + first.found
-                missing += len(first.missing)
-            if seed % options.hessians == 0:
-                second = compare_hessian(program_of_seed(seed))
-                hessians += second is not None
-                missing += 0 if second is None else len(second.missing)
-        except Exception:
-            traceback.print_exc()
-            missing = -1
-        if missing:
-            failures += 1
-            print(
-                f"seed {seed}: {'raised' if missing < 0 else f'{missing} entries missing'}",
-                flush=True,
-            )
-        done = seed - options.first + 1
-        if done % 500 == 0:
-            rate = done / (time.perf_counter() - start)
-            print(f"{done} programs, {failures} failures, {rate:.1f} a second", flush=True)
-    print(
-        f"{options.programs} programs from seed {options.first}, {jacobians} Jacobians and {hessians} "
-        f"Hessians compared: {failures} failures; {detected} entries detected, {found} found nonzero"
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="how many processes run at a time"
     )
-    return min(failures, 1)
-
-
-def program_of_seed(seed: int):
-    rng = np.random.default_rng(seed)
-    return program(lambda limit: int(rng.integers(limit)))
+    parser.add_argument("--record", type=Path, help="a JSON file to which the run is added")
+    options = parser.parse_args()
+    seeds = range(options.first, options.first + options.programs)
+    tally = compare_in_processes(seeds, options.hessians, options.jobs)
+    print(tally)
+    if tally.failures:
+        print(f"seeds of failures: {', '.join(map(str, sorted(tally.failures)))}")
+    if options.record is not None:
+        add_to_record(options.record, options.first, tally)
+    return min(len(tally.failures), 1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Random programs against automatic differentiation; `make fuzz` runs many more."""
 
+import json
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import given, HealthCheck, settings, strategies as st
 
@@ -11,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from comparison import compare_hessian, compare_jacobian
 from programs import program
-from run import program_of_seed
+from run import add_to_record, compare_in_processes, program_of_seed, Tally
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -26,3 +28,24 @@ def test_no_entry_is_missing(data):
 def test_the_first_programs_of_a_long_run(seed):
     comparison = compare_jacobian(program_of_seed(seed))
     assert comparison is None or not len(comparison.missing)
+
+
+def test_a_run_in_processes_adds_up():
+    tally = compare_in_processes(range(4), hessians=2, jobs=1)
+    jacobians = [compare_jacobian(program_of_seed(seed)) for seed in range(4)]
+    assert (tally.programs, tally.failures) == (4, ())
+    assert tally.jacobians == sum(one is not None for one in jacobians)
+    assert tally.detected == sum(one.detected for one in jacobians if one is not None)
+    assert tally.hessians <= 2
+
+
+def test_a_record_holds_each_range_of_programs_once(tmp_path):
+    path = tmp_path / "records" / "fuzz.json"
+    for first, failures in ((0, (3,)), (10, ()), (0, ())):
+        add_to_record(path, first, Tally(programs=10, detected=7, failures=failures))
+    runs = json.loads(path.read_text(encoding="utf-8"))
+    assert [(run["first"], run["programs"], run["failures"]) for run in runs] == [
+        (10, 10, []),
+        (0, 10, []),
+    ]
+    assert all(run["jax"] == jax.__version__ and run["detected"] == 7 for run in runs)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from rule_case import Case, case, points
 
@@ -58,10 +59,25 @@ CASES: dict[str, list[Case]] = {
             X,
             label="unknown trip count",
         ),
+        # A series and a continued fraction, each with as many terms as the elements need.
+        case(
+            lax.random_gamma_grad,
+            *(X, X[::-1]),
+            label="random_gamma_grad",
+            expected=np.tile(np.eye(4), 2),
+        ),
     ],
     "custom_jvp_call": [
         case(straight_through, X),
         case(straight_through, points((0, 2)), label="empty"),
     ],
-    "custom_vjp_call": [case(reversed_backwards, X), case(lambda x: x * reversed_backwards(x), X)],
+    "stop_gradient": [
+        case(lambda x: x * lax.stop_gradient(x[::-1]), X),
+        case(lax.stop_gradient, points((0,)), label="empty"),
+    ],
+    # The second is what jax 0.6 calls the first once it is traced.
+    **{
+        name: [case(reversed_backwards, X), case(lambda x: x * reversed_backwards(x), X)]
+        for name in ("custom_vjp_call", "custom_vjp_call_jaxpr")
+    },
 }

@@ -147,7 +147,6 @@ CASES["regularized_incomplete_beta"] = [
     case(lax.betainc, *[points((2,))] * 3, label="all", expected=np.tile(np.eye(2), 3)),
 ]
 CASES["igamma_grad_a"] = no_derivative("igamma_grad_a", X, X)
-CASES["random_gamma_grad"] = no_derivative("random_gamma_grad", X, X)
 CASES["zeta"] = no_derivative("zeta", X + 2, X)
 CASES["nextafter"] = no_derivative("nextafter", X, 2 * X)
 

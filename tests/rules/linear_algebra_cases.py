@@ -1,6 +1,5 @@
 """Cases for `rules/linear_algebra.py` and `rules/linear_solves.py`."""
 
-import itertools
 from typing import Any
 
 import jax
@@ -71,32 +70,6 @@ def eigh(x):
 
 def eigenvalues(x):
     return linalg.eig(x, compute_left_eigenvectors=False, compute_right_eigenvectors=False)
-
-
-def triangular(left: bool, lower: bool, transpose_a: bool, unit: bool, dtype) -> Case:
-    def solve(a, b):
-        return linalg.triangular_solve(
-            a, b, left_side=left, lower=lower, transpose_a=transpose_a, unit_diagonal=unit
-        )
-
-    words = (
-        "left" if left else "right",
-        "lower" if lower else "upper",
-        *(["transposed"] if transpose_a else []),
-        *(["unit"] if unit else []),
-        np.dtype(dtype).name,
-    )
-    shape = (2, 3, 2) if left else (2, 2, 3)
-    return case(
-        solve,
-        matrix(2, 3, 3, dtype=dtype, shift=3),
-        matrix(*shape, dtype=dtype),
-        label=" ".join(words),
-    )
-
-
-def solve_lower(a, b):
-    return linalg.triangular_solve(a, b, left_side=True, lower=True)
 
 
 BLOCKS = np.diag([4.0] * 6) + np.diag([1.0, 1, 0, 1, 1], 1) + np.diag([1.0, 1, 0, 1, 1], -1)
@@ -243,24 +216,6 @@ CASES: dict[str, list[Case]] = {
             [0, 1, 0, 0, 0, 1],
         ],
     ),
-    "triangular_solve": [
-        *(
-            triangular(left, lower, transpose_a, unit, dtype)
-            for left, lower, transpose_a, unit in itertools.product([False, True], repeat=4)
-            for dtype in (FLOAT, COMPLEX)
-        ),
-        case(solve_lower, matrix(3, 3, shift=3), matrix(3), label="vector"),
-        case(solve_lower, matrix(2, 2, shift=3), matrix(2, 5), label="many columns"),
-        case(solve_lower, matrix(2, 2), matrix(2, 0), label="empty"),
-        case(
-            lambda b: solve_lower(np.tri(3, dtype=FLOAT) + np.eye(3, dtype=FLOAT), b),
-            matrix(3),
-            label="known matrix",
-        ),
-        case(
-            lambda a: solve_lower(a, np.ones(3, FLOAT)), matrix(3, 3, shift=3), label="known side"
-        ),
-    ],
     "tridiagonal_solve": [
         case(linalg.tridiagonal_solve, *(matrix(2, 4),) * 3, matrix(2, 4, 2), label="stack"),
         case(linalg.tridiagonal_solve, *(matrix(4),) * 3, matrix(4, 1), label="single"),

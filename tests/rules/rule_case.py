@@ -1,6 +1,8 @@
 """What a test of a rule is: a function that makes the primitive, and what its pattern should be."""
 
 import gc
+import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -74,6 +76,11 @@ def _names(jaxpr: Any) -> Iterator[str]:
 def installed_primitives() -> set[str]:
     """The names of all primitives that the installed jax has made: other versions have others."""
     return {one.name for one in gc.get_objects() if issubclass(type(one), Primitive)}
+
+
+def optional(module: str) -> Any:
+    """A module that some versions of jax lack, or `None`."""
+    return importlib.import_module(module) if importlib.util.find_spec(module) else None
 
 
 def points(

@@ -6,7 +6,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import linear_call
 from jax.experimental.custom_partitioning import custom_partitioning
-from rule_case import Case, case, points
+from rule_case import Case, case, optional, points
 
 
 COMPLEX = np.complex64
@@ -79,6 +79,38 @@ def optimized_remat(x):
 
     fn.defvjp(lambda x: (jnp.sin(x), x), lambda x, t: (t[::-1] * x,), optimize_remat=True)
     return jax.vjp(fn, x)[0]
+
+
+compute, custom_dce, fusion, scheduling = (
+    optional(f"jax.experimental.{module}")
+    for module in ("compute_on", "custom_dce", "fused", "scheduling_groups")
+)
+
+
+def reversed_sine(x):
+    return jnp.sin(x[::-1])
+
+
+def on_the_host(x):
+    on = getattr(compute, "compute_on2", compute.compute_on)
+    space = jax.memory.Space.Device
+    return on(reversed_sine, compute_type="device_host", out_memory_spaces=space)(x)
+
+
+def fused(x):
+    return fusion.fused(out_spaces=(jax.memory.Space.Device,))(lambda x: (reversed_sine(x),))(x)
+
+
+def in_a_group(x):
+    return scheduling.scheduling_group(name="group")(reversed_sine)(x)
+
+
+def without_dead_code(x):
+    both = custom_dce.custom_dce(lambda x: (reversed_sine(x), x))
+    both.def_dce(
+        lambda used, x: [one if use else None for one, use in zip(both(x), used, strict=True)]
+    )
+    return both(x)[0]
 
 
 CASES: dict[str, list[Case]] = {
@@ -204,5 +236,11 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "custom_partitioning": [case(partitioned, points((3,)), expected=np.eye(3)[::-1])],
+    # These have no derivative, or none on a CPU.
+    "compute_on": [case(on_the_host, points((3,)), expected=np.eye(3)[::-1])],
+    "custom_dce_call": [case(without_dead_code, points((3,)), expected=np.eye(3)[::-1])],
+    "fused_call": [case(fused, points((3,)), expected=np.eye(3)[::-1])],
+    "scheduling_group": [case(in_a_group, points((3,)), expected=np.eye(3)[::-1])],
+    "xla_metadata_call": [case(in_a_group, points((3,)), expected=np.eye(3)[::-1])],
     "remat_opt": [case(optimized_remat, points((3,)), expected=np.eye(3))],
 }

@@ -1,0 +1,145 @@
+"""From a pattern to a colored pattern: one function per kind, and the choice between kinds."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._pattern import SparsityPattern
+from ._acyclic import check_coloring_acyclic
+from ._acyclic_problem import Acyclic
+from ._bicoloring import bidirectional_bound, color_both
+from ._check import (
+    check_coloring_bidirectional,
+    check_coloring_cols,
+    check_coloring_rows,
+    check_coloring_symmetric,
+)
+from ._colored_pattern import ColoredPattern
+from ._greedy import Partition
+from ._hubs import color_with_hubs
+from ._orders import Order
+from ._search import Budget, color, count, improve, start
+from ._star import Star
+
+
+_BIDIRECTIONAL_OVERHEAD = 1
+"""What a second kind of pass costs, in passes: the linear function is transposed and run again."""
+
+
+def color_partition(
+    sparsity: SparsityPattern, mode: str, budget: Budget, order: Order | None = None
+) -> ColoredPattern:
+    """Color the columns, or the rows for mode "rev"."""
+    problem = _partition(sparsity, mode)
+    return _colored_partition(sparsity, mode, problem, color(problem, budget, order))
+
+
+def color_graph(
+    sparsity: SparsityPattern,
+    mode: str,
+    budget: Budget,
+    order: Order | None = None,
+    recovery: str = "direct",
+) -> ColoredPattern:
+    """Color the adjacency graph of a symmetric pattern: by stars, or acyclically."""
+    grid = _grid(sparsity.input_avals)
+    if recovery == "direct":
+        problem = Star(sparsity, grid)
+        colors = color_with_hubs(problem, budget, order)
+        check_coloring_symmetric(sparsity, colors)
+    else:
+        problem = Acyclic(sparsity, grid)
+        colors = color_with_hubs(problem, budget, order)
+        check_coloring_acyclic(sparsity, colors)
+    number = _count(sparsity, colors)
+    return ColoredPattern(
+        sparsity, colors, number, True, mode, problem.lower_bound, recovery=recovery
+    )
+
+
+def color_bidirectionally(
+    sparsity: SparsityPattern, budget: Budget, order: Order | None = None
+) -> ColoredPattern:
+    """Color columns and rows together."""
+    colors = color_both(sparsity, budget, order)
+    check_coloring_bidirectional(sparsity, colors.columns, colors.rows)
+    return ColoredPattern(
+        sparsity,
+        colors.columns,
+        colors.num_colors,
+        False,
+        "bidirectional",
+        bidirectional_bound(sparsity),
+        row_colors=colors.rows,
+        num_row_colors=count(colors.rows),
+    )
+
+
+def color_cheapest(
+    sparsity: SparsityPattern, allowed: Sequence[str], budget: Budget, order: Order | None = None
+) -> ColoredPattern:
+    """Color for whichever of the `allowed` modes ("fwd", "rev") costs least, or for both at once.
+
+    A mode is colored if its lower bound lets it win, by the fast algorithms; the winner is improved.
+    """
+    bounds = {
+        "fwd": int(np.bincount(sparsity.rows).max(initial=0)),
+        "rev": int(np.bincount(sparsity.cols).max(initial=0)),
+    }
+    problems, colorings = {}, {}
+    for mode in sorted(allowed, key=lambda mode: (bounds[mode], mode)):
+        fewest = min((count(colors) for colors in colorings.values()), default=None)
+        if fewest is None or (bounds[mode], mode) < (fewest, "rev"):
+            problems[mode] = _partition(sparsity, mode)
+            colorings[mode] = (
+                start(problems[mode]) if order is None else color(problems[mode], budget, order)
+            )
+    needs = {
+        mode: f"takes {count(colorings[mode])}" if mode in colorings else f"at least {bounds[mode]}"
+        for mode in allowed
+    }
+    mode = min(colorings, key=lambda mode: (count(colorings[mode]), mode))
+    one_way = count(colorings[mode])
+    if len(allowed) == 2 and bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD < one_way:
+        both = color_both(sparsity, Budget(0.0), order).num_colors
+        if both + _BIDIRECTIONAL_OVERHEAD < one_way:
+            colored = color_bidirectionally(sparsity, budget, order)
+            reason = f"both modes; forward alone {needs['fwd']}, reverse alone {needs['rev']}"
+            return dataclasses.replace(colored, reason=reason)
+    colors = colorings[mode]
+    if order is None:
+        colors = improve(problems[mode], colors, budget)
+    colored = _colored_partition(sparsity, mode, problems[mode], colors)
+    if not sparsity.nnz:
+        return colored
+    name, other, other_name = _NAMES[mode]
+    if other in allowed:
+        return dataclasses.replace(colored, reason=f"{name} mode; {other_name} {needs[other]}")
+    return dataclasses.replace(
+        colored, reason=f"{name} mode; the function allows no {other_name} mode"
+    )
+
+
+_NAMES = {"fwd": ("forward", "rev", "reverse"), "rev": ("reverse", "fwd", "forward")}
+
+
+def _partition(sparsity: SparsityPattern, mode: str) -> Partition:
+    if mode == "rev":
+        return Partition(sparsity.T, _grid(sparsity.output_avals))
+    return Partition(sparsity, _grid(sparsity.input_avals))
+
+
+def _colored_partition(sparsity, mode, problem, colors) -> ColoredPattern:
+    check = check_coloring_rows if mode == "rev" else check_coloring_cols
+    check(sparsity, colors)
+    number = _count(sparsity, colors)
+    return ColoredPattern(sparsity, colors, number, False, mode, problem.lower_bound)
+
+
+def _grid(avals) -> tuple[tuple[int, ...], ...]:
+    return tuple(aval.shape for aval in avals)
+
+
+def _count(sparsity: SparsityPattern, colors: np.ndarray) -> int:
+    return count(colors) if sparsity.nnz else 0

@@ -1,0 +1,54 @@
+"""The warning about colorings that save nothing, with what would help."""
+
+import os
+import sys
+import warnings
+
+import numpy as np
+
+from .._errors import DenseColoringWarning
+from ._bicoloring import best_splits, bidirectional_bound
+from ._colored_pattern import ColoredPattern
+
+
+def warn_if_dense(colored: ColoredPattern, dense: int, what: str) -> None:
+    """Warn if there are as many passes as the dense matrix needs."""
+    sparsity = colored.sparsity
+    if colored.num_colors < dense or min(sparsity.shape) <= 1:
+        return
+    m, n = sparsity.shape
+    warnings.warn(
+        f"The coloring needs {colored.num_colors} colors for a {m}×{n} {what}: as many derivative "
+        f"passes as the dense matrix. {_remedy(colored)}",
+        DenseColoringWarning,
+        stacklevel=_caller_level(),
+    )
+
+
+def _remedy(colored: ColoredPattern) -> str:
+    """What would help, judging by lower bounds. A mode that has a reason is the best of all."""
+    sparsity, tried = colored.sparsity, colored.num_colors
+    if colored.mode in ("fwd", "rev") and not (colored.symmetric or colored.reason):
+        other, groups = ("rev", sparsity.cols) if colored.mode == "fwd" else ("fwd", sparsity.rows)
+        if np.bincount(groups).max(initial=0) < tried:
+            return f'Pass mode="{other}", which may need fewer.'
+        if bidirectional_bound(sparsity) < tried and best_splits(sparsity)[0].bound < tried:
+            return (
+                'A few full rows or columns are to blame: pass mode="bidirectional", or "auto", '
+                "which needs a function that can be differentiated in both modes."
+            )
+    if not colored.symmetric and "over" in colored.mode:
+        return "Pass `symmetric=True`, which may need fewer."
+    return (
+        "If the pattern has more nonzeros than you expect, `asdex.explain` shows where they come "
+        "from; if it is truly dense, use JAX's dense derivatives."
+    )
+
+
+def _caller_level() -> int:
+    """Return the `stacklevel` with which `warn_if_dense` points outside of asdex."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level

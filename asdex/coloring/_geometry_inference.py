@@ -1,0 +1,141 @@
+"""Which grids may be behind the columns of a pattern: as given by shapes, or inferred from distances."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ._geometry import Block, conflict_types, Geometry, Pairs, periodic_axes, wrapped
+
+
+Shapes = Sequence[tuple[int, ...]]
+
+_MAX_SPECIES_DIMENSION = 8
+_MAX_SPECIES = 16
+_MAX_DIMENSIONS = 5
+_MAX_STRIDES = 16
+_RARE = 0.05  # against the most frequent type
+
+
+def geometries(n: int, shapes: Shapes, pairs: Pairs) -> Iterator[Geometry]:
+    """Yield the geometries that may explain the pairs, the likeliest first.
+
+    **Arguments:** `n`: the number of columns. `shapes`: the arrays that the columns come from,
+    empty if unknown. `pairs`: a sample of the conflicts.
+
+    Arrays of one shape are a species each, and so are the indices along short dimensions. Long
+    dimensions are split further (an array may be reshaped where it is used): an offset that many
+    pairs have in common is the stride of a grid axis, or near one.
+    """
+    known = [shape for shape in shapes if math.prod(shape)]
+    base: tuple[int, ...] = ()
+    if known and sum(map(math.prod, known)) == n:
+        if all(shape == known[0] for shape in known):
+            base = _strides((len(known), *known[0]))
+        elif all(len(shape) == len(known[0]) for shape in known):
+            yield _staggered(known)
+    candidates = _candidate_strides(n, pairs)
+    seen = set()
+    for start in dict.fromkeys([base, ()]):
+        likeliest = _refine(n, start, candidates, pairs, (True, False))
+        if likeliest not in seen:
+            yield likeliest
+        if likeliest.num_species > 1:
+            other = _refine(n, start, candidates, pairs, (False,))
+        else:
+            start = _species_stride(n, candidates, pairs)
+            other = _refine(n, start, candidates, pairs, (True,))
+        if other not in {likeliest, *seen}:
+            yield other
+        seen |= {likeliest, other}
+
+
+def _species_stride(n: int, candidates: list[int], pairs: Pairs) -> tuple[int, ...]:
+    """The stride that is likeliest to count species, if there is any."""
+    trials = [(_from_strides(n, (stride,), True), stride) for stride in candidates]
+    trials = [(_rating(trial, pairs), stride) for trial, stride in trials if trial.num_species > 1]
+    return (min(trials)[1],) if trials else ()
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of an array in C order other than 1, ascending; dimensions of length 1 left out."""
+    suffixes = np.cumprod(np.array(shape[:0:-1], np.int64)).tolist()
+    return tuple(sorted({stride for stride in suffixes if 1 < stride < math.prod(shape)}))
+
+
+def _staggered(shapes: list[tuple[int, ...]]) -> Geometry:
+    """Arrays of slightly different shapes, such as velocities on the faces of a grid."""
+    axes = tuple(range(len(shapes[0])))
+    starts = np.cumsum([0, *map(math.prod, shapes)]).tolist()
+    blocks = tuple(Block(starts[k], shape, axes, k) for k, shape in enumerate(shapes))
+    sizes = tuple(each[0] if len(set(each)) == 1 else 0 for each in zip(*shapes, strict=True))
+    return Geometry(blocks, sizes)
+
+
+def _from_strides(n: int, strides: tuple[int, ...], with_species: bool) -> Geometry:
+    shape = tuple(high // low for low, high in pairwise((1, *strides, n)))[::-1]
+    longest = max(shape)
+    axes, num_species, num_axes = [], 1, 0
+    for size in shape:
+        small = with_species and size <= _MAX_SPECIES_DIMENSION and 2 * size <= longest
+        if small and num_species * size <= _MAX_SPECIES:
+            num_species *= size
+            axes.append(-1)
+        else:
+            axes.append(num_axes)
+            num_axes += 1
+    sizes = tuple(size for size, axis in zip(shape, axes, strict=True) if axis >= 0)
+    return Geometry((Block(0, shape, tuple(axes), 0),), sizes)
+
+
+def _candidate_strides(n: int, pairs: Pairs) -> list[int]:
+    """Divisors of n at or near the most common distances between columns in conflict."""
+    distances, counts = np.unique(pairs.right - pairs.left, return_counts=True)
+    common = distances[np.argsort(-counts, kind="stable")][:64]
+    near = np.concatenate([common, common // 2, *(common + k for k in (-1, 1, -2, 2))])
+    divides = (near > 1) & (near < n) & (n % np.maximum(near, 1) == 0)
+    return list(dict.fromkeys(near[divides].tolist()))[:_MAX_STRIDES]
+
+
+def _refine(
+    n: int,
+    strides: tuple[int, ...],
+    candidates: list[int],
+    pairs: Pairs,
+    with_species: tuple[bool, ...],
+) -> Geometry:
+    """Add the stride that explains the pairs best, until none does better."""
+
+    def rated(chain: tuple[int, ...]) -> tuple[tuple[float, int, int], Geometry]:
+        trials = dict.fromkeys(_from_strides(n, chain, species) for species in with_species)
+        return min(((_rating(trial, pairs), trial) for trial in trials), key=lambda trial: trial[0])
+
+    best, geometry = rated(strides)
+    while len(strides) < _MAX_DIMENSIONS - 1:
+        chains = (
+            tuple(sorted({*strides, stride})) for stride in candidates if stride not in strides
+        )
+        trials = [
+            (*rated(chain), chain)
+            for chain in chains
+            if all(high % low == 0 for low, high in pairwise(chain))
+        ]
+        if not trials or min(trial[0] for trial in trials) >= best:
+            break
+        best, geometry, strides = min(trials, key=lambda trial: trial[0])  # the first of equals
+    return geometry
+
+
+def _rating(geometry: Geometry, pairs: Pairs) -> tuple[float, int, int]:
+    """Few types a species are best, then few species, then many axes.
+
+    Dividing the points into kinds that are no species leaves the number of types per kind the same,
+    and that of the rare ones, which are met at boundaries only, seemingly lower, as the sample
+    misses some. So many species must do better than that.
+    """
+    types = conflict_types(geometry, pairs)
+    counts = wrapped(geometry, types, periodic_axes(geometry, types)).counts
+    rare = np.count_nonzero(counts < _RARE * counts.max(initial=0))
+    frequent, num_species = len(counts) - rare, geometry.num_species
+    return frequent / num_species**0.9 + rare / num_species**0.5, num_species, -len(geometry.sizes)

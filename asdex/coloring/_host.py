@@ -1,0 +1,72 @@
+"""Scalar loops over graphs, compiled by XLA for the host.
+
+Greedy coloring visits one vertex after the other and cannot be vectorised. In JAX's control flow over
+scalars it runs at a few nanoseconds a step, also where the default device is an accelerator.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import SingleDeviceSharding
+
+
+Kernel = Callable[..., Any]
+
+_LARGE = 200_000
+_MANY_COLORS = 128
+
+
+@functools.cache
+def host_device() -> Any:
+    """Return the CPU as a JAX device; `None` if JAX was told to do without (`JAX_PLATFORMS`)."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return None
+
+
+def worth_compiling(nnz: int, num_colors: int) -> bool:
+    """Whether a greedy coloring is faster compiled, compilation included.
+
+    Sets of many colors are faster as Python's integers.
+
+    **Arguments:** `nnz`: the number of nonzeros. `num_colors`: a lower bound on the colors.
+    """
+    return nnz >= _LARGE and num_colors <= _MANY_COLORS and host_device() is not None
+
+
+def run_on_host(kernel: Kernel, *arguments: np.ndarray | np.generic) -> Any:
+    """Call a function of `jax.lax` loops on the host, also while a trace is under way.
+
+    **Arguments:** `kernel`: a function of one-dimensional arrays and scalars. It sees the arrays
+    with zeros appended, to a power of two in length, so that problems of similar sizes share one
+    compilation: pass lengths as scalars where they matter.
+
+    **Returns:** the results, as NumPy arrays.
+    """
+    padded = [_pad(np.asarray(argument)) for argument in arguments]
+    with jax.disable_jit(False):  # refuses to compile, and to call what is compiled
+        compiled = _compile(kernel, tuple((array.shape, array.dtype) for array in padded))
+        return jax.tree.map(np.asarray, compiled(*padded))
+
+
+def _pad(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 0:
+        return array
+    padded = np.zeros(1 << max(len(array) - 1, 0).bit_length(), array.dtype)
+    padded[: len(array)] = array
+    return padded
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(kernel: Kernel, avals: tuple[tuple[tuple[int, ...], np.dtype], ...]) -> Any:
+    device = host_device()
+    assert device is not None
+    structs = [
+        jax.ShapeDtypeStruct(shape, dtype, sharding=SingleDeviceSharding(device))
+        for shape, dtype in avals
+    ]
+    return jax.jit(kernel).lower(*structs).compile()

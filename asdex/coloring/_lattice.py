@@ -1,0 +1,205 @@
+"""Colorings of stencils: a few lattices are tried instead of an order of the vertices."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Int, Int32
+
+from .._pattern import SparsityPattern
+from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
+from ._geometry_inference import geometries, Shapes
+from ._lattice_plans import axis_plans, cyclic_plans, plain_plans, Plan
+from ._repair import repair, row_groups, RowGroups
+
+
+_LONGEST = 128  # nonzeros in a row of a stencil
+_PROBED = 96  # rows that tell a stencil from a mesh
+_RECURRENCE = 4  # how often a typical distance between columns occurs in them
+_MOST_DISTANCES = 4096
+_SAMPLED = 300  # rows whose conflicts are collected before the search
+_SAMPLED_PAIRS = 200_000
+_FEW_PAIRS = 50_000
+_RATED_PAIRS = 4000  # pairs that decide between geometries
+_MOST_TYPES = 512
+_BULK = 0.1  # against the most frequent type: more seldom ones belong to boundaries
+_SHARE = 0.7  # of the conflicts of a stencil, that are of the frequent types
+_CORRECTIONS = 12  # lattices of one geometry that may fail on the matrix
+
+
+def lattice_columns(
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+) -> Int32[np.ndarray, " n"] | None:
+    """Color the columns of a stencil by a lattice, with few colors.
+
+    Columns at the point i of a grid get the color (a . i + t[species]) mod k, with slips or repairs
+    where a periodic grid does not close (`_lattice_plans`, `_repair`). The grid is taken from
+    `shapes`, or inferred from the distances between columns that share a row. The conflicts in a
+    sample of the rows decide which lattices are tried, k ascending; each is checked on all rows,
+    and the conflicts that it has join the sample.
+
+    **Arguments:**
+
+    - `sparsity`: an `(m, n)` pattern.
+    - `lower_bound`: the least number of colors that is tried.
+    - `max_colors`: the largest number of colors that is of use.
+    - `shapes`: of the arrays that the columns belong to, empty if unknown; by default those of
+      `sparsity.input_avals`. To color rows, pass the transpose and the shapes of the outputs.
+
+    **Returns:** valid int32 colors `(n,)`, or `None` if the pattern is no stencil or no lattice with
+    so few colors was found.
+    """
+    least = max(lower_bound, 1)
+    if not may_be_stencil(sparsity, least, max_colors):
+        return None
+    groups = row_groups(sparsity)
+    return search_lattices(explanations(sparsity, groups, shapes), groups, least, max_colors)
+
+
+def search_lattices(
+    candidates: Iterable[tuple[Geometry, Types]], groups: RowGroups, least: int, most: int
+) -> Int32[np.ndarray, " n"] | None:
+    """Return the best coloring over several geometries, with the types of conflicts in them."""
+    best = None
+    for geometry, types in candidates:
+        colors = _search(geometry, types, groups, least, most)
+        if colors is not None:
+            best, most = colors, int(colors.max())
+        if most < least:
+            break
+    return best
+
+
+def explanations(
+    sparsity: SparsityPattern, groups: RowGroups, shapes: Shapes | None
+) -> Iterator[tuple[Geometry, Types]]:
+    """Yield the geometries in which a sample of the conflicts has few types; none for a mesh."""
+    if shapes is None:
+        shapes = tuple(aval.shape for aval in sparsity.input_avals)
+    if not len(groups.starts) or groups.longest > _LONGEST:
+        return
+    pairs = _sampled_pairs(groups, _SAMPLED, _SAMPLED_PAIRS)
+    some = spread_indices(len(pairs.left), _RATED_PAIRS)
+    for geometry in geometries(sparsity.n, shapes, Pairs(pairs.left[some], pairs.right[some])):
+        types = conflict_types(geometry, pairs)
+        if 0 < types.number <= _MOST_TYPES:
+            if _bulk(types).counts.sum() > _SHARE * types.counts.sum():
+                yield geometry, types
+
+
+def _bulk(types: Types) -> Types:
+    return types.take(types.counts >= _BULK * types.counts.max())
+
+
+def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
+    """Look at a few rows: do the same distances between columns recur?"""
+    if least > min(most, _LONGEST) or not sparsity.nnz:
+        return False
+    chosen = np.unique(sparsity.rows[spread_indices(sparsity.nnz, _PROBED)])
+    starts = np.searchsorted(sparsity.rows, chosen, side="left")
+    stops = np.searchsorted(sparsity.rows, chosen, side="right")
+    few = [sparsity.cols[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    if max(map(len, few)) > _LONGEST:
+        return False
+    groups = RowGroups(np.concatenate(few), np.cumsum([0, *map(len, few[:-1])]))
+    pairs = _sampled_pairs(groups, _PROBED, _FEW_PAIRS)
+    distances = pairs.right - pairs.left
+    return len(np.unique(distances)) <= min(len(distances) // _RECURRENCE, _MOST_DISTANCES)
+
+
+def _sampled_pairs(groups: RowGroups, most_groups: int, most_pairs: int) -> Pairs:
+    """Return the pairs of columns that share one of some groups, about `most_pairs` of them."""
+    count = min(most_groups, max(2 * most_pairs // groups.longest**2, 16))
+    groups = groups.take(spread_indices(len(groups.starts), count))
+    lengths = groups.lengths
+    padded = np.full((len(lengths), groups.longest), -1, np.int64)
+    padded[np.arange(groups.longest) < lengths[:, None]] = groups.columns
+    left, right = np.triu_indices(groups.longest, 1)
+    present = padded[:, right] >= 0
+    return Pairs(padded[:, left][present], padded[:, right][present])
+
+
+def spread_indices(length: int, count: int) -> Int[np.ndarray, " k"]:
+    """Return about `count` places below `length`: the ends, and a golden-ratio sequence between.
+
+    Even spacing would meet the same column of a grid again and again.
+    """
+    if length <= count:
+        return np.arange(length)
+    inner = np.modf(np.arange(1, count + 1) * 0.6180339887498949)[0] * length
+    ends = np.arange(min(8, length))
+    return np.unique(np.concatenate([ends, inner.astype(np.int64), length - 1 - ends]))
+
+
+Family = Callable[[Geometry, Types, int], Sequence[Plan]]
+
+
+def _search(
+    geometry: Geometry, types: Types, groups: RowGroups, least: int, most: int
+) -> Int32[np.ndarray, " n"] | None:
+    """Try the families of plans for each number of colors, then the repair of a plain lattice."""
+    bulk = _bulk(types)
+    left = _CORRECTIONS
+    found = None
+    for num_colors in range(least, min(most, least + max(least // 2, 4)) + 1):
+        for family in _FAMILIES:
+            colors, types, left = _try_family(geometry, types, groups, family, num_colors, left)
+            if colors is not None:
+                found, most = colors, num_colors - 1
+                break
+        if found is not None or not left:
+            break
+    # Where the lattice of most rows has fewer colors, the others may be recolored.
+    repaired = _repaired(geometry, bulk, types, groups, least, most)
+    return found if repaired is None else repaired
+
+
+def _try_family(
+    geometry: Geometry, types: Types, groups: RowGroups, family: Family, num_colors: int, left: int
+) -> tuple[Int32[np.ndarray, " n"] | None, Types, int]:
+    """Try plans until one is valid; conflicts that it has and that are of a new type are added."""
+    plans = list(family(geometry, types, num_colors))
+    while plans and left:
+        colors = plans.pop(0).colors(geometry)
+        broken = groups.conflicts(colors, num_colors)
+        if not len(broken):
+            return colors, types, left
+        left -= 1
+        pairs = _sampled_pairs(groups.take(broken), _PROBED, _FEW_PAIRS)
+        more = types.union(conflict_types(geometry, pairs), geometry)
+        if more.number > types.number:
+            types = more
+            plans = list(family(geometry, types, num_colors))
+    return None, types, left
+
+
+def _plain(geometry: Geometry, types: Types, num_colors: int) -> Sequence[Plan]:
+    return plain_plans(geometry, types, num_colors)
+
+
+def _cyclic(geometry: Geometry, types: Types, num_colors: int) -> Sequence[Plan]:
+    periodic = periodic_axes(geometry, types)
+    if not periodic:
+        return []
+    return cyclic_plans(geometry, wrapped(geometry, types, periodic), periodic, num_colors)
+
+
+def _along_axes(geometry: Geometry, types: Types, num_colors: int) -> Sequence[Plan]:
+    periodic = periodic_axes(geometry, types)
+    if not periodic:
+        return []
+    return axis_plans(geometry, wrapped(geometry, types, periodic), periodic, num_colors)
+
+
+_FAMILIES: tuple[Family, ...] = (_plain, _cyclic, _along_axes)
+
+
+def _repaired(
+    geometry: Geometry, bulk: Types, types: Types, groups: RowGroups, least: int, most: int
+) -> Int32[np.ndarray, " n"] | None:
+    """Repair the least lattice that suits the types which most rows have."""
+    inside = wrapped(geometry, bulk, periodic_axes(geometry, types))
+    for num_colors in range(least, most):  # a repair takes one color more
+        plans = plain_plans(geometry, inside, num_colors, preferring=types)
+        if plans:
+            return repair(groups, plans[0].colors(geometry), most)
+    return None

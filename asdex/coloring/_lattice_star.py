@@ -1,0 +1,135 @@
+"""Star colorings of stencils by lattices."""
+
+import numpy as np
+from jaxtyping import Bool, Int, Int32
+
+from .._pattern import column_order, SparsityPattern
+from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
+from ._geometry_inference import Shapes
+from ._lattice import explanations, may_be_stencil, search_lattices, spread_indices
+from ._lattice_plans import (
+    free_stages,
+    linear_forms,
+    linear_plan,
+    nonzero_solutions,
+    Plan,
+    spread,
+    Stage,
+)
+from ._repair import row_groups
+
+
+_SAMPLED_EDGES = 100_000
+_JUDGED = 512  # lattices whose stars are looked at, for one number of colors
+_TRIED = 4  # of these, on the matrix
+
+
+def lattice_star(
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+) -> Int32[np.ndarray, " n"] | None:
+    """Star-color the adjacency graph of a symmetric stencil by a lattice, with few colors.
+
+    Colors the columns of the pattern with its diagonal by `lattice_columns`, which is a star
+    coloring. With several species, lattices with fewer colors are tried that are a star coloring
+    only.
+
+    **Arguments:** as `lattice_columns`, for a structurally symmetric `(n, n)` pattern.
+
+    **Returns:** a valid star coloring, int32 `(n,)`, or `None`, as `lattice_columns`.
+    """
+    least = max(lower_bound, 1)
+    if not may_be_stencil(sparsity, least, max_colors):
+        return None
+    closed = row_groups(_with_diagonal(sparsity))
+    seen = []
+    candidates = (seen.append(each) or each for each in explanations(sparsity, closed, shapes))
+    best = search_lattices(candidates, closed, max(closed.longest, least), max_colors)
+    if best is not None:
+        max_colors = int(best.max())
+    better = _star_only(sparsity, seen, least, max_colors)
+    return best if better is None else better
+
+
+def _with_diagonal(sparsity: SparsityPattern) -> SparsityPattern:
+    if np.count_nonzero(sparsity.rows == sparsity.cols) == sparsity.n:
+        return sparsity
+    every = np.arange(sparsity.n, dtype=np.int32)
+    rows, cols = np.concatenate([sparsity.rows, every]), np.concatenate([sparsity.cols, every])
+    return SparsityPattern.from_coo(rows, cols, sparsity.shape)
+
+
+def _star_only(
+    sparsity: SparsityPattern, candidates: list[tuple[Geometry, Types]], least: int, most: int
+) -> Int32[np.ndarray, " n"] | None:
+    """Try lattices that color neighbors of a vertex alike."""
+    # With one species an edge is as its mirror image, and neighbors cannot be alike.
+    candidates = [candidate for candidate in candidates if candidate[0].num_species > 1]
+    if least > most or not candidates:
+        return None
+    mirror = column_order(sparsity)[1]
+    for geometry, types in candidates:
+        periodic = periodic_axes(geometry, types)
+        edges = wrapped(geometry, conflict_types(geometry, _some_edges(sparsity)), periodic)
+        for num_colors in range(least, most + 1):
+            for plan in _star_plans(geometry, edges, periodic, num_colors):
+                colors = plan.colors(geometry)
+                if _is_star_coloring(sparsity, mirror, colors, num_colors):
+                    return colors
+    return None
+
+
+def _some_edges(sparsity: SparsityPattern) -> Pairs:
+    upper = np.flatnonzero(sparsity.rows < sparsity.cols)
+    if len(upper) > _SAMPLED_EDGES:
+        upper = upper[spread_indices(len(upper), _SAMPLED_EDGES)]
+    return Pairs(sparsity.rows[upper].astype(np.int64), sparsity.cols[upper].astype(np.int64))
+
+
+def _star_plans(
+    geometry: Geometry, edges: Types, periodic: tuple[int, ...], num_colors: int
+) -> list[Plan]:
+    """Return lattices that close around the periodic axes and star-color the wrapped edges."""
+    forms = linear_forms(geometry, edges)
+    stages = free_stages(len(geometry.sizes), forms.shape[1], num_colors)
+    for axis in periodic:
+        values = stages[axis].values
+        closes = values[:, 0] * geometry.sizes[axis] % num_colors == 0
+        stages[axis] = Stage((axis,), values[closes])
+    solutions = spread(nonzero_solutions(forms, stages, num_colors), _JUDGED)
+    solutions = solutions[_separates_stars(edges, solutions @ forms.T % num_colors, num_colors)]
+    return [linear_plan(geometry, solution, num_colors) for solution in solutions[:_TRIED]]
+
+
+def _separates_stars(
+    edges: Types, steps: Int[np.ndarray, "solutions edges"], num_colors: int
+) -> Bool[np.ndarray, " solutions"]:
+    """Whether no edge is in the middle of a two-colored path, for each solution.
+
+    `steps` are the color differences along the edges. An edge is in the middle of such a path if
+    both of its ends have another neighbor whose difference to them is the same.
+    """
+    ends = np.concatenate([edges.first, edges.second])
+    around = np.hstack([steps, -steps % num_colors])
+    repeated = np.zeros(around.shape, bool)
+    every = np.arange(len(steps))[:, None]
+    for kind in np.unique(ends):
+        own = np.flatnonzero(ends == kind)
+        keys = every * num_colors + around[:, own]
+        repeated[:, own] = np.bincount(keys.ravel(), minlength=1)[keys] > 1
+    number = edges.number
+    return ~np.any(repeated[:, :number] & repeated[:, number:], axis=1)
+
+
+def _is_star_coloring(
+    sparsity: SparsityPattern,
+    mirror: Int[np.ndarray, " nnz"],
+    colors: Int32[np.ndarray, " n"],
+    num_colors: int,
+) -> bool:
+    """Whether adjacent vertices differ and no edge is in the middle of a two-colored path."""
+    around = colors[sparsity.cols]
+    if np.any((colors[sparsity.rows] == around) & (sparsity.rows != sparsity.cols)):
+        return False
+    keys = sparsity.rows.astype(np.int64) * num_colors + around
+    repeated = np.bincount(keys)[keys] > 1
+    return not np.any(repeated & repeated[mirror])

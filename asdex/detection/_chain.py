@@ -1,0 +1,143 @@
+"""How one entry of a pattern came to be: the equations through which an input reaches an output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.tree_util as jtu
+import numpy as np
+
+from .._arguments import size_of
+from ._dependence import Dependence
+from ._detect import Propagation
+from ._equation import Equation
+from ._recorder import Recorder
+from ._trace import Traced
+
+
+class Link(NamedTuple):
+    """One equation on the way from an input to an output: result `place` read operand `origin`."""
+
+    primitive: str
+    source: str
+    place: tuple[int, ...]
+    origin: tuple[int, ...]
+
+
+class Chain(NamedTuple):
+    """How an entry of a pattern came to be; print it.
+
+    - `entry`: its row and column.
+    - `output_place`, `input_place`: which elements of the output and of the arguments these are.
+    - `links`: the equations that lead from the input to the output; none if the function returns the input.
+    """
+
+    entry: tuple[int, int]
+    output_place: str
+    input_place: str
+    links: tuple[Link, ...]
+
+    def __str__(self) -> str:
+        row, col = self.entry
+        ends = f"Output {row} ({self.output_place})", f"input {col} ({self.input_place})"
+        if not self.links:
+            return " is ".join(ends) + "."
+        lines = [" depends on ".join(ends) + ":"]
+        for link in self.links:
+            lines.append(
+                f"  {_index(link.origin)} → {_index(link.place)}  {link.primitive}  {link.source}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _index(place: tuple[int, ...]) -> str:
+    return "[" + ", ".join(map(str, place)) + "]"
+
+
+def chain_of(recorder: Recorder, propagation: Propagation, entry: tuple[int, int]) -> Chain:
+    """Walk back from the output: at each equation to an operand element that depends on the input."""
+    row, col = entry
+    traced = propagation.traced
+    output_avals = traced.output_avals
+    for word, number, count in (
+        ("row", row, sum(map(size_of, output_avals))),
+        ("column", col, propagation.n),
+    ):
+        if not 0 <= number < count:
+            raise IndexError(
+                f"Expected an `entry` whose {word} is at least 0 and less than {count}, got {entry}."
+            )
+    leaf, element = _leaf(output_avals, row)
+    value = propagation.results[leaf]
+    output_place = _output_paths(traced)[leaf] + _brackets(output_avals[leaf].shape, element)
+    if value.dependence is None or not _depends(value.dependence, np.array([element]), col)[0]:
+        raise ValueError(
+            f"Expected an `entry` of the pattern, got {entry}: output {row} ({output_place}) does not depend "
+            f"on input {col} ({_input_place(traced, col)})."
+        )
+    producers = {
+        id(result): (record, number)
+        for record in recorder.records
+        for number, result in enumerate(record.results)
+    }
+    links = []
+    while id(value) in producers:
+        record, number = producers[id(value)]
+        equation = record.equation
+        place = _place(equation.out_avals[number].shape, element)
+        operand, element = _source(equation, number, element, col)
+        value = equation.operands[operand]
+        origin = _place(equation.in_avals[operand].shape, element)
+        links.append(Link(equation.name, record.source, place, origin))
+    return Chain((row, col), output_place, _input_place(traced, col), tuple(reversed(links)))
+
+
+def _leaf(avals: Sequence[Any], number: int) -> tuple[int, int]:
+    """Which array holds the flat element `number` of all arrays, and which of its elements it is."""
+    stops = np.cumsum([size_of(aval) for aval in avals])
+    leaf = int(np.searchsorted(stops, number, side="right"))
+    return leaf, number - int(stops[leaf]) + size_of(avals[leaf])
+
+
+def _input_place(traced: Traced, col: int) -> str:
+    leaf, element = _leaf(traced.inputs.avals, col)
+    return traced.inputs.paths[leaf] + _brackets(traced.inputs.avals[leaf].shape, element)
+
+
+def _output_paths(traced: Traced) -> list[str]:
+    tree = jtu.tree_unflatten(traced.output_tree, range(len(traced.output_avals)))
+    return [f"output{jtu.keystr(path)}" for path, _ in jtu.tree_flatten_with_path(tree)[0]]
+
+
+def _source(equation: Equation, number: int, element: int, col: int) -> tuple[int, int]:
+    """An operand and its element, which result `number` reads at `element` and which depends on `col`."""
+    start = 0
+    read = equation.local_structure()[number].to_csr()[[element]].indices
+    for operand, (value, aval) in enumerate(zip(equation.operands, equation.in_avals, strict=True)):
+        if value.dependence is None:
+            continue
+        size = size_of(aval)
+        candidates = read[(read >= start) & (read < start + size)] - start
+        found = candidates[_depends(value.dependence, candidates, col)]
+        if found.size:
+            return operand, int(found[0])
+        start += size
+    raise AssertionError(f"No operand of '{equation.name}' explains the entry; please report this.")
+
+
+def _depends(dependence: Dependence, elements: np.ndarray, col: int) -> np.ndarray:
+    """Which of the flat `elements` depend on input `col`."""
+    matrix = dependence.reshape((dependence.size,)).take(elements).to_csr()
+    owners = np.repeat(np.arange(elements.size), np.diff(matrix.indptr))
+    return np.isin(np.arange(elements.size), owners[matrix.indices == col])
+
+
+def _brackets(shape: Sequence[int], element: int) -> str:
+    return _index(_place(shape, element)) if shape else ""
+
+
+def _place(shape: Sequence[int], element: int) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.unravel_index(element, shape)) if shape else ()

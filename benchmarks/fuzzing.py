@@ -1,0 +1,38 @@
+"""What the fuzzer found, from the record that `make fuzz` writes. The section starts nothing."""
+
+import json
+
+from .runner import Library, REPOSITORY, table
+
+
+RECORD = REPOSITORY / "benchmarks" / "records" / "fuzz.json"
+COUNTS = ("programs", "jacobians", "hessians", "detected", "found")
+
+
+def run(ours: Library, peer: Library) -> str:
+    del ours, peer
+    runs = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else []
+    rows = []
+    for jax in sorted({one["jax"] for one in runs}, key=numbers):
+        same = [one for one in runs if one["jax"] == jax]
+        totals = [sum(one[key] for one in same) for key in COUNTS]
+        failures = sum(len(one["failures"]) for one in same)
+        row = [jax, *(f"{total:,}" for total in totals), str(failures)]
+        rows.append([*row, max(one["date"] for one in same)])
+    header = ["jax", "programs", "Jacobians", "Hessians", "entries detected", "found nonzero"]
+    return "\n".join(
+        [
+            "## Fuzzing",
+            "",
+            "Random programs (`tests/fuzz/`): their patterns against the nonzeros of `jax.jacobian` at three",
+            "points and, for every fifth, of `jax.hessian` at two. A failure is a missing entry or an",
+            "exception. Entries are those of Jacobians; some are nonzero at other points alone, such as",
+            "those of a branch that none of the three takes.",
+            "",
+            table([*header, "failures", "date"], rows),
+        ]
+    )
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]

@@ -1,0 +1,71 @@
+"""Star colorings of stencils by lattices."""
+
+import numpy as np
+import pytest
+from stencils import box, brusselator, cross, delaunay, local, random_stencil, stencil
+
+import asdex
+from asdex.coloring._lattice_star import lattice_star
+
+
+def num_star_colors(pattern, max_colors=60):
+    colors = lattice_star(pattern, 2, max_colors, ())
+    if colors is None:
+        return None
+    assert colors.dtype == np.int32
+    asdex.check_coloring_symmetric(pattern, colors)
+    return int(colors.max()) + 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (stencil((50, 50), cross(2)), 5),
+        (stencil((50, 50), cross(2)[1:]), 5),
+        (stencil((50, 50), cross(2), True), 5),
+        (stencil((51, 51), cross(2), True), 6),
+        (stencil((40, 41), box(2)), 9),
+        (stencil((12, 13, 14), cross(3)), 7),
+        (stencil((1000,), cross(1, 3)), 7),
+        (brusselator(31, False), 6),
+        (brusselator(31, False, True), 6),
+        (brusselator(30), 6),
+        (brusselator(31), 7),
+        # Three more species that each point of the first alone knows may share colors.
+        (
+            stencil(
+                (40, 40),
+                [(0, 0)],
+                False,
+                4,
+                [(0, 0, o) for o in cross(2)] + [c for c in local(4, 2) if 0 in c[:2]],
+            ),
+            5,
+        ),
+    ],
+)
+def test_star_colorings(pattern, expected):
+    assert num_star_colors(pattern) == expected
+
+
+def test_nothing_is_found_on_a_mesh():
+    assert num_star_colors(delaunay(2000, np.random.default_rng(0))) is None
+
+
+def test_no_more_colors_than_asked_for():
+    assert num_star_colors(brusselator(31), max_colors=7) == 7
+    assert num_star_colors(brusselator(31), max_colors=6) is None
+
+
+def test_random_stencils_are_colored_validly():
+    rng = np.random.default_rng(0)
+    counts = []
+    for _ in range(20):
+        pattern = random_stencil(rng)
+        symmetric = asdex.SparsityPattern.from_coo(
+            np.concatenate([pattern.rows, pattern.cols]),
+            np.concatenate([pattern.cols, pattern.rows]),
+            pattern.shape,
+        )
+        counts.append(num_star_colors(symmetric, 40))
+    assert counts.count(None) < 10
