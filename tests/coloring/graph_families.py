@@ -6,13 +6,12 @@ A graph is given by the `(n, n)` matrix of its edges, with or without a diagonal
 from itertools import combinations
 
 import numpy as np
-import scipy.sparse as sp
 
 import asdex
 
 
 def pattern_of(matrix):
-    rows, cols = sp.csr_array(matrix).nonzero()
+    rows, cols = np.nonzero(matrix)
     return asdex.SparsityPattern.from_coo(rows, cols, matrix.shape)
 
 
@@ -25,8 +24,11 @@ def symmetric_pattern(n, v, w):
 
 def band(n, below, above):
     """`below` subdiagonals, the diagonal and `above` superdiagonals."""
-    offsets = list(range(-below, above + 1))
-    return pattern_of(sp.diags_array([np.ones(n - abs(k)) for k in offsets], offsets=offsets))
+    offsets = np.arange(-below, above + 1)[:, None]
+    rows = np.arange(n) + 0 * offsets
+    inside = (rows + offsets >= 0) & (rows + offsets < n)
+    cols = (rows + offsets)[inside]
+    return asdex.SparsityPattern.from_coo(rows[inside], cols, (n, n))
 
 
 def diagonal(n):
@@ -34,26 +36,24 @@ def diagonal(n):
 
 
 def blocks(count, size):
-    return pattern_of(sp.kron(sp.diags_array(np.ones(count)), np.ones((size, size))))
+    return pattern_of(np.kron(np.eye(count), np.ones((size, size))))
+
+
+def grid(sides, is_neighbor):
+    """The points of a grid, next to those whose distance along each axis is as required."""
+    points = np.indices(sides).reshape(len(sides), -1)
+    distances = np.abs(points[:, :, None] - points[:, None])
+    return pattern_of(is_neighbor(distances))
 
 
 def cross(*sides):
     """The nearest neighbors on a grid: 5 points in two dimensions, 7 in three."""
-    graph = sp.csr_array((1, 1))
-    for side in sides:
-        line = sp.diags_array([np.ones(side - 1), np.ones(side - 1)], offsets=[-1, 1])
-        graph = sp.kronsum(line, graph)
-    return pattern_of(graph + sp.diags_array(np.ones(graph.shape[0])))
+    return grid(sides, lambda distances: distances.sum(0) <= 1)
 
 
 def box(*sides):
     """All neighbors on a grid, diagonal ones too: 9 points in two dimensions, 27 in three."""
-    graph = sp.csr_array(np.ones((1, 1)))
-    for side in sides:
-        offsets = [-1, 0, 1]
-        line = sp.diags_array([np.ones(side - abs(k)) for k in offsets], offsets=offsets)
-        graph = sp.kron(graph, line)
-    return pattern_of(graph)
+    return grid(sides, lambda distances: distances.max(0) <= 1)
 
 
 def path(n):

@@ -104,7 +104,8 @@ def test_stars(seed):
 @settings(max_examples=100)
 def test_both(seed):
     rng = np.random.default_rng(seed)
-    inner = random_rows(*rng.integers(1, 9, 2).tolist(), int(rng.integers(1, 3)), rng)
+    m, n = rng.integers(1, 9, 2)
+    inner = random_rows(m, n, int(rng.integers(1, 3)), rng)
     pattern = bordered(inner, int(rng.integers(0, 3)), int(rng.integers(0, 3)))
     matrix = pattern.todense().astype(bool)
     check = asdex.check_coloring_bidirectional
@@ -115,7 +116,9 @@ def test_both(seed):
     message = message_of(check, pattern, columns, rows)
     assert (message is not None) == bool(lost)
     if message is not None:
-        words = r"\((\d+), (\d+)\) can be read neither by its column, of color (-?\d+), nor by its row"
+        words = (
+            r"\((\d+), (\d+)\) can be read neither by its column, of color (-?\d+), nor by its row"
+        )
         i, j, of_column, of_row = numbers(words + r", of color (-?\d+)\.", message)
         assert (i, j) in lost
         assert (columns[j], rows[i]) == (of_column, of_row)
@@ -155,7 +158,9 @@ def test_messages_name_the_first_offender():
     message = r"row 2 contains columns 1 and 3, which share color 1\. Give them different colors\."
     with pytest.raises(asdex.InvalidColoringError, match=message):
         asdex.check_coloring_cols(band(7, 1, 1), [0, 1, 2, 1, 0, 2, 0])
-    with pytest.raises(asdex.InvalidColoringError, match=r"path 1 - 2 - 3 - 4 has only the colors 2 and"):
+    with pytest.raises(
+        asdex.InvalidColoringError, match=r"path 1 - 2 - 3 - 4 has only the colors 2 and"
+    ):
         asdex.check_coloring_symmetric(band(6, 1, 1), [0, 1, 2, 1, 2, 0])
     dense_row = arrowhead(5)
     with pytest.raises(

@@ -152,7 +152,7 @@ def test_large_problems_are_compiled(compile_everything):
 
 def test_small_problems_and_many_colors_are_not(compile_everything, monkeypatch):
     full = Partition(complete(200))
-    assert full.greedy(np.arange(200)).max() == 199
+    np.testing.assert_array_equal(full.greedy(np.arange(200)), np.arange(200))
     monkeypatch.undo()
     monkeypatch.setattr(_greedy, "compiled_partition", None)
     monkeypatch.setattr(_star, "compiled_star", None)
@@ -220,8 +220,8 @@ def test_the_public_functions_end_to_end(compile_everything):
     for budget in (0.0, 0.01):
         colors, number = asdex.color_cols(GRAPH, budget=budget)
         asdex.check_coloring_cols(GRAPH, colors)
-        assert number <= int(EXPECTED[0].max()) + 1
+        assert number <= np.max(EXPECTED[0]) + 1
         colors, number, _ = asdex.color_symmetric(GRAPH, budget=budget)
         asdex.check_coloring_symmetric(GRAPH, colors)
-        assert number <= int(EXPECTED[1].max()) + 1
+        assert number <= np.max(EXPECTED[1]) + 1
     assert {"compiled_partition", "compiled_star"} <= set(compile_everything)

@@ -103,8 +103,11 @@ def test_the_oracle_knows_what_is_known():
 @given(matrices(st.integers(1, 7)))
 @settings(max_examples=60)
 def test_columns_and_rows(matrix):
-    for mode, one in (("fwd", matrix), ("rev", matrix.T)):
-        coloring = asdex.jacobian_coloring_from_sparsity(one, mode=mode, budget=BUDGET)
+    color = asdex.jacobian_coloring_from_sparsity
+    for coloring in (
+        color(matrix, mode="fwd", budget=BUDGET),
+        color(matrix.T, mode="rev", budget=BUDGET),
+    ):
         optimum = optimum_of_columns(matrix)
         assert not shares_a_group(matrix, coloring.colors)
         assert coloring.lower_bound <= optimum <= coloring.num_colors

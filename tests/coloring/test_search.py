@@ -266,8 +266,8 @@ def test_nearly_dense_hessians():
 
 
 REMEDIES = [
-    (arrowhead(30), {"mode": "fwd"}, 30, "A few full rows or columns.*\"bidirectional\", or \"auto\""),
-    (arrowhead(30), {"mode": "rev"}, 30, "A few full rows or columns.*\"bidirectional\", or \"auto\""),
+    (arrowhead(30), {"mode": "fwd"}, 30, 'A few full rows or columns.*"bidirectional", or "auto"'),
+    (arrowhead(30), {"mode": "rev"}, 30, 'A few full rows or columns.*"bidirectional", or "auto"'),
     (complete(6), {}, 6, r"`asdex\.explain` shows where they come from"),
     (complete(6), {"mode": "fwd"}, 6, r"`asdex\.explain`"),
     (complete(6), {"mode": "bidirectional"}, 6, r"`asdex\.explain`"),

@@ -1,6 +1,7 @@
 """The programs in the documentation run and print what it says, and the reference is complete."""
 
 import contextlib
+import importlib
 import inspect
 import io
 import linecache
@@ -119,8 +120,19 @@ def test_readme_shows_the_real_picture_and_its_program_runs():
 )
 def test_relative_links_lead_somewhere(page):
     folder = (REPOSITORY / page).parent
-    missing = [link for link in LINK.findall(read(page)) if not (folder / link).exists()]
-    assert missing == []
+    links = [link for link in LINK.findall(read(page)) if not link.startswith("pictures/")]
+    assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_pictures_are_drawn(monkeypatch, tmp_path):
+    """The build draws each picture that a page shows, and no other."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
+    draw_pictures = importlib.import_module("draw_pictures")
+    monkeypatch.setattr(draw_pictures, "FOLDER", tmp_path)
+    draw_pictures.on_pre_build()
+    pages = "".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("docs/**/*.md"))
+    shown = set(re.findall(r"\]\(pictures/(.*?)\)", pages))
+    assert shown == {path.name for path in tmp_path.iterdir()}
 
 
 def test_reference_covers_the_public_names():
