@@ -62,6 +62,7 @@ def _compression(plt: Any) -> Any:
     left.set_title("columns in 5 colors")
     asdex.spy(coloring, ax=right, compressed=True, aspect="auto")
     right.set_title("compressed")
+    right.set_xticks(range(coloring.num_colors))
     return figure
 
 

@@ -27,7 +27,7 @@ def color_cols(
       "smallest_last" or "random". By default several algorithms compete.
     - `budget`: how long the search may take, in seconds on an ordinary machine; estimated from
       sizes, so that the result is the same everywhere. By default about as long as detection takes,
-      and at least 0.2. Two greedy colorings and the search for a period are always done.
+      and at least 0.15. Two greedy colorings and the search for a period are always done.
 
     **Returns:** `(colors, num_colors)`: int32 `(n,)`, and their number, 0 without nonzeros.
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int, Int32
-from scipy.sparse.csgraph import connected_components
 
+from .._graphs import connected_components
 from .._pattern import column_order, SparsityPattern
 
 
@@ -119,7 +119,7 @@ def star_lower_bound(graph: Incidence) -> int:
     n = graph.num_vertices
     weights = np.ones(len(graph.indices), np.int8)
     matrix = sp.csr_array((weights, graph.indices, graph.indptr), shape=(n, n))
-    num_components, component = connected_components(matrix, directed=False)
+    num_components, component = connected_components(matrix)
     vertices = np.bincount(component, minlength=num_components).astype(np.int64)
     degrees = np.diff(graph.indptr)
     edges = np.bincount(component, weights=degrees, minlength=num_components).astype(np.int64) // 2

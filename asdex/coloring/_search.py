@@ -38,7 +38,7 @@ class Budget:
 
 def default_budget(nnz: int) -> float:
     """Return a budget of about the time that detection takes, in seconds."""
-    return max(0.2, 1e-7 * nnz)
+    return max(0.15, 1e-7 * nnz)
 
 
 def count(colors: Colors) -> int:

@@ -1,5 +1,7 @@
 """The compiled greedy algorithms against those in Python: the same colors, wherever they run."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -139,7 +141,7 @@ def greedy_colors():
     return [problem.greedy(natural(problem.incidence)) for problem in problems]
 
 
-EXPECTED = [
+EXPECTED: list[Any] = [
     greedy_partition(columns(GRAPH), np.arange(GRAPH.n)),
     greedy_star(adjacency(GRAPH), np.arange(GRAPH.n)),
 ]
