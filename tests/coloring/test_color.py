@@ -257,7 +257,9 @@ def test_hessian_modes(mode):
 
 
 def test_unknown_modes_are_refused():
-    with pytest.raises(ValueError, match="one of 'auto', 'fwd', 'rev', 'bidirectional', got 'fwd_over_rev'"):
+    with pytest.raises(
+        ValueError, match="one of 'auto', 'fwd', 'rev', 'bidirectional', got 'fwd_over_rev'"
+    ):
         asdex.jacobian_coloring_from_sparsity(np.eye(3), mode="fwd_over_rev")  # pyright: ignore
     with pytest.raises(ValueError, match="'rev_over_rev', got 'fwd'"):
         asdex.hessian_coloring_from_sparsity(np.eye(3), mode="fwd")  # pyright: ignore

@@ -43,7 +43,11 @@ def optimum_of_columns(matrix):
         for j, k in combinations(range(matrix.shape[1]), 2)
         if np.any(matrix[:, j] & matrix[:, k])
     ]
-    return least(colors, ~np.any(conflicts, axis=0)) if matrix.any() and conflicts else matrix.any()
+    return (
+        least(colors, ~np.any(conflicts, axis=0))
+        if matrix.any() and conflicts
+        else int(matrix.any())
+    )
 
 
 def optimum_of_stars(matrix):
@@ -52,7 +56,11 @@ def optimum_of_stars(matrix):
         (colors[:, a] == colors[:, c]) & (colors[:, b] == colors[:, d])
         for a, b, c, d in paths_of_four(matrix)
     ]
-    return least(colors, ~np.any(conflicts, axis=0)) if matrix.any() and conflicts else matrix.any()
+    return (
+        least(colors, ~np.any(conflicts, axis=0))
+        if matrix.any() and conflicts
+        else int(matrix.any())
+    )
 
 
 def readable(matrix, colors):
