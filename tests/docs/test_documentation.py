@@ -50,7 +50,7 @@ def run_page(page, file=None):
     blocks = [content for language, content in FENCE.findall(text) if language == "python"]
     written = "\n".join(blocks)
     if file is not None:
-        lines: list[str] = written.splitlines(keepends=True)
+        lines = [str(one) for one in written.splitlines(keepends=True)]
         linecache.cache[file] = (len(written), None, lines, file)
     follows_program = False
     line = 0
