@@ -62,7 +62,7 @@ docs: $(VENV)/.installed-dev
 primitives: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate_primitives.py
 
-bench: $(VENV)/.installed-base $(PEERS)/.installed
+bench: $(VENV)/.installed-test $(PEERS)/.installed
 	$(BIN)/python -m benchmarks --peer $(PEERS)/bin/python
 
 bench-peers: $(PEERS)/.installed

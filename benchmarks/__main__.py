@@ -7,12 +7,13 @@ import platform
 import sys
 from pathlib import Path
 
-from . import coverage, detection, first_jacobian, fuzzing, precision, tutorial, versions
+from . import coloring, coverage, detection, first_jacobian, fuzzing, precision, tutorial, versions
 from .runner import Library, REPOSITORY
 
 
 SECTIONS = {
     "detection": detection,
+    "coloring": coloring,
     "first_jacobian": first_jacobian,
     "tutorial": tutorial,
     "precision": precision,
