@@ -175,7 +175,9 @@ def test_argnums(entry, argnums, kind, parts):
 
 @pytest.mark.parametrize("entry", [*FROM_SAMPLES[:4], asdex.jacobian_coloring])
 def test_modes_of_a_jacobian(entry):
-    with raises(ValueError, "expected one of 'auto', 'fwd', 'rev', got 'fwd_over_rev'"):
+    with raises(
+        ValueError, "expected one of 'auto', 'fwd', 'rev', 'bidirectional', got 'fwd_over_rev'"
+    ):
         entry(f, X, mode="fwd_over_rev")
 
 
