@@ -145,7 +145,11 @@ def _nonzeros(batched: Sequence[Any]) -> np.ndarray:
 
 
 def _basis(leaves: Sequence[Any]) -> list[list[Any]]:
-    """All unit directions of the leaves, one batch; for complex leaves the imaginary ones too."""
+    """All unit directions of the leaves, one batch; for complex leaves the imaginary ones too.
+
+    The compiler must not fold them into what follows: a gather that it evaluates itself is wrong in the XLA
+    of jax 0.6 and 0.7.
+    """
     sizes = [size_of(leaf) for leaf in leaves]
     eye = np.eye(sum(sizes))
     parts = np.split(eye, np.cumsum(sizes)[:-1], axis=1)
@@ -161,9 +165,9 @@ def _basis(leaves: Sequence[Any]) -> list[list[Any]]:
 
 def _direction(part: np.ndarray, leaf: Any) -> Any:
     if jnp.issubdtype(leaf.dtype, np.complexfloating):
-        return jnp.asarray(part, leaf.dtype)
+        return jax.lax.optimization_barrier(jnp.asarray(part, leaf.dtype))
     if jnp.issubdtype(leaf.dtype, np.inexact):
-        return jnp.asarray(np.real(part), leaf.dtype)
+        return jax.lax.optimization_barrier(jnp.asarray(np.real(part), leaf.dtype))
     return np.zeros(part.shape, jax.dtypes.float0)
 
 

@@ -1,5 +1,6 @@
 """Cases for `rules/reductions.py`."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -45,6 +46,10 @@ def cumulative(fn, *, complex_too=False) -> list[Case]:
     ]
 
 
+# Parameters of the primitive, which are more in newer versions: as `jax.numpy` gives them, and no axes.
+NO_AXES = {**jax.make_jaxpr(jnp.sum)(ROW).eqns[0].params, "axes": ()}
+
+
 def sum_of_two(a, b):
     return a[0] + b[0], a[1] + b[1]
 
@@ -61,7 +66,7 @@ CASES: dict[str, list[Case]] = {
     "reduce_sum": [
         *reduction(jnp.sum, complex_too=True),
         case(jnp.sum, points((0,)), label="empty operand"),
-        case(lambda x: lax.reduce_sum_p.bind(x, axes=(), out_sharding=None), ROW, label="no axes"),
+        case(lambda x: lax.reduce_sum_p.bind(x, **NO_AXES), ROW, label="no axes"),
     ],
     "reduce_max": reduction(jnp.max),
     "reduce_min": reduction(jnp.min),
