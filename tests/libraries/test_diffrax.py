@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from library_checks import assert_covers, assert_exact, values
+from library_checks import assert_covers, assert_exact, needs_derivatives_of_batches, values
 
 import asdex
 
@@ -82,6 +82,7 @@ def test_independent_components_stay_apart(adjoint: str, solver):
     )
 
 
+@needs_derivatives_of_batches
 def test_implicit_step_is_dense_within_its_system():
     solver = dfx.ImplicitEuler(root_finder=CHORD)
     fn = lambda y: integrate(y, advection, solver)  # noqa: E731

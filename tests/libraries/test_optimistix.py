@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from library_checks import assert_covers, assert_exact, values
+from library_checks import assert_covers, assert_exact, needs_derivatives_of_batches, values
 
 
 optx = pytest.importorskip("optimistix")
@@ -63,6 +63,7 @@ def test_a_root_does_not_depend_on_the_initial_guess():
     assert_exact(fn, X, nnz=0)
 
 
+@needs_derivatives_of_batches
 def test_coupled_equations_are_dense_within_their_system():
     def coupled(y, a):
         return y**3 + 2 * y - a - 0.1 * jnp.roll(y, 1)
@@ -81,6 +82,7 @@ def test_fixed_point():
     assert_exact(fn, X, nnz=6)
 
 
+@needs_derivatives_of_batches
 def test_bisection():
     solver = optx.Bisection(*TOLERANCES)
     options = {"lower": -5.0, "upper": 5.0}
