@@ -2,7 +2,7 @@
 
 import inspect
 import types
-from typing import Any, get_args
+from typing import get_args, get_origin, get_type_hints, Unpack
 
 import jax
 import pytest
@@ -17,8 +17,9 @@ JACOBIAN = ["mode", "symmetric", *SEARCH]
 HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
 TRACED = ["input_shape", "unknown", "values", "**kwargs"]
 EVALUATED = ["output_format", "chunk_size", "holomorphic", "allow_int", *TRACED]
-COMPRESSED = ["f", "coloring", "has_aux", "holomorphic", "allow_int", "chunk_size"]
-ASSEMBLED = ["f", "coloring", "output_format", "has_aux", "holomorphic", "allow_int", "chunk_size"]
+EVALUATION = ["has_aux", "holomorphic", "allow_int", "chunk_size"]
+COMPRESSED = ["f", "coloring", *EVALUATION]
+ASSEMBLED = ["f", "coloring", "output_format", *EVALUATION]
 CHECKED = ["f", "x", "coloring", "method", "num_probes", "seed", "rtol", "atol", "holomorphic"]
 
 FUNCTIONS = {
@@ -100,12 +101,18 @@ OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}
 
 
 def parameters(function):
-    prefix: dict[Any, str] = {
-        inspect.Parameter.VAR_POSITIONAL: "*",
-        inspect.Parameter.VAR_KEYWORD: "**",
-    }
-    found = inspect.signature(function).parameters.values()
-    return [prefix.get(parameter.kind, "") + parameter.name for parameter in found]
+    """The names of all parameters, typed keywords (`**options: Unpack[...]`) one by one."""
+    names = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            names.append(f"*{name}")
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            hint = get_type_hints(function)[name]
+            typed = get_origin(hint) is Unpack
+            names += get_type_hints(*get_args(hint)) if typed else [f"**{name}"]
+        else:
+            names.append(name)
+    return names
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from .._detect_and_color import hessian_coloring
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
 from ..decompression import OutputFormat
 from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
+from ._options import EvaluationOptions
 
 
 def hessian(
@@ -77,11 +78,7 @@ def hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
     output_format: OutputFormat = "bcoo",
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.hessian`, with a coloring made before.
 
@@ -89,7 +86,7 @@ def hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - all others: as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -107,10 +104,7 @@ def hessian_from_coloring(
         compressed=False,
         with_value=False,
         output_format=output_format,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
 
 
@@ -139,11 +133,7 @@ def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Spa
 def compressed_hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.compressed_hessian`, with a coloring made before.
 
@@ -151,7 +141,7 @@ def compressed_hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - all others: as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -168,10 +158,7 @@ def compressed_hessian_from_coloring(
         hessian=True,
         compressed=True,
         with_value=False,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
 
 
@@ -199,11 +186,7 @@ def value_and_hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
     output_format: OutputFormat = "bcoo",
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.value_and_hessian`, with a coloring made before.
 
@@ -211,7 +194,7 @@ def value_and_hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - all others: as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -229,10 +212,7 @@ def value_and_hessian_from_coloring(
         compressed=False,
         with_value=True,
         output_format=output_format,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
 
 
@@ -263,11 +243,7 @@ def value_and_compressed_hessian(
 def value_and_compressed_hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.value_and_compressed_hessian`, with a coloring made before.
 
@@ -275,7 +251,7 @@ def value_and_compressed_hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - all others: as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -292,8 +268,5 @@ def value_and_compressed_hessian_from_coloring(
         hessian=True,
         compressed=True,
         with_value=True,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )

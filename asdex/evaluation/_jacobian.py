@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern, JacobianMode, OrderName
 from ..decompression import OutputFormat
 from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
+from ._options import EvaluationOptions
 
 
 def jacobian(
@@ -81,11 +82,7 @@ def jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
     output_format: OutputFormat = "bcoo",
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.jacobian`, with a coloring made before.
 
@@ -93,7 +90,7 @@ def jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - all others: as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -111,10 +108,7 @@ def jacobian_from_coloring(
         compressed=False,
         with_value=False,
         output_format=output_format,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
 
 
@@ -144,11 +138,7 @@ def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Sp
 def compressed_jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.compressed_jacobian`, with a coloring made before.
 
@@ -156,7 +146,7 @@ def compressed_jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - all others: as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -173,10 +163,7 @@ def compressed_jacobian_from_coloring(
         hessian=False,
         compressed=True,
         with_value=False,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
 
 
@@ -204,11 +191,7 @@ def value_and_jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
     output_format: OutputFormat = "bcoo",
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.value_and_jacobian`, with a coloring made before.
 
@@ -216,7 +199,7 @@ def value_and_jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - all others: as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -234,10 +217,7 @@ def value_and_jacobian_from_coloring(
         compressed=False,
         with_value=True,
         output_format=output_format,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
 
 
@@ -269,11 +249,7 @@ def value_and_compressed_jacobian(
 def value_and_compressed_jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
-    *,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
+    **options: Unpack[EvaluationOptions],
 ) -> SparseDerivative:
     """As `asdex.value_and_compressed_jacobian`, with a coloring made before.
 
@@ -281,7 +257,7 @@ def value_and_compressed_jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - all others: as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -298,8 +274,5 @@ def value_and_compressed_jacobian_from_coloring(
         hessian=False,
         compressed=True,
         with_value=True,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        chunk_size=chunk_size,
+        **options,
     )
