@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csgraph
 
 from .._errors import InvalidColoringError
-from .._pattern import as_pattern, PatternLike
+from .._pattern import as_pattern, PatternLike, SparsityPattern
 from ._acyclic_kernel import compiled_acyclic, MOST_CYCLES
 from ._check import _as_colors
 from ._host import host_device
@@ -155,6 +155,15 @@ def check_coloring_acyclic(sparsity: PatternLike, colors: ArrayLike) -> None:
         f"Invalid acyclic coloring: the cycle {named}{rest} has only the colors {first} and "
         f"{second}. Give one of its vertices a third color."
     )
+
+
+def is_acyclic_coloring(sparsity: SparsityPattern, colors: Int32[np.ndarray, " n"]) -> bool:
+    """Return whether neighbors differ and no cycle has two colors, in a symmetric pattern."""
+    edges = two_colored_edges(sparsity, colors)
+    if np.any(colors[edges.v] == colors[edges.w]):
+        return False
+    num_trees = csgraph.connected_components(edges.adjacency(), directed=False)[0]
+    return len(edges.v) == edges.num_nodes - num_trees
 
 
 def _find_cycle(graph: sp.csr_array, node: int) -> list[int]:

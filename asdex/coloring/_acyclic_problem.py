@@ -7,6 +7,7 @@ from jaxtyping import Int, Int32
 
 from .._pattern import SparsityPattern
 from ._acyclic import acyclic_lower_bound, greedy_acyclic
+from ._lattice_acyclic import lattice_acyclic
 from ._problem import adjacency, Problem
 
 
@@ -29,3 +30,6 @@ class Acyclic(Problem):
     ) -> Int32[np.ndarray, " n"] | None:
         colors = greedy_acyclic(self.incidence, order)
         return None if limit is not None and colors.max(initial=-1) >= limit else colors
+
+    def lattice(self, max_colors: int) -> Int32[np.ndarray, " n"] | None:
+        return lattice_acyclic(self.sparsity, self.lower_bound, max_colors, self.grid)

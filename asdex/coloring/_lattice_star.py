@@ -4,22 +4,14 @@ import numpy as np
 from jaxtyping import Bool, Int, Int32
 
 from .._pattern import column_order, SparsityPattern
-from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
+from ._geometry import Geometry, Types
 from ._geometry_inference import Shapes
-from ._lattice import explanations, may_be_stencil, search_lattices, spread_indices
-from ._lattice_plans import (
-    free_stages,
-    linear_forms,
-    linear_plan,
-    nonzero_solutions,
-    Plan,
-    spread,
-    Stage,
-)
+from ._lattice import explanations, may_be_stencil, search_lattices
+from ._lattice_edges import edge_types, proper_lattices, with_diagonal
+from ._lattice_plans import linear_plan, Plan, spread
 from ._repair import row_groups
 
 
-_SAMPLED_EDGES = 100_000
 _JUDGED = 512  # lattices whose stars are looked at, for one number of colors
 _TRIED = 4  # of these, on the matrix
 
@@ -40,7 +32,7 @@ def lattice_star(
     least = max(lower_bound, 1)
     if not may_be_stencil(sparsity, least, max_colors):
         return None
-    closed = row_groups(_with_diagonal(sparsity))
+    closed = row_groups(with_diagonal(sparsity))
     seen = []
     candidates = (seen.append(each) or each for each in explanations(sparsity, closed, shapes))
     best = search_lattices(candidates, closed, max(closed.longest, least), max_colors)
@@ -48,14 +40,6 @@ def lattice_star(
         max_colors = int(best.max())
     better = _star_only(sparsity, seen, least, max_colors)
     return best if better is None else better
-
-
-def _with_diagonal(sparsity: SparsityPattern) -> SparsityPattern:
-    if np.count_nonzero(sparsity.rows == sparsity.cols) == sparsity.n:
-        return sparsity
-    every = np.arange(sparsity.n, dtype=np.int32)
-    rows, cols = np.concatenate([sparsity.rows, every]), np.concatenate([sparsity.cols, every])
-    return SparsityPattern.from_coo(rows, cols, sparsity.shape)
 
 
 def _star_only(
@@ -68,8 +52,7 @@ def _star_only(
         return None
     mirror = column_order(sparsity)[1]
     for geometry, types in candidates:
-        periodic = periodic_axes(geometry, types)
-        edges = wrapped(geometry, conflict_types(geometry, _some_edges(sparsity)), periodic)
+        edges, periodic = edge_types(sparsity, geometry, types)
         for num_colors in range(least, most + 1):
             for plan in _star_plans(geometry, edges, periodic, num_colors):
                 colors = plan.colors(geometry)
@@ -78,24 +61,12 @@ def _star_only(
     return None
 
 
-def _some_edges(sparsity: SparsityPattern) -> Pairs:
-    upper = np.flatnonzero(sparsity.rows < sparsity.cols)
-    if len(upper) > _SAMPLED_EDGES:
-        upper = upper[spread_indices(len(upper), _SAMPLED_EDGES)]
-    return Pairs(sparsity.rows[upper].astype(np.int64), sparsity.cols[upper].astype(np.int64))
-
-
 def _star_plans(
     geometry: Geometry, edges: Types, periodic: tuple[int, ...], num_colors: int
 ) -> list[Plan]:
     """Return lattices that close around the periodic axes and star-color the wrapped edges."""
-    forms = linear_forms(geometry, edges)
-    stages = free_stages(len(geometry.sizes), forms.shape[1], num_colors)
-    for axis in periodic:
-        values = stages[axis].values
-        closes = values[:, 0] * geometry.sizes[axis] % num_colors == 0
-        stages[axis] = Stage((axis,), values[closes])
-    solutions = spread(nonzero_solutions(forms, stages, num_colors), _JUDGED)
+    solutions, forms = proper_lattices(geometry, edges, periodic, num_colors)
+    solutions = spread(solutions, _JUDGED)
     solutions = solutions[_separates_stars(edges, solutions @ forms.T % num_colors, num_colors)]
     return [linear_plan(geometry, solution, num_colors) for solution in solutions[:_TRIED]]
 

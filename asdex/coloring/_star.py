@@ -10,6 +10,7 @@ from ._host import worth_compiling
 from ._kernels import compiled_star
 from ._lattice_star import lattice_star
 from ._problem import adjacency, Incidence, Problem, star_lower_bound
+from ._window_bound import window_star_bound
 
 
 class Star(Problem):
@@ -20,7 +21,8 @@ class Star(Problem):
 
     @functools.cached_property
     def lower_bound(self) -> int:
-        return min(star_lower_bound(self.incidence), self.sparsity.nnz)
+        by_counting = star_lower_bound(self.incidence)
+        return min(window_star_bound(self.incidence, by_counting), self.sparsity.nnz)
 
     @property
     def cost(self) -> float:

@@ -118,9 +118,31 @@ def test_star_colorings(name):
     assert coloring.optimal == (coloring.lower_bound == optimum)
 
 
-@pytest.mark.parametrize("name", ["complete", "star", "path", "blocks", "arrowhead"])
-def test_star_bounds_that_are_sharp(name):
+@pytest.mark.parametrize("name", STARS)
+def test_star_bounds_are_sharp_here(name):
+    """Counted, or proven by exhausting the colorings of a window."""
     assert color(STARS[name][0], "star").optimal
+
+
+ACYCLIC = {
+    **{f"band, half width {r}": (band(60, r, r), r + 1) for r in (0, 1, 2, 3)},
+    # Fertin, Godard and Raspaud, "Acyclic and k-distance coloring of the grid" (2003): d + 1.
+    "5-point": (cross(20, 21), 3),
+    "7-point": (cross(7, 8, 9), 4),
+    "9-point": (box(14, 15), 5),
+    "tree": (random_tree(60, np.random.default_rng(0)), 2),
+    "cycle": (cycle(30), 3),
+    "complete": (complete(7), 7),
+    "star": (star(40), 2),
+}
+
+
+@pytest.mark.parametrize("name", ACYCLIC)
+def test_acyclic_colorings(name):
+    pattern, optimum = ACYCLIC[name]
+    coloring = asdex.hessian_coloring_from_sparsity(pattern, recovery="substitution")
+    assert coloring.num_colors == optimum
+    assert coloring.optimal
 
 
 @pytest.mark.parametrize(

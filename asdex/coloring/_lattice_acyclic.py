@@ -1,0 +1,68 @@
+"""Acyclic colorings of stencils by lattices."""
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int, Int32
+from scipy.sparse import csgraph
+
+from .._pattern import SparsityPattern
+from ._acyclic import is_acyclic_coloring
+from ._geometry_inference import Shapes
+from ._lattice import explanations, may_be_stencil
+from ._lattice_edges import edge_types, proper_lattices, with_diagonal
+from ._lattice_plans import linear_plan, spread
+from ._repair import row_groups
+
+
+_JUDGED = 64  # lattices that are tried on a part of the graph, for one number of colors
+_TRIED = 4  # of these, on all of it
+_PART = 1000  # vertices
+
+
+def lattice_acyclic(
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+) -> Int32[np.ndarray, " n"] | None:
+    """Color the adjacency graph of a symmetric stencil acyclically by a lattice, with few colors.
+
+    On a grid of d axes with edges between nearest neighbors d + 1 colors do, as few as any acyclic
+    coloring has (Fertin, Godard and Raspaud, "Acyclic and k-distance coloring of the grid", Inf. Process.
+    Lett. 87, 2003): along an edge the color grows by a_k mod d + 1. Lattices that are no acyclic
+    coloring of a small part of the graph are sorted out, and one of the others is checked on all of it.
+
+    **Arguments:** as `lattice_columns`, for a structurally symmetric `(n, n)` pattern.
+
+    **Returns:** a valid acyclic coloring, int32 `(n,)`, or `None`, as `lattice_columns`.
+    """
+    least = max(lower_bound, 1)
+    if not may_be_stencil(sparsity, least, max_colors):
+        return None
+    closed = row_groups(with_diagonal(sparsity))
+    vertices, part = _part(sparsity)
+    best = None
+    for geometry, types in explanations(sparsity, closed, shapes):
+        edges, periodic = edge_types(sparsity, geometry, types)
+        for num_colors in range(least, max_colors + 1):
+            solutions, _ = proper_lattices(geometry, edges, periodic, num_colors)
+            plans = [linear_plan(geometry, one, num_colors) for one in spread(solutions, _JUDGED)]
+            candidates = (plan.colors(geometry) for plan in plans)
+            hopeful = [one for one in candidates if is_acyclic_coloring(part, one[vertices])]
+            valid = (one for one in hopeful[:_TRIED] if is_acyclic_coloring(sparsity, one))
+            found = next(valid, None)
+            if found is not None:
+                best, max_colors = found, num_colors - 1
+                break
+    return best
+
+
+def _part(sparsity: SparsityPattern) -> tuple[Int[np.ndarray, " k"], SparsityPattern]:
+    """Some vertices around one of the largest degree, and the pattern between them."""
+    degrees = np.bincount(sparsity.rows, minlength=sparsity.n)
+    largest = np.flatnonzero(degrees == degrees.max())
+    ones = np.ones(sparsity.nnz, np.int8)
+    matrix = sp.csr_array((ones, sparsity.indices, sparsity.indptr), shape=sparsity.shape)
+    around = csgraph.breadth_first_order(
+        matrix, int(largest[len(largest) // 2]), return_predecessors=False
+    )
+    vertices = np.sort(around[:_PART])
+    part = sp.coo_array(matrix[vertices][:, vertices])
+    return vertices, SparsityPattern.from_coo(part.row, part.col, (len(vertices),) * 2)

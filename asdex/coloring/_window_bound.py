@@ -1,0 +1,100 @@
+"""A lower bound on star colorings, proven on a small part of the graph."""
+
+import numpy as np
+
+from ._problem import Incidence
+
+
+_VERTICES = 49  # 7 by 7 points of a grid
+_STEPS = 20_000
+
+
+def window_star_bound(graph: Incidence, least: int) -> int:
+    """Return a lower bound on the colors of any star coloring, by exhausting those of a window.
+
+    A star coloring of a graph is one of every induced subgraph. So where a window of a few dozen
+    vertices, around one of the largest degree, has no star coloring with k colors, the graph has none. The
+    window is searched by backtracking, which numbers colors in the order of their first use; it gives
+    up after some thousands of steps. Large grids need 5 colors (Fertin, Raspaud and Reed, "Star coloring
+    of graphs", J. Graph Theory 47, 2004): that is proven on 25 points.
+
+    **Arguments:** `graph`: an adjacency graph. `least`: a known bound.
+    """
+    if not len(graph.indices):
+        return least
+    window = _window(graph)
+    colorable, steps = _star_colorable(window, least, _STEPS)
+    while colorable is False:
+        least += 1
+        colorable, steps = _star_colorable(window, least, steps)
+    return least
+
+
+def _window(graph: Incidence) -> list[list[int]]:
+    """Neighbors in a ball, whose vertices are numbered such that each has many earlier neighbors."""
+    degrees = np.diff(graph.indptr)
+    (largest,) = np.nonzero(degrees == degrees.max())
+    root = int(largest[len(largest) // 2])
+
+    def neighbors(v: int) -> list[int]:
+        return graph.indices[graph.indptr[v] : graph.indptr[v + 1]].tolist()
+
+    distance, ball = {root: 0}, [root]
+    for v in ball:
+        if len(ball) >= _VERTICES:
+            break
+        for w in neighbors(v):
+            if w not in distance and len(ball) < _VERTICES:
+                distance[w] = distance[v] + 1
+                ball.append(w)
+    inside = {v: [w for w in neighbors(v) if w in distance] for v in ball}
+    earlier, left, order = dict.fromkeys(ball, 0), set(ball), []
+    while left:
+        v = max(left, key=lambda v: (earlier[v], -distance[v], -v))
+        order.append(v)
+        left.remove(v)
+        for w in inside[v]:
+            earlier[w] += 1
+    number = {v: k for k, v in enumerate(order)}
+    return [[number[w] for w in inside[v]] for v in order]
+
+
+def _star_colorable(
+    neighbors: list[list[int]], num_colors: int, steps: int
+) -> tuple[bool | None, int]:
+    """Whether there is a star coloring, `None` if that took too many steps; and the steps left."""
+    n, v = len(neighbors), 0
+    colors, used, following = [-1] * n, [0] * (n + 1), [0] * (n + 1)
+    while 0 <= v < n:
+        color, end = following[v], min(num_colors, used[v] + 1)
+        while color < end and _closes_path(neighbors, colors, v, color):
+            color += 1
+        steps -= 1 + color - following[v]
+        if steps <= 0:
+            return None, 0
+        if color < end:
+            colors[v] = color
+            used[v + 1] = max(used[v], color + 1)
+            v += 1
+            following[v] = 0
+        else:
+            v -= 1
+            if v >= 0:
+                following[v], colors[v] = colors[v] + 1, -1
+    return v == n, steps
+
+
+def _closes_path(neighbors: list[list[int]], colors: list[int], v: int, color: int) -> bool:
+    """Whether v may not have the color: a neighbor has it, or a path on four vertices had two."""
+    around = [w for w in neighbors[v] if colors[w] >= 0]
+    if any(colors[w] == color for w in around):
+        return True
+    for w in around:
+        # v - w - x - y, and w - v - x - y
+        beyond = [x for x in neighbors[w] if x != v and colors[x] == color]
+        if any(colors[y] == colors[w] for x in beyond for y in neighbors[x] if y != w):
+            return True
+        alike = [x for x in around if x != w and colors[x] == colors[w]]
+        if any(colors[y] == color for x in alike for y in neighbors[x] if y != v):
+            return True
+    return False
