@@ -43,9 +43,10 @@ def jacobian_coloring(
     - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `input_shape`, `unknown`, `values`: as for
         `asdex.jacobian_sparsity`.
     - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs), `"bidirectional"` (some of both), or `"auto"` (also `None`):
-        whatever needs fewest passes, among the modes that `f` allows: a `jax.lax.while_loop` has no reverse
-        mode, a `jax.custom_vjp` no forward mode, and neither do real outputs of complex inputs; complex
-        outputs of real inputs have no reverse mode. `print(coloring)` says what was chosen and why.
+        whatever costs least, a VJP counting as 1.1 JVPs, among the modes that `f` allows: a
+        `jax.lax.while_loop` has no reverse mode, a `jax.custom_vjp` no forward mode, and neither do real
+        outputs of complex inputs; complex outputs of real inputs have no reverse mode.
+        `print(coloring)` says what was chosen and why.
     - `symmetric`: use the symmetry of the Jacobian, which must hold for its values.
     - `order`, `budget`: as for `asdex.color_cols`.
 

@@ -7,13 +7,24 @@ import platform
 import sys
 from pathlib import Path
 
-from . import coloring, coverage, detection, first_jacobian, fuzzing, precision, tutorial, versions
+from . import (
+    coloring,
+    coverage,
+    detection,
+    first_jacobian,
+    fuzzing,
+    passes,
+    precision,
+    tutorial,
+    versions,
+)
 from .runner import Library, REPOSITORY
 
 
 SECTIONS = {
     "detection": detection,
     "coloring": coloring,
+    "passes": passes,
     "first_jacobian": first_jacobian,
     "tutorial": tutorial,
     "precision": precision,

@@ -23,6 +23,8 @@ from ._search import Budget, color, count, improve, start
 from ._star import Star
 
 
+_REVERSE_COST = 1.1
+"""What a reverse pass costs, in forward passes: the mean in `benchmarks/passes.py`."""
 _BIDIRECTIONAL_OVERHEAD = 1
 """What a second kind of pass costs, in passes: the linear function is transposed and run again."""
 
@@ -87,23 +89,24 @@ def color_cheapest(
         "fwd": int(np.bincount(sparsity.rows).max(initial=0)),
         "rev": int(np.bincount(sparsity.cols).max(initial=0)),
     }
-    problems, colorings = {}, {}
-    for mode in sorted(allowed, key=lambda mode: (bounds[mode], mode)):
-        fewest = min((count(colors) for colors in colorings.values()), default=None)
-        if fewest is None or (bounds[mode], mode) < (fewest, "rev"):
+    problems, colorings, costs = {}, {}, {}
+    for mode in sorted(allowed, key=lambda mode: _COSTS[mode] * bounds[mode]):
+        if _COSTS[mode] * bounds[mode] < min(costs.values(), default=np.inf):
             problems[mode] = _partition(sparsity, mode)
             colorings[mode] = (
                 start(problems[mode]) if order is None else color(problems[mode], budget, order)
             )
+            costs[mode] = _COSTS[mode] * count(colorings[mode])
     needs = {
         mode: f"takes {count(colorings[mode])}" if mode in colorings else f"at least {bounds[mode]}"
         for mode in allowed
     }
-    mode = min(colorings, key=lambda mode: (count(colorings[mode]), mode))
-    one_way = count(colorings[mode])
-    if len(allowed) == 2 and bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD < one_way:
-        both = color_both(sparsity, Budget(0.0), order).num_colors
-        if both + _BIDIRECTIONAL_OVERHEAD < one_way:
+    mode = min(costs, key=lambda mode: costs[mode])
+    if len(allowed) == 2 and bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD < costs[mode]:
+        both = color_both(sparsity, Budget(0.0), order)
+        by_column, by_row = count(both.columns), count(both.rows)
+        cost = _COSTS["fwd"] * by_column + _COSTS["rev"] * by_row + _BIDIRECTIONAL_OVERHEAD
+        if cost < costs[mode]:
             colored = color_bidirectionally(sparsity, budget, order)
             reason = f"both modes; forward alone {needs['fwd']}, reverse alone {needs['rev']}"
             return dataclasses.replace(colored, reason=reason)
@@ -121,6 +124,7 @@ def color_cheapest(
     )
 
 
+_COSTS = {"fwd": 1.0, "rev": _REVERSE_COST}
 _NAMES = {"fwd": ("forward", "rev", "reverse"), "rev": ("reverse", "fwd", "forward")}
 
 

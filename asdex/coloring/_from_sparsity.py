@@ -25,7 +25,7 @@ def jacobian_coloring_from_sparsity(
 
     - `sparsity`: an `(m, n)` pattern, BCOO or dense array.
     - `mode`: "fwd" colors the columns, for JVPs; "rev" the rows, for VJPs; "bidirectional" both, for
-      a few of each; "auto" or `None` takes what needs fewest passes, and "fwd" if they tie.
+      a few of each; "auto" or `None` takes what costs least, where a VJP counts as 1.1 JVPs.
     - `symmetric`: color for a symmetric matrix, by a star coloring. The *values* must be symmetric.
     - `order`, `budget`: as for [`color_cols`][].
 

@@ -65,4 +65,4 @@ def _part(sparsity: SparsityPattern) -> tuple[Int[np.ndarray, " k"], SparsityPat
     )
     vertices = np.sort(around[:_PART])
     part = sp.coo_array(matrix[vertices][:, vertices])
-    return vertices, SparsityPattern.from_coo(part.row, part.col, (len(vertices),) * 2)
+    return vertices, SparsityPattern.from_coo(part.row, part.col, (len(vertices), len(vertices)))

@@ -238,6 +238,17 @@ def test_auto_takes_the_mode_with_fewer_colors_and_prefers_forward():
     assert choose(wide, mode="rev").colors.shape == (3,)
 
 
+@pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
+@pytest.mark.parametrize(
+    ("by_column", "by_row", "mode"),
+    [(5, 4, "rev"), (12, 11, "fwd"), (12, 10, "rev"), (3, 3, "fwd")],
+)
+def test_auto_takes_a_reverse_pass_for_more_than_a_forward_one(by_column, by_row, mode):
+    coloring = asdex.jacobian_coloring_from_sparsity(np.ones((by_row, by_column)))
+    assert coloring.mode == mode
+    assert coloring.num_colors == {"fwd": by_column, "rev": by_row}[mode]
+
+
 def test_symmetric_jacobians_are_star_colored():
     pattern = pattern_of(five_point(12))
     coloring = asdex.jacobian_coloring_from_sparsity(pattern, symmetric=True)
