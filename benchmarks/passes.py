@@ -23,7 +23,7 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Forward and reverse passes",
             "",
-            f"{PASSES} JVPs of a function linearised once, batched, beside as many VJPs. In the geometric mean",
+            f"{PASSES} JVPs of a function linearised once, batched, and as many VJPs. In the geometric mean",
             f'a reverse pass costs {geometric_mean(ratios):.2f} forward ones; `mode="auto"` counts 1.1.',
             "",
             table(["function", "inputs", "forward", "reverse", "reverse / forward"], rows),
