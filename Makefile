@@ -83,7 +83,7 @@ $(VENV)/.installed-base: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --editable ".[test,ipopt]"
 	@touch $(VENV)/.installed-base $@
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
@@ -109,7 +109,7 @@ $(OLDEST)/.installed: pyproject.toml
 $(NEWEST)/.installed: pyproject.toml
 	$(NEWEST_PYTHON) -m venv --clear $(NEWEST)
 	@$(NEWEST)/bin/python -c 'import sys; sys.version_info >= (3, 13) or print("The newest jax for Python", sys.version.split()[0], "is tested. For Python 3.13: make NEWEST_PYTHON=/path/to/python3.13 test-jax-newest")'
-	$(NEWEST)/bin/python -m pip install --quiet --editable ".[test]"
+	$(NEWEST)/bin/python -m pip install --quiet --editable ".[test,ipopt]"
 	@touch $@
 
 # The peer that the benchmarks compare with: the same import name, hence an environment of its own.

@@ -87,6 +87,7 @@ from .evaluation import (
     value_and_jacobian as value_and_jacobian,
     value_and_jacobian_from_coloring as value_and_jacobian_from_coloring,
 )
+from .nlp import lagrangian_hessian as lagrangian_hessian
 
 
 __version__ = "0.1.0"

@@ -50,6 +50,10 @@ FUNCTIONS = {
     "compressed_hessian_from_coloring": COMPRESSED,
     "value_and_compressed_jacobian_from_coloring": COMPRESSED,
     "value_and_compressed_hessian_from_coloring": COMPRESSED,
+    "lagrangian_hessian": [
+        *("objective", "constraints", "x", "*args", "lower_triangle", *HESSIAN),
+        *("output_format", "chunk_size", "unknown", "values", "**kwargs"),
+    ],
     "decompress": ["B", "coloring", "output_format"],
     "decompress_data": ["B", "coloring"],
     "check_jacobian_correctness": CHECKED,
@@ -123,7 +127,7 @@ def test_parameters(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_options_are_keywords_with_defaults(name):
     positional = {"f", "coloring", "sparsity", "colors", "x", "B", "output_format"}
-    positional |= {"column_colors", "row_colors"}
+    positional |= {"column_colors", "row_colors", "objective", "constraints"}
     for parameter in inspect.signature(getattr(asdex, name)).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             assert parameter.default is not inspect.Parameter.empty
@@ -205,7 +209,7 @@ def test_nothing_else_is_public():
 
 
 @pytest.mark.parametrize(
-    "package", ["coloring", "decompression", "detection", "display", "evaluation"]
+    "package", ["coloring", "decompression", "detection", "display", "evaluation", "nlp"]
 )
 def test_subpackages_hold_nothing_foreign(package):
     for name, value in vars(getattr(asdex, package)).items():

@@ -148,6 +148,11 @@ def test_reference_covers_the_public_names():
         and value.__module__ == "asdex.testing"
         and not name.startswith("_")
     }
+    public |= {
+        f"asdex.nlp.{name}"
+        for name in vars(asdex.nlp)
+        if not name.startswith("_") and not hasattr(asdex, name)
+    }
     pages = [path.read_text(encoding="utf-8") for path in REPOSITORY.glob("docs/api/*.md")]
     documented = [name for page in pages for name in REFERENCE.findall(page)]
     assert sorted(documented) == sorted(public)

@@ -1,0 +1,7 @@
+"""Derivatives for nonlinear programs: the Hessian of the Lagrangian, and what solvers like IPOPT ask for."""
+
+from ._lagrangian import (
+    lagrangian_hessian as lagrangian_hessian,
+    LagrangianHessian as LagrangianHessian,
+)
+from ._program import NonlinearProgram as NonlinearProgram

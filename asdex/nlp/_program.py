@@ -1,0 +1,197 @@
+"""A nonlinear program as the callbacks that IPOPT and similar solvers take."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int32
+
+from .._arguments import may_change
+from ..coloring import ColoredPattern
+from ..evaluation import jacobian
+from ..evaluation._signature import Signature
+from ._lagrangian import lagrangian_hessian
+from ._vectors import FlatConstraints, FlatObjective, output_of, Space
+
+
+Structure = tuple[Int32[np.ndarray, " nnz"], Int32[np.ndarray, " nnz"]]
+
+
+class NonlinearProgram:
+    """Minimize `objective(x)` subject to bounds on `constraints(x)`: the callbacks for a solver.
+
+    The methods are those that `cyipopt.Problem` asks of its `problem_obj`; they take and return float64 NumPy
+    arrays. Each is compiled once. Patterns and colors are found on construction.
+
+    The functions may take and return pytrees: a solver sees one vector of all variables and one of all
+    constraints, flattened in the order of their leaves. `ravel` and `unravel` go between the two forms.
+
+    **Attributes:**
+
+    - `n`, `m`: the numbers of variables and constraints.
+    - `jacobian_coloring`, `hessian_coloring`: the `asdex.ColoredPattern`s in use; one evaluation takes as
+        many passes as there are colors.
+    """
+
+    n: int
+    m: int
+    jacobian_coloring: ColoredPattern
+    hessian_coloring: ColoredPattern
+
+    def __init__(
+        self,
+        objective: Callable[..., Any],
+        constraints: Callable[..., Any] | None,
+        x: Any,
+        *args: Any,
+        budget: float | None = None,
+        chunk_size: int | None = None,
+        unknown: Literal["dense", "error"] = "dense",
+        values: Literal["use", "ignore"] = "use",
+    ):
+        """**Arguments:**
+
+        - `objective`: a scalar function `f(x, *args)`.
+        - `constraints`: a function `g(x, *args)` that returns an array or a pytree of arrays, or `None`.
+        - `x`: a sample of the variables, an array or a pytree; only shapes matter.
+        - `args`: parameters of both functions; `with_args` changes them.
+        - `budget`, `chunk_size`, `unknown`, `values`: as for `asdex.jacobian`.
+
+        **Raises:**
+
+        `RuntimeError` unless JAX computes in float64; `TypeError` for variables or constraints that are
+        not real floating point.
+        """
+        if jnp.result_type(float) != np.float64:
+            raise RuntimeError(
+                "Expected JAX to compute in float64, which solvers need, got float32. Call "
+                "`jax.config.update('jax_enable_x64', True)` before any array is made."
+            )
+        self._variables = Space.of(x, "variables")
+        point = jax.ShapeDtypeStruct((self._variables.size,), np.float64)
+        self._signature = Signature.of((point, *args), {}, 0)
+        self._parameters, fixed = _split(args)
+        constraints = constraints or _unconstrained
+        variables = self._variables.unravel(np.zeros(self._variables.size))
+        self._constraints = Space.of(output_of(constraints, variables, *args), "constraints")
+
+        f = FlatObjective(objective, self._variables)
+        g = FlatConstraints(constraints, self._variables, self._constraints)
+        options = {
+            "budget": budget,
+            "chunk_size": chunk_size,
+            "unknown": unknown,
+            "values": values,
+            "output_format": "data",
+        }
+        jac = jacobian(g, point, *args, **options)
+        hess = lagrangian_hessian(f, g, point, *args, lower_triangle=True, **options)
+        self.n, self.m = self._variables.size, self._constraints.size
+        self.jacobian_coloring, self.hessian_coloring = jac.coloring, hess.coloring
+        self._jacobian_pattern, self._hessian_pattern = jac.coloring.sparsity, hess.sparsity
+
+        self._f = _Compiled(f, fixed)
+        self._gradient = _Compiled(_Gradient(f), fixed)
+        self._g = _Compiled(g, fixed)
+        self._jacobian = _Compiled(jac, fixed)
+        self._hessian = _Compiled(hess, fixed)
+
+    def with_args(self, *args: Any) -> NonlinearProgram:
+        """The same program with other parameters. Nothing is compiled anew.
+
+        **Raises:**
+
+        `TypeError` or `ValueError` if they differ from the sample in number, tree or shape.
+        """
+        self._signature.check((np.zeros(self.n), *args), {})
+        other = copy.copy(self)
+        other._parameters, _ = _split(args)
+        return other
+
+    def objective(self, x: Float[np.ndarray, " n"]) -> float:
+        """The value of the objective."""
+        return float(self._f(x, parameters=self._parameters))
+
+    def gradient(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The gradient of the objective."""
+        return self._gradient(x, parameters=self._parameters)
+
+    def constraints(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+        """The values of the constraints."""
+        return self._g(x, parameters=self._parameters)
+
+    def jacobianstructure(self) -> Structure:
+        """Rows and columns of the entries of the constraints' Jacobian, sorted by row and then by column."""
+        return self._jacobian_pattern.rows, self._jacobian_pattern.cols
+
+    def jacobian(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " nnz"]:
+        """The values of the entries of `jacobianstructure`, in its order."""
+        return self._jacobian(x, parameters=self._parameters)
+
+    def hessianstructure(self) -> Structure:
+        """Rows and columns of the entries of the Lagrangian's Hessian with row >= column, sorted."""
+        return self._hessian_pattern.rows, self._hessian_pattern.cols
+
+    def hessian(
+        self, x: Float[np.ndarray, " n"], lagrange: Float[np.ndarray, " m"], obj_factor: float
+    ) -> Float[np.ndarray, " nnz"]:
+        """The values of the entries of `hessianstructure`, in its order."""
+        factor = float(obj_factor)
+        return self._hessian(x, lagrange, factor, parameters=self._parameters)
+
+    def ravel(self, x: Any) -> Float[np.ndarray, " n"]:
+        """The vector of some variables, or of bounds on them.
+
+        **Arguments:** `x`: a pytree like the sample. Leaves are broadcast, so that one number may stand for
+        an array, or for a subtree.
+        """
+        return self._variables.ravel(x)
+
+    def unravel(self, x: Float[np.ndarray, " n"]) -> Any:
+        """The pytree of the variables in a vector."""
+        return self._variables.unravel(np.asarray(x))
+
+    def ravel_constraints(self, values: Any) -> Float[np.ndarray, " m"]:
+        """The vector of constraints' values, bounds or multipliers, as `ravel` does it for variables."""
+        return self._constraints.ravel(values)
+
+    def unravel_constraints(self, values: Float[np.ndarray, " m"]) -> Any:
+        """The pytree of the constraints' values or multipliers in a vector."""
+        return self._constraints.unravel(np.asarray(values))
+
+
+class _Gradient(eqx.Module):
+    f: FlatObjective
+
+    def __call__(self, x: Any, *args: Any) -> Any:
+        return jax.grad(self.f)(x, *args)
+
+
+class _Compiled:
+    """A module as a function of NumPy arrays, compiled once; its arrays are inputs, not constants."""
+
+    def __init__(self, function: Callable[..., Any], fixed: Any):
+        self._arrays, rest = eqx.partition(function, eqx.is_array)
+
+        def call(arrays: Any, vectors: Any, parameters: Any) -> Any:
+            return eqx.combine(arrays, rest)(*vectors, *eqx.combine(parameters, fixed))
+
+        self._call = jax.jit(call)
+
+    def __call__(self, *vectors: Any, parameters: Any) -> np.ndarray:
+        return np.asarray(self._call(self._arrays, vectors, parameters))
+
+
+def _split(args: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The parameters that may change, and those that are constants of the compiled functions."""
+    return eqx.partition(args, may_change)
+
+
+def _unconstrained(x: Any, *args: Any) -> tuple[()]:
+    return ()

@@ -1,0 +1,102 @@
+"""Between the pytrees of a user's functions and the flat vectors of solvers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._arguments import may_change, struct_of
+from .._scalar import as_scalar
+
+
+def output_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The output of a function as a pytree of `jax.ShapeDtypeStruct`s, for samples of its arguments."""
+    args, kwargs = jtu.tree_map(
+        lambda leaf: struct_of(leaf) if may_change(leaf) else leaf, (args, kwargs)
+    )
+    return eqx.filter_eval_shape(function, *args, **kwargs)
+
+
+class Space(eqx.Module):
+    """Pytrees with a given tree and given shapes, as vectors: the flattened leaves one after the other."""
+
+    tree: Any = eqx.field(static=True)
+    shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, sample: Any, what: str) -> Space:
+        """The space of a sample of arrays, numbers, or stand-ins for arrays.
+
+        **Raises:**
+
+        `TypeError` for values that are not real floating-point numbers; `what` names them.
+        """
+        leaves, tree = jtu.tree_flatten(sample)
+        avals = [struct_of(leaf) for leaf in leaves]
+        for aval in avals:
+            if not jnp.issubdtype(aval.dtype, jnp.floating):
+                raise TypeError(
+                    f"Expected {what} of real floating-point dtype, got {aval.dtype}. Convert it."
+                )
+        return cls(tree, tuple(aval.shape for aval in avals))
+
+    @property
+    def sizes(self) -> list[int]:
+        return [int(np.prod(shape, dtype=np.int64)) for shape in self.shapes]
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
+
+    def unravel(self, vector: Any) -> Any:
+        """The pytree of the parts of a vector."""
+        stops = np.cumsum([0, *self.sizes])
+        parts = [
+            vector[start:stop].reshape(shape)
+            for start, stop, shape in zip(stops[:-1], stops[1:], self.shapes, strict=True)
+        ]
+        return self.tree.unflatten(parts)
+
+    def join(self, values: Any) -> Float[Array, " size"]:
+        """The vector of a pytree of traced arrays."""
+        parts = [jnp.ravel(leaf) for leaf in jtu.tree_leaves(values)]
+        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+
+    def ravel(self, values: Any) -> Float[np.ndarray, " size"]:
+        """The float64 vector of a pytree, whose leaves are broadcast to the shapes and to subtrees."""
+        whole = self.tree.unflatten([np.empty(shape, np.bool_) for shape in self.shapes])
+        full = jtu.tree_map(
+            lambda value, part: jtu.tree_map(
+                lambda leaf: np.broadcast_to(np.asarray(value, np.float64), leaf.shape), part
+            ),
+            values,
+            whole,
+        )
+        return np.concatenate([np.zeros(0), *map(np.ravel, jtu.tree_leaves(full))])
+
+
+class FlatObjective(eqx.Module):
+    """A scalar function as a function of a vector."""
+
+    function: Callable[..., Any]
+    inputs: Space
+
+    def __call__(self, vector: Any, *args: Any) -> Array:
+        return as_scalar(self.function(self.inputs.unravel(vector), *args))
+
+
+class FlatConstraints(eqx.Module):
+    """A function between pytrees as a function between vectors."""
+
+    function: Callable[..., Any]
+    inputs: Space
+    outputs: Space
+
+    def __call__(self, vector: Any, *args: Any) -> Array:
+        return self.outputs.join(self.function(self.inputs.unravel(vector), *args))
