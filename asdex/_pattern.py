@@ -1,7 +1,7 @@
 """Sparsity patterns: where a Jacobian or Hessian can be nonzero."""
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -12,37 +12,8 @@ from jax.experimental.sparse import BCOO
 from jaxtyping import Int32
 from numpy.typing import ArrayLike
 
+from ._indices import check_indices, check_shape
 from ._storage import npz_path, pattern_fields, pattern_to_arrays
-
-
-_MAX_DIMENSION = np.iinfo(np.int32).max
-
-
-def _check_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    m, n = (int(size) for size in shape)
-    if min(m, n) < 0 or max(m, n) > _MAX_DIMENSION:
-        raise ValueError(
-            f"`shape` must hold two sizes from 0 to {_MAX_DIMENSION}, the largest int32 index, got "
-            f"{(m, n)}. Split larger problems into blocks of rows or columns."
-        )
-    return m, n
-
-
-def _check_indices(indices: ArrayLike, name: str, bound: int) -> Int32[np.ndarray, " k"]:
-    array = np.asarray(indices)
-    if array.ndim != 1:
-        raise ValueError(f"`{name}` must be one-dimensional, got shape {array.shape}.")
-    if array.size == 0:
-        return np.zeros(0, np.int32)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"`{name}` must hold integers, got dtype {array.dtype}.")
-    if array.min() < 0 or array.max() >= bound:
-        position = int(np.argmax((array < 0) | (array >= bound)))
-        raise ValueError(
-            f"`{name}` must lie in [0, {bound}), got {array[position]} at position {position}. "
-            "Check the indices against `shape`, which is (rows, columns)."
-        )
-    return array.astype(np.int32)
 
 
 class SparsityPattern(eqx.Module):
@@ -63,7 +34,7 @@ class SparsityPattern(eqx.Module):
 
     rows: Int32[np.ndarray, " nnz"]
     cols: Int32[np.ndarray, " nnz"]
-    shape: tuple[int, int] = eqx.field(static=True, converter=_check_shape)
+    shape: tuple[int, int] = eqx.field(static=True, converter=check_shape)
     argnums: int | tuple[int, ...] = eqx.field(static=True, default=0)
     input_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
     output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
@@ -91,8 +62,8 @@ class SparsityPattern(eqx.Module):
         **Raises:** `TypeError` if the coordinates are not integers, `ValueError` if their shapes
         differ, if one lies outside `shape`, or if a dimension exceeds 2**31 - 1.
         """
-        m, n = _check_shape(shape)
-        rows, cols = _check_indices(rows, "rows", m), _check_indices(cols, "cols", n)
+        m, n = check_shape(shape)
+        rows, cols = check_indices(rows, "rows", m), check_indices(cols, "cols", n)
         if rows.shape != cols.shape:
             raise ValueError(
                 f"`rows` and `cols` must have the same length, got {rows.size} and {cols.size}. "
@@ -123,8 +94,8 @@ class SparsityPattern(eqx.Module):
 
         **Raises:** as [`from_coo`][], and `ValueError` if `indptr` does not partition `indices`.
         """
-        m, n = _check_shape(shape)
-        cols = _check_indices(indices, "indices", n)
+        m, n = check_shape(shape)
+        cols = check_indices(indices, "indices", n)
         starts = np.asarray(indptr, dtype=np.int64)
         lengths = np.diff(starts)
         if (
@@ -236,12 +207,30 @@ class SparsityPattern(eqx.Module):
         **Raises:** `ValueError` if `data` has another shape.
         """
         data = jnp.ones(self.nnz, jnp.int8) if data is None else jnp.asarray(data)
+        self._check_data(data)
+        indices = jnp.stack([self.rows, self.cols], axis=1)
+        return BCOO((data, indices), shape=self.shape, indices_sorted=True, unique_indices=True)
+
+    def _check_data(self, data: Any) -> None:
         if data.shape != (self.nnz,):
             raise ValueError(
                 f"`data` must have shape {(self.nnz,)}, one value per nonzero, got {data.shape}."
             )
-        indices = jnp.stack([self.rows, self.cols], axis=1)
-        return BCOO((data, indices), shape=self.shape, indices_sorted=True, unique_indices=True)
+
+    def to_scipy(
+        self, data: ArrayLike | None = None, format: Literal["csr", "csc", "coo"] = "csr"
+    ) -> Any:
+        """Return an `(m, n)` SciPy sparse matrix with this pattern, for options such as `jac_sparsity`.
+
+        **Arguments:** `data`: `(nnz,)` values in the order of `rows` and `cols`; int8 ones if
+        omitted. `format`: "csr", "csc", "coo" or another format of SciPy's.
+
+        **Raises:** `ValueError` if `data` has another shape.
+        """
+        values = np.ones(self.nnz, np.int8) if data is None else np.array(data)
+        self._check_data(values)
+        compressed = (values, np.array(self.cols), self.indptr)
+        return sp.csr_matrix(compressed, shape=self.shape).asformat(format)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pattern to `path` (NumPy's `.npz`; a missing suffix is added)."""

@@ -106,12 +106,28 @@ def test_to_bcoo_holds_the_data_in_order(pattern):
         pattern.to_bcoo(jnp.ones(2))
 
 
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+def test_to_scipy_holds_the_data_in_order(pattern, format):
+    matrix = pattern.to_scipy([1.0, 2.0, 3.0], format)
+    assert matrix.format == format
+    np.testing.assert_array_equal(matrix.toarray(), [[0, 0, 1, 0], [2, 0, 3, 0], [0, 0, 0, 0]])
+    # What is done to the matrix is not done to the pattern.
+    matrix.data[:] = 0
+    matrix.eliminate_zeros()
+    np.testing.assert_array_equal((pattern.rows, pattern.cols), [[0, 1, 1], [2, 0, 2]])
+    ones = pattern.to_scipy(format=format)
+    assert ones.dtype == np.int8
+    np.testing.assert_array_equal(ones.toarray(), pattern.todense())
+    with pytest.raises(ValueError, match=r"shape \(3,\), one value per nonzero, got \(2,\)"):
+        pattern.to_scipy(np.ones(2))
+
+
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (4, 0), (2, 2)])
 def test_empty_patterns(shape):
     pattern = asdex.SparsityPattern.from_coo([], [], shape)
     assert pattern.nnz == 0 and pattern.density == 0.0
     assert pattern.T.shape == shape[::-1]
-    assert pattern.todense().shape == shape
+    assert pattern.todense().shape == pattern.to_scipy().shape == shape
     np.testing.assert_array_equal(pattern.indptr, np.zeros(shape[0] + 1))
 
 
