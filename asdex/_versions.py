@@ -215,3 +215,30 @@ def _out_avals(eqn: Any) -> Sequence[Any]:
 def _same_ranks(outside: Sequence[Any], inside: Sequence[Any]) -> int:
     pairs = zip(outside, inside, strict=True)
     return sum(len(out.shape) == len(variable.aval.shape) for out, variable in pairs)
+
+
+def in_auto_axes(
+    function: Callable[..., Any], arrays: Any, mesh: jax.sharding.Mesh
+) -> Callable[..., Any]:
+    """`function` of `arrays`, which the compiler shards also where a type says how: on `Explicit` axes.
+
+    Operations on arrays of such types, which those on a mesh of `jax.make_mesh` have since jax 0.9, would have
+    to say how their results are sharded. The results are then whole on every device.
+    """
+    if not hasattr(jax.sharding, "auto_axes"):  # jax 0.6 has no such types
+        return function
+    kind = jax.sharding.AxisType.Explicit
+    meshes = [jax.typeof(leaf).sharding.mesh for leaf in jax.tree.leaves(arrays)]
+    if not any(kind in one.axis_types for one in (*meshes, jax.sharding.get_abstract_mesh())):
+        return function
+    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.sharding.auto_axes(function, axes=mesh.axis_names, out_sharding=whole)
+
+
+def constraint(mesh: jax.sharding.Mesh, spec: jax.sharding.PartitionSpec) -> Any:
+    """What `jax.lax.with_sharding_constraint` takes for `spec` on a mesh whose axes the compiler handles."""
+    if hasattr(jax.sharding, "auto_axes"):
+        context = jax.sharding.get_abstract_mesh()
+        if context.axis_names == mesh.axis_names:  # it says of which types the axes are here
+            return spec
+    return jax.sharding.NamedSharding(jax.sharding.Mesh(mesh.devices, mesh.axis_names), spec)

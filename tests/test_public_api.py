@@ -16,8 +16,8 @@ SEARCH = ["order", "budget"]
 JACOBIAN = ["mode", "symmetric", *SEARCH]
 HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
 TRACED = ["input_shape", "unknown", "values", "**kwargs"]
-EVALUATED = ["output_format", "chunk_size", "holomorphic", "allow_int", *TRACED]
-EVALUATION = ["has_aux", "holomorphic", "allow_int", "chunk_size"]
+EVALUATED = ["output_format", "chunk_size", "mesh", "holomorphic", "allow_int", *TRACED]
+EVALUATION = ["has_aux", "holomorphic", "allow_int", "chunk_size", "mesh", "axis"]
 COMPRESSED = ["f", "coloring", *EVALUATION]
 ASSEMBLED = ["f", "coloring", "output_format", *EVALUATION]
 CHECKED = ["f", "x", "coloring", "method", "num_probes", "seed", "rtol", "atol", "holomorphic"]
@@ -154,6 +154,7 @@ def test_defaults(name):
         "budget": None,
         "output_format": "bcoo",
         "chunk_size": None,
+        "mesh": None,
         "holomorphic": False,
         "allow_int": False,
         "input_shape": None,

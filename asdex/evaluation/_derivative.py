@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Int
 
 from .._arguments import (
@@ -21,6 +21,7 @@ from .._arguments import (
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor, decompressor_for, OutputFormat
 from ._compiled import evaluate
+from ._devices import batches
 from ._kernel import Kernel, Options
 from ._layout import Layout, layout_of, matrix_layout
 from ._signature import Signature
@@ -107,6 +108,8 @@ def make_derivative(
     holomorphic: bool = False,
     allow_int: bool = False,
     chunk_size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
     signature: Signature | None = None,
 ) -> SparseDerivative:
     """The callable behind every public function.
@@ -118,7 +121,7 @@ def make_derivative(
     """
     _check_callable(f)
     _check_coloring(coloring, hessian)
-    check_options(output_format=output_format, chunk_size=chunk_size)
+    check_options(output_format=output_format)
     sparsity = coloring.sparsity
     options = Options(
         mode=coloring.mode,
@@ -130,7 +133,7 @@ def make_derivative(
         has_aux=has_aux,
         holomorphic=holomorphic,
         allow_int=allow_int,
-        chunk_size=chunk_size,
+        batches=batches(chunk_size, mesh, axis),
         with_value=with_value,
     )
     with jax.ensure_compile_time_eval():
@@ -155,7 +158,12 @@ def make_derivative(
 
 
 def check_options(
-    *, output_format: str = "bcoo", chunk_size: int | None = None, **others: bool
+    *,
+    output_format: str = "bcoo",
+    chunk_size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
+    **others: bool,
 ) -> None:
     """Refuse options that can be told to be wrong before any work is done."""
     del others
@@ -164,10 +172,7 @@ def check_options(
             f"Expected `output_format` to be one of {', '.join(map(repr, get_args(OutputFormat)))}, got "
             f"{output_format!r}."
         )
-    if chunk_size is not None and not (isinstance(chunk_size, int | np.integer) and chunk_size > 0):
-        raise ValueError(
-            f"Expected `chunk_size` to be an integer of at least 1, or None, got {chunk_size!r}."
-        )
+    batches(chunk_size, mesh, axis)
 
 
 def _check_callable(f: Any) -> None:
@@ -192,7 +197,7 @@ def _check_coloring(coloring: Any, hessian: bool) -> None:
         )
 
 
-_EVALUATION_OPTIONS = ("output_format", "holomorphic", "allow_int", "chunk_size")
+_EVALUATION_OPTIONS = ("output_format", "holomorphic", "allow_int", "chunk_size", "mesh")
 _COLORING_OPTIONS = (
     *("argnums", "has_aux", "input_shape", "unknown", "values"),
     *("mode", "symmetric", "recovery", "order", "budget"),
@@ -210,7 +215,9 @@ def derivative_from_samples(
     with_value: bool,
 ) -> SparseDerivative:
     """Detect and color with `color`, then `make_derivative`; `options` may hold keywords of `f` as well."""
-    chosen = {name: options[name] for name in _EVALUATION_OPTIONS if name in options}
+    # Without a mesh `axis` is a keyword of `f`, which many functions have.
+    names = _EVALUATION_OPTIONS + (("axis",) if options.get("mesh") is not None else ())
+    chosen = {name: options[name] for name in names if name in options}
     others = {name: value for name, value in options.items() if name not in chosen}
     if compressed and "output_format" in chosen:
         raise TypeError(

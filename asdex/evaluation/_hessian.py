@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Unpack
 
+from jax.sharding import Mesh
+
 from .._detect_and_color import hessian_coloring
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
 from ..decompression import OutputFormat
@@ -24,6 +26,7 @@ def hessian(
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     chunk_size: int | None = None,
+    mesh: Mesh | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
     input_shape: int | Sequence[int] | None = None,
@@ -62,6 +65,7 @@ def hessian(
         "budget": budget,
         "output_format": output_format,
         "chunk_size": chunk_size,
+        "mesh": mesh,
         "holomorphic": holomorphic,
         "allow_int": allow_int,
         "input_shape": input_shape,
@@ -86,7 +90,7 @@ def hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -141,7 +145,7 @@ def compressed_hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -194,7 +198,7 @@ def value_and_hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
 
     **Returns:**
 
@@ -251,7 +255,7 @@ def value_and_compressed_hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.hessian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
 
     **Returns:**
 

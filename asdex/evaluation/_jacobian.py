@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Unpack
 
+from jax.sharding import Mesh
+
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern, JacobianMode, OrderName
 from ..decompression import OutputFormat
@@ -23,6 +25,7 @@ def jacobian(
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     chunk_size: int | None = None,
+    mesh: Mesh | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
     input_shape: int | Sequence[int] | None = None,
@@ -44,7 +47,10 @@ def jacobian(
     - `output_format`: `"bcoo"`, `"bcsr"`, `"dense"` (arrays of jax), `"numpy_dense"`, `"scipy_coo"`,
         `"scipy_csr"`, `"scipy_csc"` (outside of transformations), or `"data"`: the `(nnz,)` values alone,
         in the order of `coloring.sparsity`.
-    - `chunk_size`: how many passes to batch; by default all. Fewer need less memory.
+    - `chunk_size`: how many passes a device batches; by default all. Fewer need less memory.
+    - `mesh`, `axis`: a `jax.sharding.Mesh`, and the name or names of its axes that the colors are spread over
+        (a mesh with a single axis needs no name). Each device then runs its share of the passes, and the
+        result is whole on all of them. Without `mesh`, `axis` is a keyword of `f`.
     - `input_shape`, `unknown`, `values`: as for `asdex.jacobian_sparsity`.
 
     **Returns:**
@@ -66,6 +72,7 @@ def jacobian(
         "budget": budget,
         "output_format": output_format,
         "chunk_size": chunk_size,
+        "mesh": mesh,
         "holomorphic": holomorphic,
         "allow_int": allow_int,
         "input_shape": input_shape,
@@ -90,7 +97,7 @@ def jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -146,7 +153,7 @@ def compressed_jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -199,7 +206,7 @@ def value_and_jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
 
     **Returns:**
 
@@ -257,7 +264,7 @@ def value_and_compressed_jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, as for `asdex.jacobian`.
+    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
 
     **Returns:**
 

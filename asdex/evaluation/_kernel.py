@@ -15,6 +15,7 @@ from jaxtyping import Array, Int
 from .._arguments import Argnums, differentiated, Inputs, size_of, struct_of, substitute
 from .._scalar import as_scalar, split_aux
 from ..decompression import Decompressor
+from ._devices import Batches
 from ._passes import gradient_along, pull_back, push_and_pull, push_forward
 
 
@@ -30,7 +31,7 @@ class Options(eqx.Module):
     has_aux: bool = eqx.field(static=True)
     holomorphic: bool = eqx.field(static=True)
     allow_int: bool = eqx.field(static=True)
-    chunk_size: int | None = eqx.field(static=True)
+    batches: Batches = eqx.field(static=True)
     with_value: bool = eqx.field(static=True)
 
     @property
@@ -68,6 +69,9 @@ class Kernel(eqx.Module):
     options: Options
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
+        return self.options.batches.gathered(Kernel._evaluate)(self, args, kwargs)
+
+    def _evaluate(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
         options = self.options
         inputs = differentiated(args, options.argnums)
         moving = _moving(inputs, options)
@@ -83,7 +87,7 @@ class Kernel(eqx.Module):
         self, call: _Call, leaves: list[Array], inputs: Inputs, moving: list[int]
     ) -> tuple[Any, tuple[Any, Any]]:
         options = self.options
-        count, chunk = options.num_colors, options.chunk_size
+        count, batches = options.num_colors, options.batches
         if not leaves:
             output = call.scalar()[1] if options.is_hessian else call.leaves()[1]
             return _no_passes(options), output
@@ -92,23 +96,23 @@ class Kernel(eqx.Module):
         colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
         match options.mode:
             case "fwd":
-                return push_forward(call.leaves, leaves, colors, count, chunk)
+                return push_forward(call.leaves, leaves, colors, count, batches)
             case "rev":
-                B, aux = pull_back(call.leaves, leaves, colors, count, chunk)
+                B, aux = pull_back(call.leaves, leaves, colors, count, batches)
             case "bidirectional":
                 assert self.row_colors is not None
                 counts = (count - options.num_row_colors, options.num_row_colors)
                 (forward, reverse), aux = push_and_pull(
-                    call.leaves, leaves, colors, self.row_colors, counts, chunk
+                    call.leaves, leaves, colors, self.row_colors, counts, batches
                 )
                 return (forward, _all_columns(reverse, sizes, moving)), aux
             case "fwd_over_rev":
-                B, aux = push_forward(call.gradient, leaves, colors, count, chunk)
+                B, aux = push_forward(call.gradient, leaves, colors, count, batches)
             case "rev_over_fwd":
-                B, aux = gradient_along(call.scalar, leaves, colors, count, chunk)
+                B, aux = gradient_along(call.scalar, leaves, colors, count, batches)
             case _:
                 colors = _moving_part(self.colors, sizes, moving)
-                B, aux = pull_back(call.gradient, leaves, colors, count, chunk)
+                B, aux = pull_back(call.gradient, leaves, colors, count, batches)
         return _all_columns(B, sizes, moving), aux
 
 

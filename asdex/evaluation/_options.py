@@ -1,6 +1,9 @@
 """The keywords that all evaluating functions share."""
 
+from collections.abc import Sequence
 from typing import TypedDict
+
+from jax.sharding import Mesh
 
 
 class EvaluationOptions(TypedDict, total=False):
@@ -10,3 +13,5 @@ class EvaluationOptions(TypedDict, total=False):
     holomorphic: bool
     allow_int: bool
     chunk_size: int | None
+    mesh: Mesh | None
+    axis: str | Sequence[str] | None

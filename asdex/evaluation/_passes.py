@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int
 
 from .._arguments import size_of
+from ._devices import Batches
 
 
 Leaves = Sequence[Any]
@@ -28,7 +29,7 @@ def push_forward(
     leaves: Leaves,
     colors: Int[Array, " n"],
     num_colors: int,
-    chunk: int | None,
+    batches: Batches,
 ) -> tuple[Inexact[Array, "num_colors m"], Any]:
     """`B[c] = J @ seed_c` by forward mode, and the function's auxiliary data."""
     outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
@@ -36,7 +37,7 @@ def push_forward(
     def rows(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(linear)(*_seeds(numbers, colors, leaves)), outputs)
 
-    return _in_chunks(rows, num_colors, chunk), aux
+    return _in_chunks(rows, num_colors, batches), aux
 
 
 def pull_back(
@@ -44,7 +45,7 @@ def pull_back(
     leaves: Leaves,
     colors: Int[Array, " m"],
     num_colors: int,
-    chunk: int | None,
+    batches: Batches,
 ) -> tuple[Inexact[Array, "num_colors n"], Any]:
     """`B[c] = seed_c @ J` by reverse mode, and the function's auxiliary data."""
     outputs, transposed, aux = jax.vjp(function, *leaves, has_aux=True)
@@ -52,7 +53,7 @@ def pull_back(
     def rows(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(transposed)(_seeds(numbers, colors, outputs)), leaves)
 
-    return _in_chunks(rows, num_colors, chunk), aux
+    return _in_chunks(rows, num_colors, batches), aux
 
 
 def push_and_pull(
@@ -61,7 +62,7 @@ def push_and_pull(
     column_colors: Int[Array, " n"],
     row_colors: Int[Array, " m"],
     num_colors: tuple[int, int],
-    chunk: int | None,
+    batches: Batches,
 ) -> tuple[tuple[Inexact[Array, "column_colors m"], Inexact[Array, "row_colors n"]], Any]:
     """`B = (F, R)`, `F[c] = J @ seed_c` and `R[c] = seed_c @ J`, and the function's auxiliary data."""
     outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
@@ -77,7 +78,7 @@ def push_and_pull(
         return _flat_rows(jax.vmap(transposed)(_seeds(numbers, row_colors, outputs)), leaves)
 
     one, other = num_colors
-    return (_in_chunks(forward, one, chunk), _in_chunks(reverse, other, chunk)), aux
+    return (_in_chunks(forward, one, batches), _in_chunks(reverse, other, batches)), aux
 
 
 def gradient_along(
@@ -85,7 +86,7 @@ def gradient_along(
     leaves: Leaves,
     colors: Int[Array, " n"],
     num_colors: int,
-    chunk: int | None,
+    batches: Batches,
 ) -> tuple[Inexact[Array, "num_colors n"], Any]:
     """`B[c] = H @ seed_c` as the gradient of a directional derivative, and the auxiliary data."""
     aux = scalar(*leaves)[1]
@@ -100,7 +101,7 @@ def gradient_along(
     def rows(ids: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(product)(*_seeds(ids, colors, leaves)), leaves)
 
-    return _in_chunks(rows, num_colors, chunk), aux
+    return _in_chunks(rows, num_colors, batches), aux
 
 
 def _complex(leaves: Leaves) -> bool:
@@ -136,13 +137,17 @@ def _flat_rows(batched: Leaves, like: Leaves) -> Array:
 
 
 def _in_chunks(
-    rows: Callable[[Int[Array, " k"]], Array], num_colors: int, chunk: int | None
+    rows: Callable[[Int[Array, " k"]], Array], num_colors: int, batches: Batches
 ) -> Inexact[Array, "num_colors length"]:
-    """All rows of `B`, at most `chunk` at a time."""
-    if chunk is None or chunk >= num_colors:
-        return rows(jnp.arange(num_colors, dtype=jnp.int32))
-    chunks = -(-num_colors // chunk)
+    """All rows of `B`, a batch at a time."""
+    width = batches.width(num_colors)
+
+    def batch(numbers: Int[Array, " width"]) -> Array:
+        return batches.spread(rows(batches.spread(numbers)))
+
     # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
-    numbers = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
-    stacked = jax.lax.map(rows, numbers)
-    return stacked.reshape(chunks * chunk, -1)[:num_colors]
+    if width >= num_colors:
+        return batch(jnp.arange(width, dtype=jnp.int32))[:num_colors]
+    count = -(-num_colors // width)
+    stacked = jax.lax.map(batch, jnp.arange(count * width, dtype=jnp.int32).reshape(count, width))
+    return stacked.reshape(count * width, -1)[:num_colors]

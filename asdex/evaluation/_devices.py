@@ -1,0 +1,105 @@
+"""Where the passes run: how many at a time, and on which devices.
+
+The colors are spread over a mesh by sharding constraints on the color axis of the seeds and of `B`, which the
+compiler follows through all that is batched over the colors. That holds inside `jit`, `vmap`, `grad` and
+loops and for functions that are sharded themselves. A `shard_map` over the colors would not: it refuses a
+function with a `shard_map` inside, and loops whose carry starts out equal on all devices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array
+
+from .._versions import constraint, in_auto_axes
+
+
+class Batches(NamedTuple):
+    """How the passes are batched.
+
+    `size` is the number of passes that one device batches (`None`: all), `axes` are those of `mesh` that the
+    colors are spread over.
+    """
+
+    size: int | None = None
+    mesh: Mesh | None = None
+    axes: tuple[str, ...] = ()
+
+    @property
+    def devices(self) -> int:
+        """How many devices the colors are spread over."""
+        return 1 if self.mesh is None else math.prod(self.mesh.shape[name] for name in self.axes)
+
+    def width(self, num_colors: int) -> int:
+        """The number of passes that run at once: a multiple of the number of devices."""
+        share = -(-num_colors // self.devices)
+        return self.devices * (share if self.size is None else min(self.size, share))
+
+    def spread(self, array: Array) -> Array:
+        """The array with its leading axis, of a multiple of `devices`, spread over the devices."""
+        return self._place(array, PartitionSpec(self.axes))
+
+    def gathered(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function with the arrays of its results whole on every device."""
+        mesh = self.mesh
+        if mesh is None:
+            return function
+
+        def call(*args: Any) -> Any:
+            arrays, others = eqx.partition(args, eqx.is_array)
+
+            def whole(arrays: Any) -> Any:
+                results = function(*eqx.combine(arrays, others))
+                return jax.tree.map(lambda one: self._place(one, PartitionSpec()), results)
+
+            return in_auto_axes(whole, arrays, mesh)(arrays)
+
+        return call
+
+    def _place(self, array: Array, spec: PartitionSpec) -> Array:
+        if self.mesh is None:
+            return array
+        return jax.lax.with_sharding_constraint(array, constraint(self.mesh, spec))
+
+
+def batches(
+    size: int | None = None, mesh: Mesh | None = None, axis: str | Sequence[str] | None = None
+) -> Batches:
+    """The batches that the options `chunk_size`, `mesh` and `axis` ask for.
+
+    **Raises:**
+
+    `TypeError` if `mesh` is no mesh; `ValueError` if `axis` is not one of its axes or missing where it has
+    several, or if `size` is not positive.
+    """
+    if size is not None and not (isinstance(size, int | np.integer) and size > 0):
+        raise ValueError(
+            f"Expected `chunk_size` to be an integer of at least 1, or None, got {size!r}."
+        )
+    if mesh is None:
+        if axis is not None:
+            raise ValueError(f"Expected `axis` together with `mesh`, got {axis!r} alone.")
+        return Batches(size)
+    if not isinstance(mesh, Mesh):
+        raise TypeError(
+            f"Expected `mesh` to be a jax.sharding.Mesh, got {type(mesh).__name__}. Make one with "
+            "jax.make_mesh((jax.device_count(),), ('colors',))."
+        )
+    names = mesh.axis_names
+    if axis is None and len(names) != 1:
+        raise ValueError(
+            f"Expected `axis` to say which axis of the mesh the colors are spread over: one of {names}."
+        )
+    axes = names if axis is None else (axis,) if isinstance(axis, str) else tuple(axis)
+    if not axes or len(set(axes)) != len(axes) or not set(axes) <= set(names):
+        raise ValueError(
+            f"Expected `axis` to be one or several axes of the mesh, out of {names}, got {axis!r}."
+        )
+    return Batches(size, mesh, tuple(axes))
