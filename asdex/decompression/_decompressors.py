@@ -168,10 +168,17 @@ def check_shape(B: Shaped[Array, "num_colors length"], expected: tuple[int, int]
 
 
 def _take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nnz"]:
-    if len(index) == 1:
-        (flat,) = index
-        return B.reshape(-1).at[flat].get(mode="promise_in_bounds")
-    return B.at[index].get(mode="promise_in_bounds")
+    if len(index) > 1:
+        return B.at[index].get(mode="promise_in_bounds")
+    # `.at` would look for negative indices.
+    return jax.lax.gather(
+        B.reshape(-1), index[0][:, None], _ONE_BY_ONE, (1,), mode="promise_in_bounds"
+    )
+
+
+_ONE_BY_ONE = jax.lax.GatherDimensionNumbers(
+    offset_dims=(), collapsed_slice_dims=(0,), start_index_map=(0,)
+)
 
 
 def read_columns(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
