@@ -222,8 +222,8 @@ def in_auto_axes(
 ) -> Callable[..., Any]:
     """`function` of `arrays`, which the compiler shards also where a type says how: on `Explicit` axes.
 
-    Operations on arrays of such types, which those on a mesh of `jax.make_mesh` have since jax 0.9, would have
-    to say how their results are sharded. The results are then whole on every device.
+    Operations on arrays of such types, as on a mesh of `jax.make_mesh` since jax 0.9, would have to say how
+    their results are sharded. The results are then whole on every device.
     """
     if not hasattr(jax.sharding, "auto_axes"):  # jax 0.6 has no such types
         return function

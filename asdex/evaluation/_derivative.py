@@ -24,6 +24,7 @@ from ._compiled import evaluate
 from ._devices import batches
 from ._kernel import Kernel, Options
 from ._layout import Layout, layout_of, matrix_layout
+from ._processes import agreed
 from ._signature import Signature
 
 
@@ -122,6 +123,8 @@ def make_derivative(
     _check_callable(f)
     _check_coloring(coloring, hessian)
     check_options(output_format=output_format)
+    batched = batches(chunk_size, mesh, axis)
+    coloring = agreed(coloring, mesh)
     sparsity = coloring.sparsity
     options = Options(
         mode=coloring.mode,
@@ -133,7 +136,7 @@ def make_derivative(
         has_aux=has_aux,
         holomorphic=holomorphic,
         allow_int=allow_int,
-        batches=batches(chunk_size, mesh, axis),
+        batches=batched,
         with_value=with_value,
     )
     with jax.ensure_compile_time_eval():

@@ -1,0 +1,43 @@
+"""One coloring for all processes that compute together."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Shaped
+
+from ..coloring import ColoredPattern
+
+
+def agreed(coloring: ColoredPattern, mesh: Mesh | None) -> ColoredPattern:
+    """The coloring that the process of the mesh's first device has.
+
+    Each process searches for a coloring until its time is up, and may find another one. Passes with
+    different colors would be read as if they belonged together.
+    """
+    if mesh is None or len({device.process_index for device in mesh.devices.flat}) == 1:
+        return coloring
+    with ThreadPoolExecutor(1) as executor:  # where no trace and no mesh is under way
+        return executor.submit(_broadcast, coloring, mesh).result()
+
+
+def _broadcast(coloring: ColoredPattern, mesh: Mesh) -> ColoredPattern:
+    data = np.frombuffer(pickle.dumps(coloring), np.uint8)
+    (length,) = _of_first(np.array([data.size], np.int32), mesh)
+    padded = np.zeros(length, np.uint8)
+    padded[: data.size] = data[:length]
+    return pickle.loads(_of_first(padded, mesh).tobytes())
+
+
+def _of_first(row: Shaped[np.ndarray, " k"], mesh: Mesh) -> Shaped[np.ndarray, " k"]:
+    """What the process of the mesh's first device passes."""
+    devices = Mesh(mesh.devices.reshape(-1), ("device",))
+    by_device = NamedSharding(devices, PartitionSpec("device"))
+    shape = (mesh.devices.size, len(row))
+    stacked = jax.make_array_from_callback(shape, by_device, lambda _: row[None])
+    whole = NamedSharding(devices, PartitionSpec())
+    return np.asarray(jax.jit(lambda rows: rows[0], out_shardings=whole)(stacked))
