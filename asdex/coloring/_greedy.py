@@ -16,6 +16,8 @@ from ._problem import columns, Incidence, partition_lower_bound, Problem
 class Partition(Problem):
     """The columns of a pattern, to be partitioned such that those which share a row differ."""
 
+    on_graph = False
+
     def __init__(self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...] = ()):
         super().__init__(sparsity, columns(sparsity), grid)
 

@@ -6,7 +6,16 @@ from jaxtyping import Int, Int32
 from .._pattern import SparsityPattern
 from ._acyclic_problem import Acyclic
 from ._orders import breadth_first, Order
-from ._search import Budget, color, Colors, count, fewer, improve, start
+from ._search import (
+    Budget,
+    color,
+    Colors,
+    count,
+    fewer,
+    improve_by_vertex,
+    start_by_vertex,
+    with_nodes,
+)
 from ._star import Star
 
 
@@ -25,6 +34,10 @@ def color_with_hubs(
     """
     if order is not None:
         return color(problem, budget, order)
+    return with_nodes(problem, lambda one: _color(one, Budget(budget.left)))
+
+
+def _color(problem: Star | Acyclic, budget: Budget) -> Colors:
     best, best_hubs, best_rest = _color_fast(problem), np.zeros(0, np.int64), problem
     total = count(best)
     for hubs in _guesses(problem, total):
@@ -35,12 +48,12 @@ def color_with_hubs(
             total = count(colors) + len(hubs)
     if total <= problem.lower_bound:
         return _joined(best, best_hubs)
-    return _joined(improve(best_rest, best, budget), best_hubs)
+    return _joined(improve_by_vertex(best_rest, best, budget), best_hubs)
 
 
 def _color_fast(problem: Star | Acyclic) -> Colors:
     """Color by the algorithms of linear cost, for forests with an optimal one among them."""
-    colors = start(problem)
+    colors = start_by_vertex(problem)
     if count(colors) <= problem.lower_bound:
         return colors
     return fewer(colors, problem.greedy(breadth_first(problem.incidence), count(colors)))

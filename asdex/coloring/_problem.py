@@ -2,7 +2,8 @@
 
 import abc
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import cast, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,6 +11,7 @@ from jaxtyping import Int, Int32
 
 from .._graphs import connected_components
 from .._pattern import column_order, SparsityPattern
+from ._blocks import Blocks, find_blocks
 
 
 class Incidence(NamedTuple):
@@ -142,7 +144,10 @@ class Problem(abc.ABC):
     - `incidence`: the graph.
     - `grid`: the shapes of the arrays whose elements are the vertices, one after the other; empty
       if unknown.
+    - `on_graph`: whether the graph is the adjacency graph of a symmetric pattern.
     """
+
+    on_graph = True
 
     def __init__(
         self,
@@ -151,6 +156,19 @@ class Problem(abc.ABC):
         grid: tuple[tuple[int, ...], ...] = (),
     ):
         self.sparsity, self.incidence, self.grid = sparsity, incidence, grid
+
+    @functools.cached_property
+    def blocks(self) -> Blocks | None:
+        """The blocks of the pattern, `None` if it has none."""
+        sparsity, incidence = self.sparsity, self.incidence
+        columns = sparsity if self.on_graph else incidence
+        return find_blocks(sparsity, (columns.indptr, columns.indices), self.grid, self.on_graph)
+
+    @functools.cached_property
+    def nodes(self) -> Self | None:
+        """The same problem for the nodes of the blocks."""
+        make = cast(Callable[..., Self], type(self))
+        return self.blocks and make(self.blocks.pattern, self.blocks.grid)
 
     @functools.cached_property
     @abc.abstractmethod

@@ -1,0 +1,227 @@
+"""Patterns of blocks, as vector unknowns at the nodes of a mesh make: their nodes are colored instead."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int, Int32
+
+from .._pattern import SparsityPattern
+
+
+_SAMPLED = 64  # rows that tell blocks from other patterns
+_TWINS = 0.5  # of the columns in those rows, that have a twin there
+_UNIFORM = 0.9  # of the columns, that lie in blocks of the common size
+
+Sets = tuple[Int[np.ndarray, " sets+1"], Int[np.ndarray, " k"]]
+"""Sets of integers as compressed rows: where each starts, and its ascending members."""
+
+
+class Blocks(NamedTuple):
+    """A pattern whose columns come in groups of `size`, the nodes, with the same nonzero rows.
+
+    Columns of one node conflict with each other, and with the same other columns, in whatever order
+    the columns are numbered: node by node, or component by component. So if the nodes have a valid
+    coloring, the member i of a node of color k may have the color `size * k + i`. This holds for
+    structurally orthogonal columns, where it is plain, and on the graph of a symmetric pattern with
+    full diagonal blocks: members of one node differ; and two colors `size * k + i` and `size * l + j`
+    induce a matching if k = l, else a subgraph of what k and l induce on the nodes, so that no path
+    on four vertices and no cycle arises that was not there.
+
+    **Attributes:**
+
+    - `size`: the number of columns of a node; a few nodes may have fewer.
+    - `pattern`: the first column of each node, without repeated rows; symmetric if it was.
+    - `grid`: the shapes of the arrays whose elements are the nodes; empty if unknown.
+    - `nodes`: the node of each column, -1 for columns without nonzeros.
+    - `members`: the number of each column in its node.
+    """
+
+    size: int
+    pattern: SparsityPattern
+    grid: tuple[tuple[int, ...], ...]
+    nodes: Int32[np.ndarray, " n"]
+    members: Int32[np.ndarray, " n"]
+
+    def expand(self, colors: Int32[np.ndarray, " nodes"]) -> Int32[np.ndarray, " n"]:
+        """Return the coloring of the columns that a coloring of the nodes makes."""
+        occupied = self.nodes >= 0
+        numbers = self.size * colors[self.nodes] + self.members
+        numbers[~occupied] = 0
+        used = np.bincount(numbers[occupied])
+        return (np.cumsum(used > 0, dtype=np.int32) - 1)[numbers] if len(used) else numbers
+
+    def contract(self, colors: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " nodes"]:
+        """Return a coloring of the nodes, given one of the columns: that of their first columns."""
+        first = (self.nodes >= 0) & (self.members == 0)
+        result = np.empty(self.pattern.n, np.int32)
+        result[self.nodes[first]] = np.unique(colors[first], return_inverse=True)[1]
+        return result
+
+
+def find_blocks(
+    sparsity: SparsityPattern, columns: Sets, grid: Sequence[tuple[int, ...]], symmetric: bool
+) -> Blocks | None:
+    """Return the blocks of a pattern, if nearly all columns come in groups of one size.
+
+    In O(nnz), and at once for most patterns that have none.
+
+    **Arguments:** `sparsity`: an `(m, n)` pattern. `columns`: the nonzero rows of each column. `grid`:
+    the shapes of the arrays that the columns belong to. `symmetric`: whether rows are to be left out
+    like columns; the pattern must then be structurally symmetric.
+    """
+    if not _may_have_blocks(sparsity, columns):
+        return None
+    kinds = _equal_sets(columns)
+    kinds[np.diff(columns[0]) == 0] = -1
+    if symmetric and not _has_diagonal(sparsity, kinds):
+        return None
+    size = _common_size(kinds)
+    if size < 2:
+        return None
+    order = np.argsort(kinds, kind="stable")
+    order = order[np.searchsorted(kinds[order], 0) :]
+    starts = np.flatnonzero(np.diff(kinds[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    members = np.zeros(sparsity.n, np.int32)
+    members[order] = place % size
+    # Nodes are numbered by their first columns, which keeps the order of a mesh.
+    first = np.flatnonzero((members == 0) & (kinds >= 0))
+    if len(first) == 1:  # every column needs a color of its own
+        return None
+    nodes = np.full(sparsity.n, -1, np.int32)
+    nodes[order] = np.searchsorted(first, order[np.arange(len(order)) - place % size])
+    if symmetric:
+        pattern = _graph_of_nodes(columns, first)
+    else:
+        pattern = _rows_of_nodes(columns, first, sparsity.m)
+    return Blocks(size, pattern, _node_grid(first, sparsity.n, size, grid), nodes, members)
+
+
+def _may_have_blocks(sparsity: SparsityPattern, columns: Sets) -> bool:
+    """Look at a few rows: do most of their columns have a twin?"""
+    if sparsity.n < 2 or not sparsity.nnz:
+        return False
+    chosen = np.unique(sparsity.rows[np.linspace(0, sparsity.nnz - 1, _SAMPLED).astype(np.int64)])
+    starts, stops = (
+        np.searchsorted(sparsity.rows, chosen, side=side) for side in ("left", "right")
+    )
+    entries = _ranges(starts, stops - starts)
+    some, place = np.unique(sparsity.cols[entries], return_inverse=True)
+    hashes = _hashes(_take(columns, some))[place]
+    row = np.repeat(np.arange(len(chosen)), stops - starts)
+    order = np.lexsort((hashes, row))
+    same = (np.diff(hashes[order]) == 0) & (np.diff(row[order]) == 0)
+    twins = np.count_nonzero(np.append(same, False) | np.insert(same, 0, False))
+    return bool(twins > _TWINS * len(entries))
+
+
+def _ranges(starts: Int[np.ndarray, " k"], lengths: Int[np.ndarray, " k"]) -> Int[np.ndarray, " l"]:
+    """Return the numbers from each start on, one range after the other."""
+    stops = np.cumsum(lengths)
+    return np.arange(stops[-1] if len(stops) else 0) + np.repeat(starts - stops + lengths, lengths)
+
+
+def _hashes(sets: Sets) -> np.ndarray:
+    """Return a sum of random numbers for each set; 0 for empty ones."""
+    indptr, indices = sets
+    numbers = np.random.default_rng(0).integers(
+        0, 2**64 - 1, int(indices.max(initial=-1)) + 1, dtype=np.uint64
+    )
+    result = np.zeros(len(indptr) - 1, np.uint64)
+    nonempty = np.diff(indptr) > 0
+    if len(indices):
+        result[nonempty] = np.add.reduceat(numbers[indices], indptr[:-1][nonempty])
+    return result
+
+
+def _equal_sets(sets: Sets) -> Int32[np.ndarray, " sets"]:
+    """Return the number of the first set that is equal to each."""
+    indptr, indices = sets
+    hashes = _hashes(sets)
+    _, first, kind = np.unique(hashes, return_index=True, return_inverse=True)
+    first = first[kind].astype(np.int32)
+    # A collision of hashes, which is as good as impossible, leaves a set on its own.
+    lengths = np.diff(indptr)
+    repeats = np.flatnonzero((first < np.arange(len(first))) & (lengths > 0))
+    same = lengths[repeats] == lengths[first[repeats]]
+    first[repeats[~same]] = repeats[~same]
+    repeats = repeats[same]
+    left = indices[_ranges(indptr[repeats], lengths[repeats])]
+    right = indices[_ranges(indptr[first[repeats]], lengths[repeats])]
+    differs = np.flatnonzero(left != right)
+    if len(differs):
+        wrong = repeats[np.searchsorted(np.cumsum(lengths[repeats]), differs, side="right")]
+        first[wrong] = wrong
+    return first
+
+
+def _has_diagonal(sparsity: SparsityPattern, kinds: Int32[np.ndarray, " n"]) -> bool:
+    """Whether columns that repeat another have a nonzero on the diagonal, as full blocks have."""
+    on_diagonal = np.zeros(sparsity.n, bool)
+    on_diagonal[sparsity.rows[sparsity.rows == sparsity.cols]] = True
+    repeats = (kinds >= 0) & (kinds < np.arange(sparsity.n))
+    return bool(np.all(on_diagonal[repeats]))
+
+
+def _common_size(kinds: Int32[np.ndarray, " n"]) -> int:
+    """Return the largest size, of those that occur and their divisor, that suits most columns."""
+    counts = np.bincount(kinds[kinds >= 0])
+    sizes, frequency = np.unique(counts[counts > 0], return_counts=True)
+    columns = sizes * frequency
+    for size in [*sizes[::-1].tolist(), int(np.gcd.reduce(sizes))]:
+        if columns[sizes % size == 0].sum() >= _UNIFORM * columns.sum():
+            return size
+    return 1
+
+
+def _rows_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"], m: int) -> SparsityPattern:
+    """Return the pattern of some columns of `m` rows, without empty rows and with one of equal rows."""
+    indptr, rows = _take(columns, first)
+    matrix = sp.csr_array(
+        (np.ones(len(rows), np.int8), rows, indptr), shape=(len(first), m)
+    ).tocsc()
+    sets = matrix.indptr, matrix.indices
+    distinct = (_equal_sets(sets) == np.arange(m)) & (np.diff(matrix.indptr) > 0)
+    indptr, nodes = _take(sets, np.flatnonzero(distinct))
+    return SparsityPattern.from_csr(indptr, nodes, (len(indptr) - 1, len(first)))
+
+
+def _graph_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"]) -> SparsityPattern:
+    """Return the part of a symmetric pattern that lies in some rows and columns."""
+    indptr, others = _take(columns, first)
+    number = np.full(len(columns[0]) - 1, -1, np.int32)
+    number[first] = np.arange(len(first))
+    nodes, others = (
+        np.repeat(np.arange(len(first), dtype=np.int32), np.diff(indptr)),
+        number[others],
+    )
+    kept = others >= 0
+    return SparsityPattern(nodes[kept], others[kept], (len(first), len(first)))
+
+
+def _take(sets: Sets, chosen: Int[np.ndarray, " k"]) -> Sets:
+    """Return some of the sets."""
+    indptr, indices = sets
+    lengths = indptr[chosen + 1] - indptr[chosen]
+    return np.concatenate([[0], np.cumsum(lengths)]), indices[_ranges(indptr[chosen], lengths)]
+
+
+def _node_grid(
+    first: Int[np.ndarray, " nodes"], n: int, size: int, grid: Sequence[tuple[int, ...]]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the shape that the nodes have in arrays of vectors, with components last or first."""
+    if n != size * len(first) or not grid:
+        return ()
+    nodes = np.arange(len(first))
+    if np.array_equal(first, size * nodes) and len(grid) == 1:
+        for axis in range(1, len(grid[0])):
+            if np.prod(grid[0][axis:]) == size:
+                return (grid[0][:axis],)
+    if np.array_equal(first, nodes):
+        stacked = (len(grid), *grid[0]) if len(set(grid)) == 1 else ()
+        for axis in range(1, len(stacked)):
+            if np.prod(stacked[:axis]) == size:
+                return (stacked[axis:],)
+    return ()
