@@ -52,7 +52,7 @@ FUNCTIONS = {
     "value_and_compressed_hessian_from_coloring": COMPRESSED,
     "lagrangian_hessian": [
         *("objective", "constraints", "x", "*args", "lower_triangle", *HESSIAN),
-        *("output_format", "chunk_size", "unknown", "values", "**kwargs"),
+        *("output_format", "chunk_size", "mesh", "unknown", "values", "**kwargs"),
     ],
     "decompress": ["B", "coloring", "output_format"],
     "decompress_data": ["B", "coloring"],
@@ -102,7 +102,7 @@ DECOMPRESSION = (
     "SubstitutionDecompressor decompressor_for"
 )
 RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
-OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}
+OTHERS = {"explain", "set_progress", "spy", *DECOMPRESSION.split(), *RULES.split()}
 
 
 def parameters(function):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._pattern import SparsityPattern
+from .._progress import working
 from ._acyclic import check_coloring_acyclic
 from ._acyclic_problem import Acyclic
 from ._bicoloring import bidirectional_bound, color_both
@@ -29,6 +30,7 @@ _BIDIRECTIONAL_OVERHEAD = 1
 """What a second kind of pass costs, in passes: the linear function is transposed and run again."""
 
 
+@working("coloring")
 def color_partition(
     sparsity: SparsityPattern, mode: str, budget: Budget, order: Order | None = None
 ) -> ColoredPattern:
@@ -37,6 +39,7 @@ def color_partition(
     return _colored_partition(sparsity, mode, problem, color(problem, budget, order))
 
 
+@working("coloring")
 def color_graph(
     sparsity: SparsityPattern,
     mode: str,
@@ -60,6 +63,7 @@ def color_graph(
     )
 
 
+@working("coloring")
 def color_bidirectionally(
     sparsity: SparsityPattern, budget: Budget, order: Order | None = None
 ) -> ColoredPattern:
@@ -78,6 +82,7 @@ def color_bidirectionally(
     )
 
 
+@working("coloring")
 def color_cheapest(
     sparsity: SparsityPattern, allowed: Sequence[str], budget: Budget, order: Order | None = None
 ) -> ColoredPattern:

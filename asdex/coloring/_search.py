@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Int32
 
+from .._progress import report
 from ._orders import largest_first, natural, num_conflicts, Order, saturation, smallest_last
 from ._problem import Problem
 
@@ -96,14 +97,15 @@ def start_by_vertex(problem: Problem) -> Colors:
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
         return best
-    attempts: list[Callable[[], Colors | None]] = [
-        lambda: problem.greedy(natural(problem.incidence), count(best)),
-        lambda: problem.lattice(count(best) - 1),
-        lambda: problem.greedy(largest_first(problem.incidence), count(best)),
+    attempts: list[tuple[str, Callable[[], Colors | None]]] = [
+        ("natural order", lambda: problem.greedy(natural(problem.incidence), count(best))),
+        ("lattices", lambda: problem.lattice(count(best) - 1)),
+        ("largest first", lambda: problem.greedy(largest_first(problem.incidence), count(best))),
     ]
     if len(problem.incidence.indices) > _LATTICE_FIRST:
         attempts[:2] = attempts[1::-1]
-    for attempt in attempts:
+    for name, attempt in attempts:
+        report("{}, at most {:,} colors", name, count(best))
         best = fewer(best, attempt())
         if count(best) <= problem.lower_bound:
             break
@@ -129,6 +131,7 @@ def improve_by_vertex(problem: Problem, best: Colors, budget: Budget) -> Colors:
     work = num_conflicts(problem.incidence)
     scattered = max(1.0, problem.incidence.num_vertices / _CACHED) ** 0.5
     if budget.pay(_CONFLICT_COST * work * scattered + problem.cost):
+        report("smallest last, {:,} colors so far", count(best))
         best = fewer(best, problem.greedy(smallest_last(problem.incidence), count(best)))
     return iterate(problem, best, budget, _SATURATION_COST * work + problem.cost)
 
@@ -153,6 +156,7 @@ def iterate(problem: Problem, colors: Colors, budget: Budget, restart_cost: floa
         restart = in_vain % _SWEEPS_PER_START == _SWEEPS_PER_START - 1
         if not budget.pay(restart_cost if restart else max(problem.cost, _LEAST_COST)):
             break
+        report("recoloring, {:,} colors so far", count(best))
         if restart:
             order = saturation(problem.incidence, rng)
         else:

@@ -9,10 +9,12 @@ import numpy as np
 
 from .._arguments import Argnums, normalize_argnums, sample_arguments, size_of
 from .._pattern import SparsityPattern
+from .._progress import working
 from .._versions import has_derivative, open_jaxpr
+from ._counter import Counter
 from ._dependence import Dependence
 from ._gradient import gradient
-from ._interpreter import Interpreter
+from ._interpreter import Interpreter, num_steps
 from ._recorder import Recorder
 from ._registry import load_plugins
 from ._trace import trace, Traced
@@ -118,15 +120,16 @@ def detect_jacobian(
         f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
     )
     traced, outputs = propagation.traced, propagation.outputs()
-    matrix = outputs.to_csr(propagation.n)
-    sparsity = SparsityPattern.from_csr(
-        matrix.indptr,
-        matrix.indices,
-        (outputs.size, propagation.n),
-        argnums=propagation.argnums,
-        input_avals=traced.inputs.avals,
-        output_avals=traced.output_avals,
-    )
+    with working("detecting: gathering the pattern"):
+        matrix = outputs.to_csr(propagation.n)
+        sparsity = SparsityPattern.from_csr(
+            matrix.indptr,
+            matrix.indices,
+            (outputs.size, propagation.n),
+            argnums=propagation.argnums,
+            input_avals=traced.inputs.avals,
+            output_avals=traced.output_avals,
+        )
     return Detection(sparsity, propagation.interpreter.unsupported_modes)
 
 
@@ -199,7 +202,11 @@ def propagate(
         if has_derivative(aval):
             seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
             operands[position] = Value(seed, None)
-    results = interpreter.run(traced.jaxpr, operands)
+    with working("detecting") as work:
+        if work is not None:
+            interpreter.counter = Counter(lambda: num_steps(traced.jaxpr))
+            work.detail = interpreter.counter.__str__
+        results = interpreter.run(traced.jaxpr, operands)
     return Propagation(traced, positions, interpreter, operands, results)
 
 

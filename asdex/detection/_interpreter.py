@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TYPE_CHECKING
 from jax.core import Tracer
 
 from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
+from .._progress import hide
 from .._versions import (
     binder,
     call_jaxpr,
@@ -32,6 +33,7 @@ from ._value import is_floating_array, Value
 
 
 if TYPE_CHECKING:
+    from ._counter import Counter
     from ._recorder import Recorder
 
 
@@ -48,7 +50,8 @@ class Interpreter:
 
     `unknown` says what happens to a primitive for which nothing better is known than that every result
     depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `values="ignore"`
-    treats captured floating-point arrays as unknown, `"use"` as constants. A `recorder` keeps what was done.
+    treats captured floating-point arrays as unknown, `"use"` as constants. A `recorder` keeps what was done,
+    a `counter` how much of it.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Interpreter:
         self.unknown = unknown
         self.values = values
         self._recorder = recorder
+        self.counter: Counter | None = None
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
         self._deriving: list[tuple[str, str]] = []
@@ -93,6 +97,8 @@ class Interpreter:
             environment.update(zip(eqn.outvars, results, strict=True))
             for variable in dying:
                 environment.pop(variable, None)
+            if self.counter is not None:
+                self.counter.count()
         unused = Value.unknown()
         return [
             read(atom) if want else unused for atom, want in zip(inner.outvars, wanted, strict=True)
@@ -123,11 +129,16 @@ class Interpreter:
         record = None
         if self._recorder is not None and not constant:
             record = self._recorder.enter(equation, (id(eqn), *map(id, self._callers)))
+        if self.counter is not None:
+            self.counter.enter(eqn)
         try:
             results = self.propagate(equation)
         except Exception as error:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
+        finally:
+            if self.counter is not None:
+                self.counter.leave()
         checked = [
             _with_bounds(self._checked(equation, aval, result), bound)
             for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
@@ -217,6 +228,7 @@ class Interpreter:
         if equation.name not in self._warned:
             self._warned.add(equation.name)
             file, line = source_position(equation.source)
+            hide()
             warnings.warn_explicit(message, UnknownPrimitiveWarning, file, line)
         equation.origin = "dense"
         return equation.dense()
@@ -263,3 +275,13 @@ def _live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
         live |= read
         steps.append(_Step(eqn, needed, dying))
     return reversed(steps)
+
+
+def num_steps(jaxpr: Any, wanted: Sequence[bool] | None = None) -> int:
+    """How many equations of a jaxpr are evaluated for the wanted results, those of its calls included."""
+    inner = open_jaxpr(jaxpr)
+    total = 0
+    for eqn, needed, _ in _live_steps(inner, wanted or [True] * len(inner.outvars)):
+        called = call_jaxpr(eqn)
+        total += 1 if called is None else 1 + num_steps(called, needed)
+    return total

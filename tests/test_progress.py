@@ -1,0 +1,315 @@
+"""The line that shows how far long work is, and what an interrupt leaves behind."""
+
+import io
+import subprocess
+import sys
+import threading
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import asdex
+from asdex import _progress
+from asdex.coloring._greedy import Partition
+from asdex.coloring._star import Star
+from asdex.detection._counter import Counter
+from asdex.detection._interpreter import Interpreter
+
+
+X = jnp.ones(6)
+
+
+class Terminal(io.StringIO):
+    """Keeps all that was written; `written` is set when it is something visible."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = threading.Event()
+
+    def isatty(self):
+        super().isatty()  # fails if it is closed
+        return True
+
+    def write(self, text):
+        count = super().write(text)
+        if text.strip():
+            self.written.set()
+        return count
+
+    def shown(self):
+        """The lines that were written over each other."""
+        return [line.rstrip() for line in self.getvalue().split("\r") if line.strip()]
+
+    def left(self):
+        """What is still to be seen on the last line."""
+        screen: list[str] = []
+        for piece in self.getvalue().split("\n")[-1].split("\r"):
+            screen[: len(piece)] = piece
+        return "".join(screen).rstrip()
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setattr(_progress, "_chosen", None)
+    monkeypatch.delenv("ASDEX_PROGRESS", raising=False)
+    monkeypatch.setattr(_progress, "_INTERVAL", 0.001)
+
+
+def use(monkeypatch, stream):
+    """Let `stream` be the standard error; the real one is exchanged by pytest."""
+    monkeypatch.setattr(_progress, "sys", types.SimpleNamespace(stderr=stream))
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal, on which the line appears at once."""
+    stream = Terminal()
+    use(monkeypatch, stream)
+    monkeypatch.setattr(_progress, "_DELAY", 0.0)
+    return stream
+
+
+def watched(terminal):
+    """A function that differentiates as the identity, and waits until something is shown."""
+
+    @jax.custom_jvp
+    def identity(x):
+        return x
+
+    @identity.defjvp
+    def _(primals, tangents):
+        # JAX traces it within the detection, when its rule is asked for.
+        terminal.written.clear()
+        assert terminal.written.wait(20)
+        return primals[0], tangents[0]
+
+    return identity
+
+
+def two_passes(x):
+    """A loop, whose body is evaluated by a rule, after a few other equations."""
+    y = jnp.sin(x) * x
+    return lax.scan(lambda c, _: (c + jnp.roll(c, 1), None), y, None, length=4)[0]
+
+
+def test_a_detection_counts_its_equations(terminal):
+    identity = watched(terminal)
+    asdex.jacobian_sparsity(lambda x: jax.jit(lambda y: identity(jnp.sin(y)) * 2)(x) + 1, X)
+    # sin, custom_jvp_call, mul, the call itself, add: one is over when the rule is asked for.
+    assert any(
+        line.startswith("detecting: 1/5 equations, now custom_jvp") for line in terminal.shown()
+    )
+    assert any(" at test_progress.py:" in line for line in terminal.shown())
+    assert terminal.left() == ""
+
+
+def test_what_a_rule_evaluates_is_counted_apart():
+    class Noted(Counter):
+        texts: tuple[str, ...] = ()
+
+        def count(self):
+            super().count()
+            self.texts += (str(self),)
+
+    counter = Noted(lambda: 4)
+    interpreter = Interpreter()
+    interpreter.counter = counter
+    jaxpr = jax.make_jaxpr(two_passes)(X)
+    seed = asdex.Value(asdex.Dependence.identity((6,)), None)
+    interpreter.run(jaxpr, [seed])
+    assert counter.texts[0] == "1/4 equations" and counter.texts[-1].startswith("3/4 equations")
+    inside = [text for text in counter.texts if "now scan at test_progress.py:" in text]
+    assert inside[0].startswith("2/4") and inside[0].endswith("(1 inside)")
+
+
+def test_a_warning_stands_on_a_line_of_its_own(terminal):
+    identity = watched(terminal)
+
+    def called(x):
+        return jax.pure_callback(lambda y: y, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+    with pytest.warns(asdex.UnknownPrimitiveWarning):
+        at_warning = []
+        show = _progress.hide
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "asdex.detection._interpreter.hide",
+                lambda: (show(), at_warning.append(terminal.left())),
+            )
+            asdex.jacobian_sparsity(lambda x: called(identity(x)), X)
+    assert terminal.shown() and at_warning == [""]
+
+
+def test_short_work_shows_nothing(terminal, monkeypatch):
+    monkeypatch.setattr(_progress, "_DELAY", 600.0)
+    asdex.jacobian_sparsity(two_passes, X)
+    assert terminal.getvalue() == ""
+
+
+def test_the_delay_is_about_two_seconds():
+    assert 1.5 <= _progress._DELAY <= 2.5
+
+
+def begun(name="working"):
+    with _progress.working(name) as work:
+        return work is not None
+
+
+def test_only_terminals_and_notebooks_show_it(terminal, monkeypatch):
+    assert begun()
+    del terminal
+    for stream in (io.StringIO(), None, object()):
+        use(monkeypatch, stream)
+        assert not begun()
+    notebook = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    use(monkeypatch, notebook)
+    assert begun()
+    closed = Terminal()
+    closed.close()
+    use(monkeypatch, closed)
+    assert not begun()
+
+
+def test_the_switch(terminal, monkeypatch):
+    monkeypatch.setenv("ASDEX_PROGRESS", "0")
+    assert not begun()
+    asdex.set_progress(True)
+    assert begun()
+    asdex.set_progress(False)
+    terminal.truncate(0)
+    assert not begun()
+    monkeypatch.delenv("ASDEX_PROGRESS")
+    assert not begun()
+    assert terminal.getvalue() == ""
+
+
+def test_work_within_work_is_one_line(terminal):
+    with _progress.working("outer") as outer, _progress.working("inner") as inner:
+        assert outer is not None and inner is outer
+        _progress.report("{} of {}", 2, 3)
+        assert outer.detail() == "2 of 3"
+    _progress.report("nothing is shown: {}")
+    assert not begun.__closure__ and _progress.current() is None
+
+
+def test_work_of_two_threads_is_one_line(terminal):
+    inside = []
+    with _progress.working("mine") as work:
+        other = threading.Thread(target=lambda: inside.append(begun()))
+        other.start()
+        other.join()
+    assert work is not None and inside == [False]
+    assert begun()
+
+
+def test_a_line_is_no_wider_than_the_terminal(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    with _progress.working("work") as work:
+        assert work is not None
+        work.detail = lambda: "x" * 100
+        terminal.written.clear()
+        assert terminal.written.wait(20)
+    assert max(map(len, terminal.shown())) == 19
+    assert terminal.left() == ""
+
+
+def test_a_closed_terminal_ends_the_line_alone(terminal):
+    with _progress.working("work") as work:
+        assert work is not None and terminal.written.wait(20)
+        terminal.close()
+        work._thread.join(20)
+    assert work.is_over and not work._thread.is_alive()
+
+
+# --- interrupts -------------------------------------------------------------------------------------
+
+HALF = np.random.default_rng(0).random((30, 30)) < 0.1
+PATTERN = asdex.SparsityPattern.from_dense(HALF | HALF.T | np.eye(30, dtype=bool))
+
+
+def interrupt_at(monkeypatch, owner, name, number):
+    """The call of this `number` of a method is interrupted, as by Ctrl-C."""
+    method, calls = getattr(owner, name), iter(range(number))
+
+    def interrupted(*args):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return method(*args)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_an_interrupted_detection_leaves_nothing(terminal, number):
+    expected = asdex.jacobian_sparsity(two_passes, X).todense()
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, Interpreter, "propagate", number)
+        with pytest.raises(KeyboardInterrupt):
+            asdex.jacobian_sparsity(two_passes, X)
+    assert terminal.left() == "" and _progress.current() is None
+    np.testing.assert_array_equal(asdex.jacobian_sparsity(two_passes, X).todense(), expected)
+    assert begun()
+
+
+@pytest.mark.parametrize("problem", [Partition, Star])
+@pytest.mark.parametrize("number", range(3))
+def test_an_interrupted_coloring_leaves_nothing(terminal, problem, number):
+    color = asdex.color_cols if problem is Partition else asdex.color_symmetric
+    expected = color(PATTERN)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, problem, "greedy", number)
+        with pytest.raises(KeyboardInterrupt):
+            color(PATTERN)
+    assert terminal.left() == "" and _progress.current() is None
+    np.testing.assert_array_equal(color(PATTERN)[0], expected[0])
+    assert begun()
+
+
+PROGRAM = """
+import threading, signal, sys, time
+import jax, jax.numpy as jnp, numpy as np
+import asdex
+
+x = jnp.ones(400)
+
+def f(x):
+    y = jnp.roll(x, 1) * x
+    return jax.lax.fori_loop(1, 400, lambda i, c: c.at[i].add(c[i - 1] * y[i]), x)
+
+def answer():
+    coloring = asdex.jacobian_coloring(f, x)
+    return coloring.sparsity.rows, coloring.sparsity.cols, coloring.colors
+
+interrupted = 0
+for k in range(6):
+    threading.Timer(0.02 * 2**k, signal.raise_signal, [signal.SIGINT]).start()
+    try:
+        answer()
+        time.sleep(5)
+    except KeyboardInterrupt:
+        interrupted += 1
+np.savez(sys.argv[1], *answer())
+print(interrupted)
+"""
+
+
+def test_signals_leave_the_results_of_a_fresh_process(tmp_path):
+    program = PROGRAM.replace("range(6)", "range({})")
+    results = []
+    for number in (6, 0):
+        path = tmp_path / f"{number}.npz"
+        done = subprocess.run(
+            [sys.executable, "-c", program.replace("{}", str(number)), str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert int(done.stdout) == number
+        with np.load(path) as arrays:
+            results.append([arrays[name] for name in sorted(arrays)])
+    for after, alone in zip(*results, strict=True):
+        np.testing.assert_array_equal(after, alone)
