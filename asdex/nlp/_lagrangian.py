@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Int, Shaped
 
 from .._arguments import struct_of
@@ -100,11 +101,9 @@ class LagrangianHessian(eqx.Module):
 
         As an `asdex.SparseDerivative`, if an argument is unlike the sample.
         """
-        if isinstance(
-            objective_factor, int
-        ):  # an integer would be a constant of the compiled function
-            objective_factor = float(objective_factor)
-        return self.derivative(x, multipliers, objective_factor, *args, **kwargs)
+        # An integer would be a constant of the compiled function.
+        factor = float(objective_factor) if isinstance(objective_factor, int) else objective_factor
+        return self.derivative(x, multipliers, factor, *args, **kwargs)
 
 
 def lagrangian_hessian(
@@ -120,6 +119,7 @@ def lagrangian_hessian(
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     chunk_size: int | None = None,
+    mesh: Mesh | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
     **kwargs: Any,
@@ -154,7 +154,8 @@ def lagrangian_hessian(
         raise TypeError("Expected an objective, constraints or both, got None for both.")
     multipliers = None
     if constraints is not None:
-        multipliers = jtu.tree_map(_multiplier, output_of(constraints, x, *args, **kwargs))
+        of_functions = {name: kwargs[name] for name in kwargs if mesh is None or name != "axis"}
+        multipliers = jtu.tree_map(_multiplier, output_of(constraints, x, *args, **of_functions))
     derivative = hessian(
         Lagrangian(objective, constraints),
         x,
@@ -168,6 +169,7 @@ def lagrangian_hessian(
         budget=budget,
         output_format=output_format,
         chunk_size=chunk_size,
+        mesh=mesh,
         unknown=unknown,
         values=values,
         **kwargs,

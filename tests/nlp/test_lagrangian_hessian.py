@@ -194,6 +194,15 @@ def test_other_multipliers_compile_nothing():
     assert len(traces) == before
 
 
+def test_a_mesh():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("colors",))
+    hess_fn = asdex.lagrangian_hessian(
+        objective, constraints, X, mesh=mesh, axis="colors", lower_triangle=True
+    )
+    hess = hess_fn(X, MULTIPLIERS)
+    np.testing.assert_allclose(hess.todense(), np.tril(dense()), rtol=1e-5, atol=1e-6)
+
+
 class Weighted(eqx.Module):
     weights: jax.Array
 
