@@ -55,14 +55,10 @@ def on_pre_build(config: Any = None) -> None:
 
 def _compression(plt: Any) -> Any:
     coloring = asdex.jacobian_coloring_from_sparsity(five_point(6))
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(6, 4), gridspec_kw={"width_ratios": [36, 6]}
-    )
-    asdex.spy(coloring, ax=left)
-    left.set_title("columns in 5 colors")
-    asdex.spy(coloring, ax=right, compressed=True, aspect="auto")
-    right.set_title("compressed")
-    right.set_xticks(range(coloring.num_colors))
+    figure, ax = plt.subplots(figsize=(6, 4))
+    asdex.spy(coloring, ax=ax, compressed="beside")
+    ax.set_title("columns in 5 colors")
+    figure.axes[1].set_title("compressed")
     return figure
 
 
@@ -83,7 +79,7 @@ def _lattice(plt: Any) -> Any:
 def _bidirectional(plt: Any) -> Any:
     coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(20))
     figure, ax = plt.subplots(figsize=(3, 3))
-    asdex.spy(coloring, ax=ax)
+    asdex.spy(coloring, ax=ax, compressed="beside")
     ax.set_title("2 groups of columns and a row")
     return figure
 

@@ -108,6 +108,11 @@ class ColoredPattern(eqx.Module):
 
         return draw_coloring(self)
 
+    def _repr_html_(self) -> str:
+        from ..display import coloring_html
+
+        return coloring_html(self)
+
 
 _SCALARS = (
     *("num_colors", "symmetric", "mode", "lower_bound"),

@@ -1,3 +1,4 @@
+from ._html import coloring_html as coloring_html, pattern_html as pattern_html
 from ._spy import spy as spy
 from ._text import (
     describe_coloring as describe_coloring,

@@ -1,46 +1,53 @@
 """Plots of patterns and colorings with matplotlib."""
 
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Int
 
 from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
-from ..coloring._counts import read_from_column
-from ._text import compressed_forms
+from ._entries import compressed_forms, groups_of, is_known
+from ._raster import palette, raster
 
 
-# An image never has more pixels than this along a side, however large the pattern.
 _MAX_PIXELS = 1024
+"""An image never has more pixels than this along a side, however large the pattern."""
+_LEAST_SHARE = 0.1
+"""How wide a compressed form is at least, beside its pattern."""
+_PAD = 0.3
+"""Inches between the two."""
+_FORMS = (False, True, "columns", "rows", "beside")
 
 
 def spy(
     pattern: SparsityPattern | ColoredPattern,
     *,
     ax: Any = None,
-    compressed: bool = False,
+    compressed: bool | Literal["columns", "rows", "beside"] = False,
     cmap: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Plot where a matrix has its nonzeros; for a coloring, in the color of their group.
 
-    Large patterns are binned, so that the cost of drawing is bounded.
+    Large patterns are binned, so that the cost of drawing is bounded and no nonzero is lost.
 
     **Arguments:**
 
     - `pattern`: a [`SparsityPattern`][] or a [`ColoredPattern`][], `(m, n)`.
     - `ax`: the matplotlib `Axes` to draw on; the current ones if omitted.
-    - `compressed`: draw the compressed form of a coloring instead: `(m, num_colors)`, or
-      `(num_colors, n)` if its rows are colored; that of the columns if both are.
-    - `cmap`: a matplotlib colormap; gray for patterns, qualitative for colorings by default.
+    - `compressed`: `True` draws the compressed form of a coloring instead: `(m, num_colors)`, or
+      `(num_colors, n)` if its rows are colored. A bidirectional coloring has two: "columns" (also
+      `True`) or "rows". "beside" draws the pattern, and its compressed forms on axes of their own:
+      to the right for groups of columns, below for groups of rows.
+    - `cmap`: a matplotlib colormap; gray for patterns, one clear color per group for colorings by
+      default.
     - `kwargs`: passed to `Axes.imshow`.
 
     **Returns:** the `Axes`.
 
     **Raises:** `ImportError` without matplotlib. `ValueError` if `compressed` and there is no
-    coloring.
+    coloring, or none of that kind, or if the indices are not known, as under `jax.jit`.
     """
     try:
         import matplotlib.pyplot as plt
@@ -48,65 +55,130 @@ def spy(
         raise ImportError(
             '`asdex.spy` needs matplotlib, which is not installed: `pip install "asdex[plot]"`.'
         ) from error
-    if compressed and not isinstance(pattern, ColoredPattern):
-        raise ValueError(
-            f"`compressed=True` needs a ColoredPattern, got a {type(pattern).__name__}. Color it "
-            "with `jacobian_coloring_from_sparsity` or `hessian_coloring_from_sparsity`."
-        )
-    rows, cols, shape, groups, num_groups = _entries(jax.tree.map(np.asarray, pattern), compressed)
+    forms = _forms(pattern, compressed)
     ax = plt.gca() if ax is None else ax
+    if compressed in (False, "beside"):
+        _draw(ax, _whole(pattern), cmap, kwargs)
+    if compressed == "beside":
+        _draw_beside(ax, forms, cmap, kwargs)
+    elif compressed:
+        _draw(ax, next(iter(forms.values())), cmap, kwargs)
+    return ax
+
+
+class _Entries(NamedTuple):
+    """What to draw: entries of a matrix in their groups, of which a plain pattern has none."""
+
+    rows: Int[np.ndarray, " k"]
+    cols: Int[np.ndarray, " k"]
+    shape: tuple[int, int]
+    groups: Int[np.ndarray, " k"]
+    num_groups: int
+
+
+def _forms(pattern: SparsityPattern | ColoredPattern, compressed: Any) -> dict[str, _Entries]:
+    """The compressed forms that were asked for, after a check of what was asked."""
+    if compressed not in _FORMS:
+        raise ValueError(
+            f"Expected `compressed` to be one of {', '.join(map(repr, _FORMS))}, got {compressed!r}."
+        )
+    if not is_known(pattern):
+        raise ValueError(
+            f"Expected a pattern with known indices, got {pattern!r}. Plot it outside of "
+            "transformations such as `jax.jit`."
+        )
+    if compressed is False:
+        return {}
+    if not isinstance(pattern, ColoredPattern):
+        raise ValueError(
+            f"`compressed={compressed!r}` needs a ColoredPattern, got a {type(pattern).__name__}. Color "
+            "it with `jacobian_coloring_from_sparsity` or `hessian_coloring_from_sparsity`."
+        )
+    forms = {
+        name: _Entries(*form, pattern.num_colors)
+        for name, form in zip(("columns", "rows"), compressed_forms(pattern), strict=True)
+        if form is not None
+    }
+    if compressed not in ("columns", "rows"):
+        return forms
+    if compressed not in forms:
+        raise ValueError(
+            f"`compressed={compressed!r}` needs a coloring with groups of {compressed}, got one of mode "
+            f"{pattern.mode!r}. Pass `compressed=True`."
+        )
+    return {compressed: forms[compressed]}
+
+
+def _whole(pattern: SparsityPattern | ColoredPattern) -> _Entries:
+    if isinstance(pattern, SparsityPattern):
+        sparsity, num_groups = pattern, 0
+        groups = np.ones(sparsity.nnz, np.int64)  # the dark end of a map from 0 to 1
+    else:
+        sparsity, groups, num_groups = pattern.sparsity, groups_of(pattern), pattern.num_colors
+    rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
+    return _Entries(rows, cols, sparsity.shape, groups, num_groups)
+
+
+def _draw(ax: Any, entries: _Entries, cmap: Any, kwargs: dict[str, Any]) -> None:
+    rows, cols, shape, groups, num_groups = entries
     options: dict[str, Any] = {
         "cmap": _default_cmap(num_groups) if cmap is None else cmap,
         "vmin": 0,
         "vmax": max(num_groups - 1, 1),
         "interpolation": "nearest",
-        "extent": (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5),
-        "aspect": "equal" if max(shape) <= 8 * min(shape) else "auto",
+        "extent": (-0.5, max(shape[1], 1) - 0.5, max(shape[0], 1) - 0.5, -0.5),
+        "aspect": "equal" if 0 < max(shape) <= 8 * min(shape) else "auto",
     }
-    ax.imshow(_image(rows, cols, shape, groups), **(options | kwargs))
-    return ax
+    options |= kwargs
+    size = _pixels(ax, shape, options["aspect"] == "equal")
+    image = raster(rows, cols, shape, groups, size)
+    ax.imshow(np.ma.masked_less(image, 0), **options)
+    for axis in (ax.xaxis, ax.yaxis):
+        if hasattr(axis.get_major_locator(), "set_params"):
+            axis.get_major_locator().set_params(integer=True)
 
 
-def _entries(pattern: SparsityPattern | ColoredPattern, compressed: bool):
-    """Return the rows, columns, shape, group of each entry, and number of groups, to be drawn."""
-    if isinstance(pattern, SparsityPattern):
-        groups = np.ones(pattern.nnz, np.int64)  # the dark end of a map from 0 to 1
-        return pattern.rows, pattern.cols, pattern.shape, groups, 0
-    sparsity = pattern.sparsity
-    of_columns, of_rows = compressed_forms(pattern)
-    if compressed:
-        form = of_columns if of_columns is not None else of_rows
-        assert form is not None
-        return form.rows, form.cols, form.shape, form.groups, pattern.num_colors
-    if pattern.mode == "rev":
-        groups = pattern.colors[sparsity.rows]
-    else:
-        groups = pattern.colors[sparsity.cols]
-        if pattern.row_colors is not None:  # rows are numbered after columns
-            by_column = read_from_column(sparsity, pattern.colors)
-            first = pattern.num_colors - pattern.num_row_colors
-            groups = np.where(by_column, groups, first + pattern.row_colors[sparsity.rows])
-    return sparsity.rows, sparsity.cols, sparsity.shape, groups, pattern.num_colors
+def _draw_beside(ax: Any, forms: dict[str, _Entries], cmap: Any, kwargs: dict[str, Any]) -> None:
+    """Draw compressed forms on new axes, which stay beside those of the pattern."""
+    from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+    left, right, bottom, top = ax.images[0].get_extent()
+    divider = make_axes_locatable(ax)
+    for name, form in forms.items():
+        if name == "columns":
+            share = form.shape[1] / max(right - left, 1)
+            options: dict[str, Any] = {"position": "right", "sharey": ax}
+        else:
+            share = form.shape[0] / max(bottom - top, 1)
+            options = {"position": "bottom", "sharex": ax}
+        share = min(max(share, _LEAST_SHARE), 1.0)
+        beside = divider.append_axes(size=f"{100 * share:g}%", pad=_PAD, **options)
+        _draw(beside, form, cmap, {**kwargs, "aspect": "auto"})
+        ends = sorted({0, max(form.shape[name == "columns"] - 1, 0)})  # there is no room for more
+        if name == "columns":
+            beside.set_xticks(ends)
+            beside.tick_params(labelleft=False)
+        else:
+            beside.set_yticks(ends)
+            ax.tick_params(labelbottom=False)
 
 
-def _image(
-    rows: Int[np.ndarray, " k"],
-    cols: Int[np.ndarray, " k"],
-    shape: tuple[int, int],
-    groups: Int[np.ndarray, " k"],
-) -> np.ma.MaskedArray:
-    """Return the group at each pixel; masked where there is no entry."""
-    height, width = (max(min(size, _MAX_PIXELS), 1) for size in shape)
-    image = np.full((height, width), -1, np.int64)
-    y = rows.astype(np.int64) * height // max(shape[0], 1)
-    x = cols.astype(np.int64) * width // max(shape[1], 1)
-    image[y, x] = groups
-    return np.ma.masked_less(image, 0)
+def _pixels(ax: Any, shape: tuple[int, int], equal: bool) -> tuple[int, int]:
+    """Pixels for the entries: no more than the axes have, which would leave some of them out."""
+    box = ax.get_window_extent()
+    scales = [box.height / max(shape[0], 1), box.width / max(shape[1], 1)]
+    if equal:
+        scales = [min(scales)] * 2
+    height, width = (
+        max(min(size, round(size * scale), _MAX_PIXELS), 1)
+        for size, scale in zip(shape, scales, strict=True)
+    )
+    return height, width
 
 
-def _default_cmap(num_groups: int) -> str:
+def _default_cmap(num_groups: int) -> Any:
     if num_groups == 0:
         return "gray_r"
-    if num_groups <= 10:
-        return "tab10"
-    return "tab20" if num_groups <= 20 else "turbo"
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(palette(num_groups))

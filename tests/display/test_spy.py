@@ -2,10 +2,12 @@
 
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 import asdex
+from asdex.display._raster import palette
 
 
 figures = pytest.importorskip("matplotlib.figure")
@@ -70,8 +72,81 @@ def test_large_patterns_are_binned(ax):
     pattern = asdex.SparsityPattern.from_coo(index, index, (1_000_000, 1_000_000))
     asdex.spy(pattern, ax=ax)
     image = drawn(ax)
-    assert image.shape == (1024, 1024)
-    np.testing.assert_array_equal(~image.mask, np.eye(1024, dtype=bool))
+    assert 300 < image.shape[0] < 500  # as many as the axes are high
+    np.testing.assert_array_equal(~image.mask, np.eye(len(image), dtype=bool))
+
+
+@pytest.mark.parametrize("shape", [(3000, 500), (700, 5000), (9, 4000), (5000, 5000)])
+def test_no_nonzero_is_lost_on_the_screen(shape):
+    """Each shows as at least one pixel, whatever matplotlib scales."""
+    agg = pytest.importorskip("matplotlib.backends.backend_agg")
+    figure = figures.Figure()
+    agg.FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    row, col = shape[0] // 3, shape[1] // 3
+    asdex.spy(asdex.SparsityPattern.from_coo([row], [col], shape), ax=axes)
+    axes.set_axis_off()
+    figure.canvas.draw()
+    dark = np.asarray(figure.canvas.buffer_rgba())[..., 0] < 128
+    assert 1 <= np.count_nonzero(dark) < 0.05 * dark.size
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 4), (4, 0), (4, 5)])
+def test_patterns_without_nonzeros(ax, shape):
+    pattern = asdex.SparsityPattern.from_coo([], [], shape)
+    asdex.spy(pattern, ax=ax)
+    assert drawn(ax).mask.all()
+    ax.clear()
+    asdex.spy(asdex.jacobian_coloring_from_sparsity(pattern), ax=ax, compressed="beside")
+
+
+def test_groups_have_the_colors_of_the_palette(ax, coloring):
+    asdex.spy(coloring, ax=ax)
+    (image,) = ax.images
+    inks = image.to_rgba(image.get_array(), bytes=True)[..., :3]
+    where = coloring.sparsity.rows, coloring.sparsity.cols
+    hexes = ["#" + bytes(ink).hex() for ink in inks[where]]
+    assert hexes == [palette(2)[group] for group in coloring.colors[coloring.sparsity.cols]]
+
+
+ARROW = np.eye(9, dtype=bool)
+ARROW[0] = ARROW[:, 0] = True
+
+
+def test_pattern_and_compressed_forms_beside_each_other(ax):
+    both = asdex.jacobian_coloring_from_sparsity(ARROW)
+    assert (both.num_colors, both.num_row_colors) == (3, 1)
+    assert asdex.spy(both, ax=ax, compressed="beside") is ax
+    assert drawn(ax)[0, 1] == 2  # the row is the last group
+    right, below = (drawn(one) for one in ax.figure.axes[1:])
+    np.testing.assert_array_equal(right[1:], np.tile([0, 1], (8, 1)))
+    np.testing.assert_array_equal(below, np.full((1, 9), 2))
+    ax.figure.draw_without_rendering()
+    boxes = [one.get_position() for one in ax.figure.axes]
+    assert boxes[1].x0 > boxes[0].x1 and boxes[2].y1 < boxes[0].y0
+    assert boxes[1].height == pytest.approx(boxes[0].height)
+    assert boxes[2].width == pytest.approx(boxes[0].width)
+
+
+def test_either_compressed_form_of_both(ax):
+    both = asdex.jacobian_coloring_from_sparsity(ARROW)
+    asdex.spy(both, ax=ax, compressed="rows")
+    np.testing.assert_array_equal(drawn(ax), np.full((1, 9), 2))
+    ax.clear()
+    asdex.spy(both, ax=ax, compressed="columns")
+    assert drawn(ax).shape == (9, 2)
+
+
+def test_forms_that_are_not_there(ax, coloring):
+    with pytest.raises(ValueError, match="groups of rows, got one of mode 'fwd'"):
+        asdex.spy(coloring, ax=ax, compressed="rows")
+    with pytest.raises(ValueError, match="'beside', got 'left'"):
+        asdex.spy(coloring, ax=ax, compressed="left")  # type: ignore
+
+
+def test_traced_patterns_are_refused(ax, coloring):
+    with pytest.raises(ValueError, match="known indices, got ColoredPattern"):
+        jax.jit(lambda one: asdex.spy(one, ax=ax) and 0)(coloring)
 
 
 def test_compressed_needs_a_coloring(ax, coloring):
