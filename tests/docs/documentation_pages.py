@@ -18,11 +18,10 @@ FENCE = re.compile(r"^( *)```(.*?)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 class Block(NamedTuple):
-    """A fenced block of a page: its language, its text, and the number of its first line."""
+    """A fenced block of a page."""
 
     language: str
     text: str
-    line: int
 
 
 def read(page: str) -> str:
@@ -32,11 +31,7 @@ def read(page: str) -> str:
 def blocks_of(text: str) -> list[Block]:
     """All fenced blocks, those inside of admonitions and tabs included."""
     return [
-        Block(
-            match[2].strip().split(" ")[0],
-            textwrap.dedent(match[3]),
-            text.count("\n", 0, match.start()) + 1,
-        )
+        Block(match[2].strip().split(" ")[0], textwrap.dedent(match[3]))
         for match in FENCE.finditer(text)
     ]
 
@@ -63,29 +58,30 @@ def printed_warnings(are_printed: bool):
         yield
 
 
-def run_text(text: str, file: str, *, is_a_file: bool = False) -> tuple[list[str], list[str]]:
+def run_text(text: str, file: str, *, with_warnings: bool = False) -> tuple[list[str], list[str]]:
     """Run the Python blocks of a page as one program.
 
-    If it `is_a_file`, the program is what that holds: the blocks with an empty line between them. Warnings
-    are then printed, as they are for a reader who runs it.
+    **Arguments:**
 
-    Returns what each block printed, beside the text block that follows it ("" where none does).
+    - `text`: the page.
+    - `file`: the name of the program: a file with all blocks, and an empty line between them.
+    - `with_warnings`: print warnings, as they are for a reader who runs it.
+
+    **Returns:**
+
+    What each block printed, beside the text block that follows it ("" where none does).
     """
     namespace = {"__name__": "__documentation__"}
     printed, promised = [], []
     blocks = blocks_of(text)
-    if is_a_file:
-        written = "\n".join(block.text for block in blocks if block.language == "python")
-        lines = [str(one) for one in written.splitlines(keepends=True)]
-        linecache.cache[file] = (len(written), None, lines, file)
+    written = "\n".join(block.text for block in blocks if block.language == "python")
+    linecache.cache[file] = (len(written), None, written.splitlines(keepends=True), file)
     follows_program = False
     line = 0
     for block in blocks:
         if block.language == "python":
-            if not is_a_file:  # line numbers of a traceback are then those of the page
-                line = block.line
             output = io.StringIO()
-            with contextlib.redirect_stdout(output), printed_warnings(is_a_file):
+            with contextlib.redirect_stdout(output), printed_warnings(with_warnings):
                 exec(compile("\n" * line + block.text, file, "exec"), namespace)
             line += block.text.count("\n") + 1
             printed.append(output.getvalue())
@@ -96,7 +92,12 @@ def run_text(text: str, file: str, *, is_a_file: bool = False) -> tuple[list[str
     return printed, promised
 
 
+def program_of(page: str) -> str:
+    """The name under which the program of a page runs."""
+    return Path(page).stem.replace("-", "_") + ".py"
+
+
 if __name__ == "__main__":
     page = sys.argv[1]
     warnings.simplefilter("error")
-    json.dump(run_text(read(page), page), sys.stdout)
+    json.dump(run_text(read(page), program_of(page)), sys.stdout)

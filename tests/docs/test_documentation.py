@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from documentation_pages import blocks_of, imported_packages, read, REPOSITORY, run_text
+from documentation_pages import blocks_of, imported_packages, program_of, read, REPOSITORY, run_text
 
 import asdex
 import asdex.testing
@@ -38,7 +38,7 @@ def run_page(page):
     text = read(page)
     programs = "".join(block.text for block in blocks_of(text) if block.language == "python")
     if not any(one in programs for one in OF_THE_PROCESS):
-        return run_text(text, page)
+        return run_text(text, program_of(page))
     paths = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "tests" / "docs" / "documentation_pages.py"), page],
@@ -67,7 +67,7 @@ def test_programs_print_what_the_page_says(page, monkeypatch, tmp_path):
 def test_the_way_from_a_warning_to_a_tested_rule(monkeypatch):
     # The rules that the page registers end with it.
     monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
-    printed, promised = run_text(read("docs/writing-a-rule.md"), "upwind.py", is_a_file=True)
+    printed, promised = run_text(read("docs/writing-a-rule.md"), "upwind.py", with_warnings=True)
     assert "UnknownPrimitiveWarning" in printed[0]
     # What follows the test is what it would say of another rule.
     assert "VerificationError" in promised[2]
@@ -81,7 +81,7 @@ def test_the_check_of_a_wrong_rule_says_what_the_page_says(monkeypatch):
     assert right in text
     wrong = text.replace(right, "return operand")
     with pytest.raises(asdex.VerificationError) as caught:
-        run_text(wrong, "upwind.py", is_a_file=True)
+        run_text(wrong, "upwind.py", with_warnings=True)
     assert f"asdex.VerificationError: {caught.value}\n" in wrong
 
 
@@ -109,14 +109,16 @@ def test_relative_links_lead_somewhere(page):
 def test_pictures_are_drawn(monkeypatch, tmp_path):
     """The build draws each picture that a page shows, and no other."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
-    for path in REPOSITORY.glob("docs/draw_*.py"):
+    for path in sorted(REPOSITORY.glob("docs/draw_*.py")):
         module = importlib.import_module(path.stem)
         monkeypatch.setattr(module, "FOLDER", tmp_path)
         module.on_pre_build()
+    fill = importlib.import_module("draw_benchmarks").fill
     shown = set()
     for page in PAGES:
-        depth = page.count("/") - 1
-        shown |= set(re.findall(rf"\]\({'../' * depth}pictures/(.*?)\)", read(page)))
+        text = fill(read(page), read("benchmarks/RESULTS.md"))
+        folder = "../" * (page.count("/") - 1) + "pictures"
+        shown |= set(re.findall(rf"\]\({folder}/(.*?)\)", text))
     assert shown == {path.name for path in tmp_path.iterdir()}
 
 
