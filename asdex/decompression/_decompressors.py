@@ -168,12 +168,13 @@ def check_shape(B: Shaped[Array, "num_colors length"], expected: tuple[int, int]
 
 
 def _take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nnz"]:
-    if len(index) > 1:
+    if len(index) != 1:
         return B.at[index].get(mode="promise_in_bounds")
+    (flat,) = index
+    if not flat.size:  # jax 0.6 cannot gather nothing from nothing
+        return jnp.zeros(0, B.dtype)
     # `.at` would look for negative indices.
-    return jax.lax.gather(
-        B.reshape(-1), index[0][:, None], _ONE_BY_ONE, (1,), mode="promise_in_bounds"
-    )
+    return jax.lax.gather(B.reshape(-1), flat[:, None], _ONE_BY_ONE, (1,), mode="promise_in_bounds")
 
 
 _ONE_BY_ONE = jax.lax.GatherDimensionNumbers(

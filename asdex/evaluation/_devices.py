@@ -19,13 +19,14 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from .._versions import constraint, in_auto_axes
+from ._chunks import default_chunk
 
 
 class Batches(NamedTuple):
     """How the passes are batched.
 
-    `size` is the number of passes that one device batches (`None`: all), `axes` are those of `mesh` that the
-    colors are spread over.
+    `size` is the number of passes that one device batches (`None`: chosen by their length), `axes` are those
+    of `mesh` that the colors are spread over.
     """
 
     size: int | None = None
@@ -37,10 +38,11 @@ class Batches(NamedTuple):
         """How many devices the colors are spread over."""
         return 1 if self.mesh is None else math.prod(self.mesh.shape[name] for name in self.axes)
 
-    def width(self, num_colors: int) -> int:
-        """The number of passes that run at once: a multiple of the number of devices."""
+    def width(self, num_colors: int, length: int) -> int:
+        """The number of passes over `length` elements that run at once: a multiple of `devices`."""
         share = -(-num_colors // self.devices)
-        return self.devices * (share if self.size is None else min(self.size, share))
+        size = default_chunk(share, length) if self.size is None else min(self.size, share)
+        return self.devices * size
 
     def spread(self, array: Array) -> Array:
         """The array with its leading axis, of a multiple of `devices`, spread over the devices."""

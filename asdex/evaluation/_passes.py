@@ -37,7 +37,7 @@ def push_forward(
     def rows(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(linear)(*_seeds(numbers, colors, leaves)), outputs)
 
-    return _in_chunks(rows, num_colors, batches), aux
+    return _in_chunks(rows, num_colors, _length(leaves, outputs), batches), aux
 
 
 def pull_back(
@@ -53,7 +53,7 @@ def pull_back(
     def rows(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(transposed)(_seeds(numbers, colors, outputs)), leaves)
 
-    return _in_chunks(rows, num_colors, batches), aux
+    return _in_chunks(rows, num_colors, _length(leaves, outputs), batches), aux
 
 
 def push_and_pull(
@@ -77,8 +77,10 @@ def push_and_pull(
     def reverse(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(transposed)(_seeds(numbers, row_colors, outputs)), leaves)
 
+    length = _length(leaves, outputs)
     one, other = num_colors
-    return (_in_chunks(forward, one, batches), _in_chunks(reverse, other, batches)), aux
+    F = _in_chunks(forward, one, length, batches)
+    return (F, _in_chunks(reverse, other, length, batches)), aux
 
 
 def gradient_along(
@@ -101,7 +103,7 @@ def gradient_along(
     def rows(ids: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(product)(*_seeds(ids, colors, leaves)), leaves)
 
-    return _in_chunks(rows, num_colors, batches), aux
+    return _in_chunks(rows, num_colors, _length(leaves), batches), aux
 
 
 def _complex(leaves: Leaves) -> bool:
@@ -136,11 +138,16 @@ def _flat_rows(batched: Leaves, like: Leaves) -> Array:
         return flat[0] if len(flat) == 1 else jnp.concatenate(flat, axis=1)
 
 
+def _length(*sides: Leaves) -> int:
+    """The elements of the inputs or of the outputs, whichever are more."""
+    return max(sum(map(size_of, leaves)) for leaves in sides)
+
+
 def _in_chunks(
-    rows: Callable[[Int[Array, " k"]], Array], num_colors: int, batches: Batches
-) -> Inexact[Array, "num_colors length"]:
-    """All rows of `B`, a batch at a time."""
-    width = batches.width(num_colors)
+    rows: Callable[[Int[Array, " k"]], Array], num_colors: int, length: int, batches: Batches
+) -> Inexact[Array, "num_colors columns"]:
+    """All rows of `B`, a batch at a time; each pass handles about `length` elements."""
+    width = batches.width(num_colors, length)
 
     def batch(numbers: Int[Array, " width"]) -> Array:
         return batches.spread(rows(batches.spread(numbers)))
