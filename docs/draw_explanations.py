@@ -51,7 +51,8 @@ def heat(u: Any) -> Any:
     """The residual of a heat equation on a square grid."""
     side = round(u.size**0.5)
     v = jnp.pad(u.reshape(side, side), 1)
-    return (v[1:-1, :-2] + v[1:-1, 2:] + v[:-2, 1:-1] + v[2:, 1:-1] - 4 * v[1:-1, 1:-1]).ravel()
+    neighbors = v[1:-1, :-2] + v[1:-1, 2:] + v[:-2, 1:-1] + v[2:, 1:-1]
+    return (neighbors - 4 * v[1:-1, 1:-1]).ravel()
 
 
 def _pattern(plt: Any) -> Any:
@@ -68,14 +69,16 @@ def _pattern(plt: Any) -> Any:
 def _product(plt: Any) -> Any:
     """J S = B: columns of one color are added."""
     coloring = asdex.jacobian_coloring(heat, input_shape=36)
-    sizes, colors = [36, 5, 5], np.arange(coloring.num_colors)
     figure, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(6.4, 4), gridspec_kw={"width_ratios": sizes, "wspace": 0.35}
+        1, 3, figsize=(6.4, 4), gridspec_kw={"width_ratios": [36, 5, 5], "wspace": 0.35}
     )
     asdex.spy(coloring, ax=left)
     left.set(xticks=[], yticks=[], title="J, its columns in 5 colors")
-    seed = np.where(coloring.colors[:, None] == colors, colors, -1)
-    middle.imshow(np.ma.masked_less(seed, 0), cmap="tab10", vmin=0, vmax=4, aspect="auto")
+    inputs, colors = np.arange(36), np.arange(coloring.num_colors)
+    seeds = asdex.SparsityPattern.from_coo(inputs, coloring.colors, (36, len(colors)))
+    asdex.spy(
+        asdex.ColoredPattern(seeds, colors, len(colors), False, "fwd"), ax=middle, aspect="auto"
+    )
     middle.set(xticks=[], yticks=[], title="S, a seed\nfor each color")
     asdex.spy(coloring, ax=right, compressed=True, aspect="auto")
     right.set(xticks=[], yticks=[], title="B = J S,\n5 products")
