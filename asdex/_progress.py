@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -42,7 +43,7 @@ class Work:
     def __init__(self, name: str, stream: Any):
         self.name = name
         self.detail: Callable[[], str] = str
-        self._line = Line(stream)
+        self._line = Output() if _is_notebook(stream) else Line(stream)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._show, name="asdex progress", daemon=True)
 
@@ -83,7 +84,7 @@ class Work:
 
 
 class Line:
-    """A line of a stream that is written again and again."""
+    """A line of a terminal that is written again and again."""
 
     def __init__(self, stream: Any):
         self._stream = stream
@@ -103,6 +104,25 @@ class Line:
                 self._stream.write("\r" + " " * self._width + "\r")
                 self._stream.flush()
                 self._width = 0
+
+
+class Output:
+    """An output of a notebook's cell that is written again and again; where there was one it stays empty."""
+
+    def __init__(self):
+        self._handle: Any = None
+
+    def write(self, text: str) -> None:
+        content = {"text/plain": text}
+        if self._handle is None:
+            display = importlib.import_module("IPython.display").display
+            self._handle = display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+    def clear(self) -> None:
+        if self._handle is not None:
+            self.write("")
 
 
 class _Mine(threading.local):
@@ -177,8 +197,12 @@ def _shows_lines(stream: Any) -> bool:
     """Whether a stream is that of a terminal or of a notebook."""
     if stream is None:
         return False
-    if type(stream).__module__.startswith("ipykernel."):
+    if _is_notebook(stream):
         return True
     with suppress(AttributeError, ValueError):  # not quite a file, or a closed one
         return bool(stream.isatty())
     return False
+
+
+def _is_notebook(stream: Any) -> bool:
+    return type(stream).__module__.startswith("ipykernel.")

@@ -39,22 +39,16 @@ class Chain(NamedTuple):
     links: tuple[Link, ...]
 
     def __str__(self) -> str:
-        row, col = self.entry
-        ends = f"Output {row} ({self.output_place})", f"input {col} ({self.input_place})"
-        if not self.links:
-            return " is ".join(ends) + "."
-        lines = [" depends on ".join(ends) + ":"]
-        for link in self.links:
-            lines.append(
-                f"  {_index(link.origin)} → {_index(link.place)}  {link.primitive}  {link.source}"
-            )
-        return "\n".join(lines)
+        from ..display import chain_text
+
+        return chain_text(self)
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from ..display import chain_html
 
-def _index(place: tuple[int, ...]) -> str:
-    return "[" + ", ".join(map(str, place)) + "]"
+        return chain_html(self)
 
 
 def chain_of(recorder: Recorder, propagation: Propagation, entry: tuple[int, int]) -> Chain:
@@ -136,7 +130,7 @@ def _depends(dependence: Dependence, elements: np.ndarray, col: int) -> np.ndarr
 
 
 def _brackets(shape: Sequence[int], element: int) -> str:
-    return _index(_place(shape, element)) if shape else ""
+    return str(list(_place(shape, element))) if shape else ""
 
 
 def _place(shape: Sequence[int], element: int) -> tuple[int, ...]:

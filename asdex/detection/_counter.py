@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from .._versions import source_line, source_position
+from .._source import short_source
+from .._versions import source_line
 
 
 class Counter:
@@ -47,8 +47,7 @@ class Counter:
         for eqn in self._open[:1]:
             text += f", now {eqn.primitive.name}"
             if source := source_line(eqn):
-                file, line = source_position(source)
-                text += f" at {Path(file).name}:{line}"
+                text += f" at {short_source(source)}"
             if self._inner:
-                text += f" ({self._inner:,} inside)"
+                text += f", {self._inner:,} inside"
         return text

@@ -50,37 +50,16 @@ class Explanation(NamedTuple):
     nnz: int
 
     def __str__(self) -> str:
-        m, n = self.shape
-        entries = f"{self.nnz} {'entry' if self.nnz == 1 else 'entries'}"
-        fill = self.nnz / max(m * n, 1)
-        title = f"{m}×{n} pattern with {entries} ({fill:.1%} full)"
-        if not self.steps:
-            return f"{title}: no equation reads an input."
-        lines = [f"{title}, equation by equation:"]
-        rows = [_row(step) for step in self.steps]
-        header = ("primitive", "entries in", "out", "fill", "", "where")
-        widths = [max(len(row[k]) for row in [header, *rows]) for k in range(len(header))]
-        for row in (header, *rows):
-            cells = [
-                text.ljust(width) if k in (0, 4, 5) else text.rjust(width)
-                for k, (text, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  " + "  ".join(cells).rstrip())
-        if any(step.depth for step in self.steps):
-            lines.append("Indented: what loops, branches and derivative rules consist of.")
-        if any(step.count > 1 for step in self.steps):
-            lines.append("×k: k times, of which the last is shown.")
-        return "\n".join(lines)
+        from ..display import explanation_text
+
+        return explanation_text(self)
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from ..display import explanation_html
 
-def _row(step: ExplainedStep) -> tuple[str, ...]:
-    name = "  " * step.depth + step.primitive + (f" ×{step.count}" if step.count > 1 else "")
-    notes = {"rule": "", "derived": "by its JVP", "dense": "no rule"}[step.origin]
-    if step.became_dense:
-        notes = f"dense ({notes})" if notes else "dense"
-    return (name, str(step.entering), str(step.leaving), f"{step.fill:.1%}", notes, step.source)
+        return explanation_html(self)
 
 
 @overload

@@ -1,3 +1,9 @@
+from ._explanation import (
+    chain_html as chain_html,
+    chain_text as chain_text,
+    explanation_html as explanation_html,
+    explanation_text as explanation_text,
+)
 from ._html import coloring_html as coloring_html, pattern_html as pattern_html
 from ._spy import spy as spy
 from ._text import (

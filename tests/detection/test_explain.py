@@ -183,6 +183,7 @@ def test_primitives_without_a_rule():
         ("rule", False),
     ]
     assert "dense (no rule)" in str(explanation)
+    assert "No rule: all results are taken to depend on all operands" in str(explanation)
 
 
 def test_options_are_those_of_detection():
@@ -197,8 +198,10 @@ def test_options_are_those_of_detection():
 
 def test_text_of_an_explanation():
     text = str(asdex.explain(total, X))
-    title, header, *rows = text.splitlines()
-    assert title == "5×6 pattern with 30 entries (100.0% full), equation by equation:"
+    title, culprit, header, *rows, note = text.splitlines()
+    assert title == "5×6 pattern with 30 entries (100.0% full)."
+    assert culprit.startswith("It became dense in reduce_sum at ")
+    assert note == "Fill: the share of the inputs that an average element depends on."
     assert header.split() == ["primitive", "entries", "in", "out", "fill", "where"]
     assert rows[3].split()[:5] == ["reduce_sum", "6", "6", "100.0%", "dense"]
     assert len(rows) == 5
@@ -214,6 +217,7 @@ def test_text_explains_indentation_and_counts():
     assert "    sin ×2" in text
     assert "Indented: what loops, branches and derivative rules consist of." in text
     assert "×k: k times, of which the last is shown." in text
+    assert "became dense" not in text and "No rule" not in text
 
 
 def test_text_without_equations():
