@@ -7,13 +7,15 @@ PEERS := .venv-peers
 OLDEST := .venv-oldest
 NEWEST := .venv-newest
 BIN := $(VENV)/bin
+EXAMPLES := $(basename $(notdir $(wildcard examples/*.py)))
 
 .PHONY: help demo test test-jax-oldest test-jax-newest fuzz lint format types docs primitives bench
-.PHONY: bench-peers clean
+.PHONY: bench-peers clean $(EXAMPLES)
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo             run the getting-started tutorial"
+	@echo "make NAME             run examples/NAME.py: $(EXAMPLES)"
 	@echo "make test             run the tests"
 	@echo "make test-jax-oldest  run them with the oldest packages that pyproject.toml allows"
 	@echo "make test-jax-newest  run them with the newest jax"
@@ -28,6 +30,9 @@ help:
 
 demo: $(VENV)/.installed-base
 	$(BIN)/python examples/getting_started.py
+
+$(EXAMPLES): $(VENV)/.installed-examples
+	$(BIN)/python examples/$@.py
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
@@ -82,13 +87,17 @@ $(VENV)/.installed-base: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+$(VENV)/.installed-examples: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[examples]"
+	@touch $(VENV)/.installed-base $@
+
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[test,ipopt]"
-	@touch $(VENV)/.installed-base $@
+	@touch $(VENV)/.installed-base $(VENV)/.installed-examples $@
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	@touch $(VENV)/.installed-base $(VENV)/.installed-test $@
+	@touch $(VENV)/.installed-base $(VENV)/.installed-examples $(VENV)/.installed-test $@
 
 # The interpreters for the version runs: the first that runs. `python3.13` does not where pyenv has it but
 # is not told to use it.
