@@ -8,6 +8,8 @@ if not (_here / "rules").is_dir():
     # In a checkout the rules lie beside the package, in `rules/`; a wheel installs them inside it.
     __path__.append(str(_here.parent))
 
+from ._block_pattern import BlockPattern as BlockPattern
+from ._bsr import BSR as BSR
 from ._detect_and_color import (
     hessian_coloring as hessian_coloring,
     jacobian_coloring as jacobian_coloring,

@@ -1,6 +1,7 @@
 """Sparsity patterns: where a Jacobian or Hessian can be nonzero."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from jaxtyping import Int32
 from numpy.typing import ArrayLike
 
 from ._indices import check_indices, check_shape
+from ._sets import transpose_order
 from ._storage import npz_path, pattern_fields, pattern_to_arrays
 
 
@@ -232,6 +234,21 @@ class SparsityPattern(eqx.Module):
         compressed = (values, np.array(self.cols), self.indptr)
         return sp.csr_matrix(compressed, shape=self.shape).asformat(format)
 
+    def to_bsr(
+        self, data: ArrayLike | None = None, block_shape: int | Sequence[int] | None = None
+    ) -> Any:
+        """Return SciPy's `(m, n)` `bsr_matrix` with this pattern: block compressed sparse rows.
+
+        **Arguments:** `data`: as for `to_scipy`. `block_shape`: as for [`BlockPattern`][].
+
+        **Raises:** `ValueError` if `data` has another shape, or a block is neither full nor empty.
+        """
+        from ._block_pattern import BlockPattern
+
+        values = np.ones(self.nnz, np.int8) if data is None else np.asarray(data)
+        self._check_data(values)
+        return BlockPattern.from_sparsity(self, block_shape, "last").to_scipy(values)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pattern to `path` (NumPy's `.npz`; a missing suffix is added)."""
         np.savez(npz_path(path), **pattern_to_arrays(self))
@@ -261,22 +278,6 @@ class SparsityPattern(eqx.Module):
 def column_order(sparsity: SparsityPattern) -> tuple[np.ndarray, np.ndarray]:
     """Return the nonzeros column after column: [`transpose_order`][] of a pattern."""
     return transpose_order(sparsity.indptr, sparsity.indices, sparsity.n)
-
-
-def transpose_order(
-    indptr: np.ndarray, indices: np.ndarray, num_cols: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Order the nonzeros of a compressed-row pattern by column, by a counting sort in linear time.
-
-    **Returns:** `starts` `(num_cols + 1,)`, the start of each column, and `order` `(nnz,)`, the
-    positions of the nonzeros of column 0, then of column 1, and so on, by ascending row. If the
-    pattern is structurally symmetric, `order[k]` is also the position of the mirror image of the
-    k-th nonzero.
-    """
-    positions = np.arange(len(indices), dtype=indptr.dtype)
-    shape = (len(indptr) - 1, num_cols)
-    by_column = sp.csr_array((positions, indices, indptr), shape=shape).tocsc()
-    return by_column.indptr, by_column.data
 
 
 # What the coloring functions accept.

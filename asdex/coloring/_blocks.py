@@ -8,14 +8,12 @@ import scipy.sparse as sp
 from jaxtyping import Int, Int32
 
 from .._pattern import SparsityPattern
+from .._sets import equal_sets, hashes, ranges, Sets, take_sets
 
 
 _SAMPLED = 64  # rows that tell blocks from other patterns
 _TWINS = 0.5  # of the columns in those rows, that have a twin there
 _UNIFORM = 0.9  # of the columns, that lie in blocks of the common size
-
-Sets = tuple[Int[np.ndarray, " sets+1"], Int[np.ndarray, " k"]]
-"""Sets of integers as compressed rows: where each starts, and its ascending members."""
 
 
 class Blocks(NamedTuple):
@@ -73,7 +71,7 @@ def find_blocks(
     """
     if not _may_have_blocks(sparsity, columns):
         return None
-    kinds = _equal_sets(columns)
+    kinds = equal_sets(columns)
     kinds[np.diff(columns[0]) == 0] = -1
     if symmetric and not _has_diagonal(sparsity, kinds):
         return None
@@ -107,54 +105,14 @@ def _may_have_blocks(sparsity: SparsityPattern, columns: Sets) -> bool:
     starts, stops = (
         np.searchsorted(sparsity.rows, chosen, side=side) for side in ("left", "right")
     )
-    entries = _ranges(starts, stops - starts)
+    entries = ranges(starts, stops - starts)
     some, place = np.unique(sparsity.cols[entries], return_inverse=True)
-    hashes = _hashes(_take(columns, some))[place]
+    marks = hashes(take_sets(columns, some))[place]
     row = np.repeat(np.arange(len(chosen)), stops - starts)
-    order = np.lexsort((hashes, row))
-    same = (np.diff(hashes[order]) == 0) & (np.diff(row[order]) == 0)
+    order = np.lexsort((marks, row))
+    same = (np.diff(marks[order]) == 0) & (np.diff(row[order]) == 0)
     twins = np.count_nonzero(np.append(same, False) | np.insert(same, 0, False))
     return bool(twins > _TWINS * len(entries))
-
-
-def _ranges(starts: Int[np.ndarray, " k"], lengths: Int[np.ndarray, " k"]) -> Int[np.ndarray, " l"]:
-    """Return the numbers from each start on, one range after the other."""
-    stops = np.cumsum(lengths)
-    return np.arange(stops[-1] if len(stops) else 0) + np.repeat(starts - stops + lengths, lengths)
-
-
-def _hashes(sets: Sets) -> np.ndarray:
-    """Return a sum of random numbers for each set; 0 for empty ones."""
-    indptr, indices = sets
-    numbers = np.random.default_rng(0).integers(
-        0, 2**64 - 1, int(indices.max(initial=-1)) + 1, dtype=np.uint64
-    )
-    result = np.zeros(len(indptr) - 1, np.uint64)
-    nonempty = np.diff(indptr) > 0
-    if len(indices):
-        result[nonempty] = np.add.reduceat(numbers[indices], indptr[:-1][nonempty])
-    return result
-
-
-def _equal_sets(sets: Sets) -> Int32[np.ndarray, " sets"]:
-    """Return the number of the first set that is equal to each."""
-    indptr, indices = sets
-    hashes = _hashes(sets)
-    _, first, kind = np.unique(hashes, return_index=True, return_inverse=True)
-    first = first[kind].astype(np.int32)
-    # A collision of hashes, which is as good as impossible, leaves a set on its own.
-    lengths = np.diff(indptr)
-    repeats = np.flatnonzero((first < np.arange(len(first))) & (lengths > 0))
-    same = lengths[repeats] == lengths[first[repeats]]
-    first[repeats[~same]] = repeats[~same]
-    repeats = repeats[same]
-    left = indices[_ranges(indptr[repeats], lengths[repeats])]
-    right = indices[_ranges(indptr[first[repeats]], lengths[repeats])]
-    differs = np.flatnonzero(left != right)
-    if len(differs):
-        wrong = repeats[np.searchsorted(np.cumsum(lengths[repeats]), differs, side="right")]
-        first[wrong] = wrong
-    return first
 
 
 def _has_diagonal(sparsity: SparsityPattern, kinds: Int32[np.ndarray, " n"]) -> bool:
@@ -178,19 +136,19 @@ def _common_size(kinds: Int32[np.ndarray, " n"]) -> int:
 
 def _rows_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"], m: int) -> SparsityPattern:
     """Return the pattern of some columns of `m` rows, without empty rows and with one of equal rows."""
-    indptr, rows = _take(columns, first)
+    indptr, rows = take_sets(columns, first)
     matrix = sp.csr_array(
         (np.ones(len(rows), np.int8), rows, indptr), shape=(len(first), m)
     ).tocsc()
     sets = matrix.indptr, matrix.indices
-    distinct = (_equal_sets(sets) == np.arange(m)) & (np.diff(matrix.indptr) > 0)
-    indptr, nodes = _take(sets, np.flatnonzero(distinct))
+    distinct = (equal_sets(sets) == np.arange(m)) & (np.diff(matrix.indptr) > 0)
+    indptr, nodes = take_sets(sets, np.flatnonzero(distinct))
     return SparsityPattern.from_csr(indptr, nodes, (len(indptr) - 1, len(first)))
 
 
 def _graph_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"]) -> SparsityPattern:
     """Return the part of a symmetric pattern that lies in some rows and columns."""
-    indptr, others = _take(columns, first)
+    indptr, others = take_sets(columns, first)
     number = np.full(len(columns[0]) - 1, -1, np.int32)
     number[first] = np.arange(len(first))
     nodes, others = (
@@ -199,13 +157,6 @@ def _graph_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"]) -> Sparsity
     )
     kept = others >= 0
     return SparsityPattern(nodes[kept], others[kept], (len(first), len(first)))
-
-
-def _take(sets: Sets, chosen: Int[np.ndarray, " k"]) -> Sets:
-    """Return some of the sets."""
-    indptr, indices = sets
-    lengths = indptr[chosen + 1] - indptr[chosen]
-    return np.concatenate([[0], np.cumsum(lengths)]), indices[_ranges(indptr[chosen], lengths)]
 
 
 def _node_grid(

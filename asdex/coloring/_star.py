@@ -5,7 +5,8 @@ import functools
 import numpy as np
 from jaxtyping import Int, Int32
 
-from .._pattern import SparsityPattern, transpose_order
+from .._pattern import SparsityPattern
+from .._sets import transpose_order
 from ._host import worth_compiling
 from ._kernels import compiled_star
 from ._lattice_star import lattice_star

@@ -10,5 +10,10 @@ from ._decompressors import (
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,
 )
-from ._formats import assemble as assemble, OutputFormat as OutputFormat
+from ._formats import (
+    assemble as assemble,
+    BLOCK_FORMATS as BLOCK_FORMATS,
+    OutputFormat as OutputFormat,
+)
 from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor
+from ._windows import block_decompressor as block_decompressor

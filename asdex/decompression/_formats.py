@@ -10,19 +10,36 @@ from jax.core import Tracer
 from jax.experimental.sparse import BCSR
 from jaxtyping import Array, Shaped
 
+from .._block_pattern import BlockPattern
 from .._pattern import SparsityPattern
 
 
 OutputFormat = Literal[
-    "bcoo", "bcsr", "data", "dense", "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc"
+    "bcoo",
+    "bcsr",
+    "bsr",
+    "data",
+    "dense",
+    "numpy_dense",
+    "scipy_coo",
+    "scipy_csr",
+    "scipy_csc",
+    "scipy_bsr",
 ]
+BLOCK_FORMATS = ("bsr", "scipy_bsr")
 
 
-def assemble(data: Shaped[Array, " nnz"], sparsity: SparsityPattern, output_format: str) -> Any:
+def assemble(
+    data: Shaped[Array, "..."],
+    sparsity: SparsityPattern,
+    output_format: str,
+    blocks: BlockPattern | None = None,
+) -> Any:
     """Return the `(m, n)` matrix with the given values.
 
-    **Arguments:** `data`: `(nnz,)`, in the order of the pattern. `sparsity`: the pattern.
-    `output_format`: an [`OutputFormat`][].
+    **Arguments:** `data`: `(nnz,)`, in the order of the pattern, or the values of `blocks`,
+    `(num_blocks, b_r, b_c)`. `sparsity`: the pattern. `output_format`: an [`OutputFormat`][].
+    `blocks`: for "bsr" and "scipy_bsr", the blocks of the pattern, if they are known.
 
     **Raises:** `ValueError` for an unknown format. `TypeError` if a NumPy or SciPy format is asked
     for inside a JAX transformation.
@@ -35,10 +52,13 @@ def assemble(data: Shaped[Array, " nnz"], sparsity: SparsityPattern, output_form
     if output_format in _HOST_FORMATS and isinstance(data, Tracer):
         raise TypeError(
             f"Output format {output_format!r} lives outside JAX and cannot be made inside `jit`, "
-            "`vmap`, `grad` or another transformation. Return 'bcoo', 'bcsr', 'dense' or 'data' "
-            "there, or call the function outside of the transformation."
+            "`vmap`, `grad` or another transformation. Return 'bcoo', 'bcsr', 'bsr', 'dense' or "
+            "'data' there, or call the function outside of the transformation."
         )
-    return _FORMATS[output_format](data, sparsity)
+    if output_format not in BLOCK_FORMATS:
+        return _FORMATS[output_format](data, sparsity)
+    known = BlockPattern.from_sparsity(sparsity) if blocks is None else blocks
+    return _FORMATS[output_format](known.matrix(data) if data.ndim == 3 else known(data), sparsity)
 
 
 def _bcoo(data, sparsity):
@@ -90,14 +110,30 @@ def _scipy_csc(data, sparsity):
     return _scipy_coo(data, sparsity).tocsc()
 
 
+def _bsr(matrix, sparsity):
+    return matrix
+
+
+def _scipy_bsr(matrix, sparsity):
+    if matrix.components == "first":
+        raise ValueError(
+            f"Expected unknowns that are numbered node by node, got blocks of shape "
+            f"{matrix.block_shape} with unknowns numbered component by component, which SciPy cannot "
+            'hold in place. Return "bsr", whose `to_scipy()` numbers them node by node, or "scipy_csr".'
+        )
+    return matrix.to_scipy()
+
+
 _FORMATS: dict[str, Callable[[Any, SparsityPattern], Any]] = {
     "bcoo": _bcoo,
     "bcsr": _bcsr,
+    "bsr": _bsr,
     "data": _data,
     "dense": _dense,
     "numpy_dense": _numpy_dense,
     "scipy_coo": _scipy_coo,
     "scipy_csr": _scipy_csr,
     "scipy_csc": _scipy_csc,
+    "scipy_bsr": _scipy_bsr,
 }
-_HOST_FORMATS = ("numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc")
+_HOST_FORMATS = ("numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc", "scipy_bsr")

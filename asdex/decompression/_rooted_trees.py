@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from scipy.sparse import csgraph
 
 from .._errors import InvalidColoringError
-from .._pattern import transpose_order
+from .._sets import transpose_order
 
 
 class RootedTrees(NamedTuple):

@@ -125,7 +125,7 @@ def test_default_and_data_formats(case):
 
 def test_unknown_formats_are_refused(case):
     _, coloring, B = case
-    with pytest.raises(ValueError, match=r"one of 'bcoo', 'bcsr', .*'scipy_csc', got 'csr'"):
+    with pytest.raises(ValueError, match=r"one of 'bcoo', 'bcsr', .*'scipy_bsr', got 'csr'"):
         asdex.decompress(B, coloring, "csr")  # pyright: ignore
 
 

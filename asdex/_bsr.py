@@ -1,0 +1,88 @@
+"""Sparse matrices of dense blocks."""
+
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+from jax.core import Tracer
+from jaxtyping import Array, Int, Shaped
+
+
+class BSR(eqx.Module):
+    """An `(m, n)` matrix of dense `(b_r, b_c)` blocks: block compressed sparse rows.
+
+    Row i of the matrix is the row `i % b_r` of the block row `i // b_r`, or, with components first,
+    `i // block_rows` and `i % block_rows`; columns alike. Arrays of jax; it passes through
+    transformations.
+
+    **Attributes:**
+
+    - `data`: `(num_blocks, b_r, b_c)`, the blocks, row after row of blocks.
+    - `indices`: int32 `(num_blocks,)`, the block column of each block.
+    - `indptr`: int32 `(m / b_r + 1,)`, where each block row starts.
+    - `shape`: `(m, n)`.
+    - `components`: whether the component varies "last" (unknowns numbered node by node, as in an array
+      `(nodes, b)`) or "first" (component by component, as in an array `(b, nodes)`).
+    """
+
+    data: Shaped[Array, "num_blocks b_r b_c"]
+    indices: Int[Array, " num_blocks"]
+    indptr: Int[Array, " block_rows+1"]
+    shape: tuple[int, int] = eqx.field(static=True)
+    components: Literal["last", "first"] = eqx.field(static=True, default="last")
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """The shape of a block."""
+        return self.data.shape[-2], self.data.shape[-1]
+
+    @property
+    def rows(self) -> Int[Array, " num_blocks"]:
+        """The block row of each block, int32."""
+        numbers = jnp.arange(self.indptr.shape[0] - 1, dtype=jnp.int32)
+        return jnp.repeat(numbers, jnp.diff(self.indptr), total_repeat_length=self.indices.shape[0])
+
+    def __matmul__(self, x: Shaped[Array, "n ..."]) -> Shaped[Array, "m ..."]:
+        """Return the product with a vector `(n,)` or with the columns of a matrix `(n, k)`.
+
+        **Raises:** `ValueError` if `x` has another length.
+        """
+        x = jnp.asarray(x)
+        if x.ndim not in (1, 2) or x.shape[0] != self.shape[1]:
+            raise ValueError(
+                f"Expected {self.shape[1]} rows to multiply with, got shape {x.shape}."
+            )
+        if x.ndim == 1:
+            return (self @ x[:, None])[:, 0]
+        num_rows, (_, width) = self.indptr.shape[0] - 1, self.block_shape
+        first = self.components == "first"
+        at = x.reshape((width, -1, x.shape[1]) if first else (-1, width, x.shape[1]))
+        gathered = at[:, self.indices].swapaxes(0, 1) if first else at[self.indices]
+        products = jnp.matmul(self.data, gathered)
+        sums = jax.ops.segment_sum(products, self.rows, num_rows, indices_are_sorted=True)
+        return (sums.swapaxes(0, 1) if first else sums).reshape(self.shape[0], x.shape[1])
+
+    def todense(self) -> Shaped[Array, "m n"]:
+        """Return the `(m, n)` array."""
+        (height, width), num_rows = self.block_shape, self.indptr.shape[0] - 1
+        num_cols = self.shape[1] // width
+        blocks = jnp.zeros((num_rows, num_cols, height, width), self.data.dtype)
+        blocks = blocks.at[self.rows, self.indices].set(self.data, mode="promise_in_bounds")
+        axes = (2, 0, 3, 1) if self.components == "first" else (0, 2, 1, 3)
+        return blocks.transpose(axes).reshape(self.shape)
+
+    def to_scipy(self) -> Any:
+        """Return SciPy's `bsr_matrix`, whose rows and columns are numbered node by node.
+
+        **Raises:** `TypeError` inside a transformation.
+        """
+        if any(isinstance(leaf, Tracer) for leaf in (self.data, self.indices, self.indptr)):
+            raise TypeError(
+                "Expected a matrix outside of `jit`, `vmap` and other transformations, got a traced "
+                "one, which SciPy cannot hold. Return it and convert it outside."
+            )
+        arrays = tuple(np.array(part) for part in (self.data, self.indices, self.indptr))
+        return sp.bsr_matrix(arrays, shape=self.shape)
