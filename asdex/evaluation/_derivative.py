@@ -19,14 +19,8 @@ from .._arguments import (
     sample_arguments,
 )
 from ..coloring import ColoredPattern
-from ..decompression import (
-    block_decompressor,
-    BLOCK_FORMATS,
-    Decompressor,
-    decompressor_for,
-    OutputFormat,
-)
-from ._compiled import evaluate
+from ..decompression import Decompressor, decompressor_for, OutputFormat
+from ._compiled import evaluate_prepared
 from ._devices import batches
 from ._kernel import Kernel, Options
 from ._layout import Layout, layout_of, matrix_layout
@@ -79,18 +73,13 @@ class SparseDerivative(eqx.Module):
         floating-point number) value, or if `f` has another output size or shape; `TypeError` for a NumPy or
         SciPy format inside a transformation.
         """
-        options, sparsity = self.options, self.coloring.sparsity
-        if self.signature is not None:
-            self.signature.check(args, kwargs)
-        check_arity(args, options.argnums)
-        inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
-        check_inputs(inputs, sparsity.input_avals, sparsity.n)
-        kernel = Kernel(self.f, self.colors, self.row_colors, self.decompressor, options)
-        result = evaluate(kernel, args, kwargs)
+        options, layout = self.options, self.layout
+        result, input_tree = evaluate_prepared(self, _prepare, args, kwargs)
         derivative = result.data
-        if self.layout is not None:
-            rows = inputs.tree if options.is_hessian else result.output_tree.value
-            derivative = self.layout.assemble(derivative, self.output_format, rows, inputs.tree)
+        if layout is not None:
+            rows = input_tree if options.is_hessian else result.output_tree.value
+            # Called through the class: Equinox builds a new object for each bound method.
+            derivative = Layout.assemble(layout, derivative, self.output_format, rows, input_tree)
         aux = eqx.combine(result.aux_arrays, result.aux_static.value) if options.has_aux else None
         match options.with_value, options.has_aux:
             case True, True:
@@ -101,6 +90,22 @@ class SparseDerivative(eqx.Module):
                 return derivative, aux
             case _:
                 return derivative
+
+
+def _prepare(
+    derivative: SparseDerivative, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Kernel, Any]:
+    """Check a call's arguments; return what evaluates it, and the tree of the differentiated arguments."""
+    options, sparsity = derivative.options, derivative.coloring.sparsity
+    if derivative.signature is not None:
+        derivative.signature.check(args, kwargs)
+    check_arity(args, options.argnums)
+    inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
+    check_inputs(inputs, sparsity.input_avals, sparsity.n)
+    kernel = Kernel(
+        derivative.f, derivative.colors, derivative.row_colors, derivative.decompressor, options
+    )
+    return kernel, inputs.tree
 
 
 def make_derivative(
@@ -153,26 +158,17 @@ def make_derivative(
     layout = (
         layout_of(sparsity, outputs, sparsity.input_avals) if known else matrix_layout(sparsity)
     )
-    if output_format in BLOCK_FORMATS:
-        layout = layout.with_nodes()
     return SparseDerivative(
         f=f,
         coloring=coloring,
         colors=colors,
         row_colors=row_colors,
-        decompressor=None if compressed else _decompressor(coloring, layout),
+        decompressor=None if compressed else decompressor_for(coloring),
         layout=None if compressed else layout,
         options=options,
         output_format=output_format,
         signature=signature,
     )
-
-
-def _decompressor(coloring: ColoredPattern, layout: Layout) -> Decompressor:
-    whole = layout.whole
-    if whole is None or whole.blocks is None:
-        return decompressor_for(coloring)
-    return block_decompressor(coloring, whole.blocks)
 
 
 def check_options(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
 from .._arguments import size_of
-from .._block_pattern import BlockPattern
 from .._pattern import SparsityPattern
 from ..decompression import assemble
 
@@ -23,44 +23,37 @@ class Block(eqx.Module):
     """The derivative of one output leaf by one input leaf: a part of the nonzeros.
 
     `select` are the positions of the block's values among all values (`None`: all of them), `indices` the
-    `(nnz, ndim)` indices of a BCOO of shape `shape`, `blocks` the nonzero blocks, where a format needs them.
+    `(nnz, ndim)` indices of a BCOO of shape `shape`.
     """
 
     sparsity: SparsityPattern
     select: Int32[Array, " nnz"] | None
     indices: Int32[Array, "nnz ndim"]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: BlockPattern | None = None
 
     def assemble(self, data: Array, output_format: str) -> Any:
         values = data if self.select is None else data[self.select]
         if output_format == "bcoo":
-            return BCOO(
-                (values, self.indices), shape=self.shape, indices_sorted=True, unique_indices=True
-            )
-        matrix = assemble(values, self.sparsity, output_format, self.blocks)
+            # Initializing a BCOO would take as long as a small Jacobian.
+            return jtu.tree_unflatten(_bcoo_tree(self.shape), (values, self.indices))
+        matrix = assemble(values, self.sparsity, output_format)
         if output_format in ("dense", "numpy_dense"):
             return matrix.reshape(self.shape)
         return matrix
+
+
+@functools.cache
+def _bcoo_tree(shape: tuple[int, ...]) -> Any:
+    with jax.ensure_compile_time_eval():
+        data, indices = jnp.zeros(0), jnp.zeros((0, len(shape)), jnp.int32)
+        empty = BCOO((data, indices), shape=shape, indices_sorted=True, unique_indices=True)
+    return jtu.tree_structure(empty)
 
 
 class Layout(eqx.Module):
     """The blocks of a derivative, row by row of blocks; a bare block is one matrix outside of any tree."""
 
     blocks: tuple[tuple[Block, ...], ...] | Block
-
-    def with_nodes(self) -> Layout:
-        """The same layout, prepared for formats of dense blocks."""
-        if isinstance(self.blocks, Block):
-            return Layout(_with_nodes(self.blocks))
-        return Layout(tuple(tuple(map(_with_nodes, row)) for row in self.blocks))
-
-    @property
-    def whole(self) -> Block | None:
-        """The only block, if it is the only one."""
-        if isinstance(self.blocks, Block):
-            return self.blocks
-        return self.blocks[0][0] if [len(row) for row in self.blocks] == [1] else None
 
     def assemble(self, data: Array, output_format: str, output_tree: Any, input_tree: Any) -> Any:
         """The derivative in the format asked for: a tree of trees of blocks, as `jax.jacobian` gives.
@@ -71,15 +64,12 @@ class Layout(eqx.Module):
             return data
         if isinstance(self.blocks, Block):
             return self.blocks.assemble(data, output_format)
+        # Called through the class: Equinox builds a new object for each bound method.
         rows = [
-            input_tree.unflatten([block.assemble(data, output_format) for block in row])
+            input_tree.unflatten([Block.assemble(block, data, output_format) for block in row])
             for row in self.blocks
         ]
         return output_tree.unflatten(rows)
-
-
-def _with_nodes(block: Block) -> Block:
-    return dataclasses.replace(block, blocks=BlockPattern.from_sparsity(block.sparsity))
 
 
 def layout_of(
@@ -129,11 +119,7 @@ def _part(
 ) -> Block:
     (select,) = np.nonzero(mask)
     part = SparsityPattern.from_coo(
-        sparsity.rows[select] - row,
-        sparsity.cols[select] - col,
-        (size_of(output), size_of(inputs)),
-        input_avals=(inputs,),
-        output_avals=(output,),
+        sparsity.rows[select] - row, sparsity.cols[select] - col, (size_of(output), size_of(inputs))
     )
     shape = (*output.shape, *inputs.shape)
     return _block(part, select.astype(np.int32), output.shape, inputs.shape, shape)

@@ -1,0 +1,243 @@
+"""What is traced, how often, and which arrays become constants of a compiled program."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+import pytest
+from jax.extend import core
+
+import asdex
+from asdex.evaluation._chunks import default_chunk
+from asdex.evaluation._compiled import _PLANS, _run
+
+
+X = jnp.linspace(0.5, 1.5, 12)
+
+
+class Counter:
+    """A function that counts how often it is traced."""
+
+    def __init__(self, function):
+        self.function, self.count = function, 0
+
+    def __call__(self, *args):
+        self.count += 1
+        return self.function(*args)
+
+
+class Model(eqx.Module):
+    """Differences with trained weights; the counter is static."""
+
+    weights: jax.Array
+    counter: Counter = eqx.field(static=True)
+
+    def __call__(self, x):
+        return self.counter(self.weights, x)
+
+
+def weighted_differences(weights, x):
+    return weights[1:] * (x[1:] - x[:-1]) ** 2
+
+
+def energy(x):
+    return jnp.sum((x[1:] - x[:-1] ** 2) ** 2)
+
+
+def colorings(size):
+    """Two colorings of `weighted_differences`, with the numbers of the colors exchanged."""
+    rows = np.repeat(np.arange(size - 1), 2)
+    sparsity = asdex.SparsityPattern.from_coo(
+        rows, rows + np.tile([0, 1], size - 1), (size - 1, size)
+    )
+    colors = (np.arange(size) % 2).astype(np.int32)
+    return [asdex.ColoredPattern(sparsity, c, 2, False, "fwd") for c in (colors, 1 - colors)]
+
+
+@pytest.mark.parametrize("mode", ["fwd", "rev", "bidirectional"])
+def test_a_plain_call_traces_once(mode):
+    f = Counter(lambda x: weighted_differences(jnp.ones(12), x))
+    jac_fn = asdex.jacobian(f, X, mode=mode)
+    jac_fn(X)
+    traced = f.count
+    for shift in range(4):
+        got = jac_fn(X + shift).todense()
+        np.testing.assert_allclose(got, jax.jacobian(f.function)(X + shift), rtol=1e-6)
+    assert f.count == traced
+
+
+def test_a_plain_hessian_traces_once_in_forward_over_reverse_mode():
+    f = Counter(energy)
+    hess_fn = asdex.hessian(f, X)
+    f.count = 0
+    for shift in range(4):
+        np.testing.assert_allclose(
+            hess_fn(X + shift).todense(), jax.hessian(energy)(X + shift), rtol=1e-5
+        )
+    assert f.count == 1
+
+
+def test_the_function_is_traced_once_for_all_colors():
+    f = Counter(lambda x: sum(jnp.roll(x, k) ** 2 for k in range(5)))
+    jac_fn = asdex.jacobian(f, X)
+    assert jac_fn.coloring.num_colors > 4
+    f.count = 0
+    jac_fn(X)
+    assert f.count == 1
+
+
+def test_jit_traces_once():
+    f = Counter(lambda x: weighted_differences(jnp.ones(12), x))
+    jac_fn = jax.jit(asdex.jacobian(f, X))
+    f.count = 0
+    for shift in range(4):
+        jac_fn(X + shift)
+    assert f.count == 1
+
+
+def test_filter_jit_traces_once_for_values_models_and_colorings():
+    counter = Counter(weighted_differences)
+    call = eqx.filter_jit(lambda jac_fn, x: jac_fn(x))
+    got = {}
+    for scale in (1.0, 2.0):
+        for number, coloring in enumerate(colorings(12)):
+            jac_fn = asdex.jacobian_from_coloring(Model(scale * X, counter), coloring)
+            got[scale, number] = call(jac_fn, X + scale).todense()
+    assert counter.count == 1
+    for (scale, _), matrix in got.items():
+        slopes = 2 * scale * X[1:] * (X[1:] - X[:-1])
+        np.testing.assert_allclose(jnp.diagonal(matrix, 1), slopes, rtol=1e-4)
+        np.testing.assert_allclose(jnp.diagonal(matrix), -slopes, rtol=1e-4)
+
+
+def test_plain_calls_share_a_program_among_models_and_colorings():
+    counter = Counter(weighted_differences)
+    got = []
+    for scale in (1.0, 2.0):
+        for coloring in colorings(12):
+            got.append(asdex.jacobian_from_coloring(Model(scale * X, counter), coloring)(X).data)
+    assert counter.count == 1
+    np.testing.assert_array_equal(got[0], got[1])
+    np.testing.assert_allclose(2 * got[0], got[2], rtol=1e-6)
+
+
+def test_a_replaced_model_is_seen_without_a_new_trace():
+    counter = Counter(weighted_differences)
+    coloring, _ = colorings(12)
+    jac_fn = asdex.jacobian_from_coloring(Model(X, counter), coloring)
+    once = jac_fn(X).data
+    twice = eqx.tree_at(lambda fn: fn.f.weights, jac_fn, 2 * X)(X).data
+    np.testing.assert_allclose(2 * once, twice, rtol=1e-6)
+    assert counter.count == 1
+
+
+def test_arguments_are_checked_again_when_their_kind_changes():
+    jac_fn = asdex.jacobian(lambda x, power: x**power, X, 2)
+    np.testing.assert_allclose(jac_fn(X, 2).data, 2 * X, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"Expected args\[1\] to be 2"):
+        jac_fn(X, 3)
+    with pytest.raises(ValueError, match=r"Expected args\[1\] to be 2"):
+        jac_fn(X, True)
+    with pytest.raises(ValueError, match="shape"):
+        jac_fn(X[:5], 2)
+    with pytest.raises(TypeError, match="dtype"):
+        jac_fn(X.astype(jnp.bfloat16), 2)
+    np.testing.assert_allclose(jac_fn(3 * X, 2).data, 6 * X, rtol=1e-6)
+
+
+def constants(jaxpr):
+    """The sizes of all arrays that stand in a jaxpr rather than being its inputs."""
+    sizes = [np.size(const) for const in getattr(jaxpr, "consts", ())]
+    for eqn in getattr(jaxpr, "jaxpr", jaxpr).eqns:
+        sizes += [np.size(atom.val) for atom in eqn.invars if isinstance(atom, core.Literal)]
+        for inner in jtu.tree_leaves(
+            list(eqn.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")
+        ):
+            if hasattr(inner, "eqns"):
+                sizes += constants(inner)
+    return sizes
+
+
+class Edges(eqx.Module):
+    """Flux along edges, whose index arrays are leaves."""
+
+    source: jax.Array
+    target: jax.Array
+
+    def __call__(self, x):
+        flux = jnp.tanh(x[self.target] - x[self.source])
+        return jnp.zeros_like(x).at[self.source].add(flux)
+
+
+def derivative_of_kind(name, x):
+    n = x.size
+    if name == "hessian":
+        return asdex.hessian(energy, x)
+    if name == "edges":
+        return asdex.jacobian(Edges(jnp.arange(n), (jnp.arange(n) * 7 + 1) % n), x)
+    return asdex.jacobian(lambda x: (x[1:] - x[:-1]) ** 2, x, mode=name)
+
+
+@pytest.mark.parametrize("name", ["fwd", "rev", "bidirectional", "edges", "hessian"])
+def test_large_arrays_are_inputs_of_programs(name):
+    x = jnp.linspace(0.5, 1.5, 100_000)
+    derivative = derivative_of_kind(name, x)
+    arrays, static = eqx.partition(derivative, eqx.is_array)
+    through_filter_jit = jax.make_jaxpr(lambda arrays, x: eqx.combine(arrays, static)(x))
+    assert max(constants(through_filter_jit(arrays, x)), default=0) < 300
+
+    derivative(x)
+    (plan,) = _PLANS[derivative].values()
+    plain = jax.make_jaxpr(lambda kernel, x: _run((kernel, [x]), plan.constants))
+    assert max(constants(plain(plan.kernel, x)), default=0) < 300
+
+
+def test_what_jit_takes_from_a_closure():
+    """Colors, positions of the nonzeros, and their indices in the result."""
+    x = jnp.linspace(0.5, 1.5, 100_000)
+    n, nnz = x.size, 2 * (x.size - 1)
+    jac_fn = derivative_of_kind("fwd", x)
+    closed_over = jax.make_jaxpr(lambda x: jac_fn(x))(x)
+    assert sorted(size for size in constants(closed_over) if size > 300) == [n, nnz, 2 * nnz]
+    values_fn = asdex.jacobian_from_coloring(jac_fn.f, jac_fn.coloring, output_format="data")
+    closed_over = jax.make_jaxpr(lambda x: values_fn(x))(x)
+    assert sorted(size for size in constants(closed_over) if size > 300) == [n, nnz]
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_default_chunk(backend, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert default_chunk(7, 100) == 7
+    assert default_chunk(0, 0) == 0
+    assert default_chunk(1, 10**9) == 1
+    assert default_chunk(20, 10**9) == 4
+    assert default_chunk(9, 10**9) == 3
+    middle = default_chunk(1000, 10**4)
+    assert middle == (5 if backend == "cpu" else 1000)
+
+
+def test_the_default_bounds_the_memory_of_a_batch():
+    n, m = 128, 8192
+    inner, outer = (
+        jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+        for shape in ((64, n), (m, 64))
+    )
+    coloring = asdex.ColoredPattern(
+        asdex.SparsityPattern.from_dense(np.ones((m, n))),
+        np.arange(n, dtype=np.int32),
+        n,
+        False,
+        "fwd",
+    )
+
+    def f(x):
+        return jnp.sort(outer @ jnp.tanh(inner @ x))
+
+    def temporary(chunk_size):
+        call = asdex.compressed_jacobian_from_coloring(f, coloring, chunk_size=chunk_size)
+        compiled = jax.jit(lambda x: call(x)).lower(jnp.ones(n)).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    everything, default, one = map(temporary, (n, None, 1))
+    assert one < default < everything - 4 * n * m / 2
