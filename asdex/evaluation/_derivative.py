@@ -19,7 +19,13 @@ from .._arguments import (
     sample_arguments,
 )
 from ..coloring import ColoredPattern
-from ..decompression import Decompressor, decompressor_for, OutputFormat
+from ..decompression import (
+    block_decompressor,
+    BLOCK_FORMATS,
+    Decompressor,
+    decompressor_for,
+    OutputFormat,
+)
 from ._compiled import evaluate_prepared
 from ._devices import batches
 from ._kernel import Kernel, Options
@@ -158,17 +164,26 @@ def make_derivative(
     layout = (
         layout_of(sparsity, outputs, sparsity.input_avals) if known else matrix_layout(sparsity)
     )
+    if output_format in BLOCK_FORMATS:
+        layout = layout.with_nodes()
     return SparseDerivative(
         f=f,
         coloring=coloring,
         colors=colors,
         row_colors=row_colors,
-        decompressor=None if compressed else decompressor_for(coloring),
+        decompressor=None if compressed else _decompressor(coloring, layout),
         layout=None if compressed else layout,
         options=options,
         output_format=output_format,
         signature=signature,
     )
+
+
+def _decompressor(coloring: ColoredPattern, layout: Layout) -> Decompressor:
+    whole = layout.whole
+    if whole is None or whole.blocks is None:
+        return decompressor_for(coloring)
+    return block_decompressor(coloring, whole.blocks)
 
 
 def check_options(

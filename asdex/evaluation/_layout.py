@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
 from .._arguments import size_of
+from .._block_pattern import BlockPattern
 from .._pattern import SparsityPattern
 from ..decompression import assemble
 
@@ -23,20 +25,21 @@ class Block(eqx.Module):
     """The derivative of one output leaf by one input leaf: a part of the nonzeros.
 
     `select` are the positions of the block's values among all values (`None`: all of them), `indices` the
-    `(nnz, ndim)` indices of a BCOO of shape `shape`.
+    `(nnz, ndim)` indices of a BCOO of shape `shape`, `blocks` the nonzero blocks, where a format needs them.
     """
 
     sparsity: SparsityPattern
     select: Int32[Array, " nnz"] | None
     indices: Int32[Array, "nnz ndim"]
     shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: BlockPattern | None = None
 
     def assemble(self, data: Array, output_format: str) -> Any:
         values = data if self.select is None else data[self.select]
         if output_format == "bcoo":
             # Initializing a BCOO would take as long as a small Jacobian.
             return jtu.tree_unflatten(_bcoo_tree(self.shape), (values, self.indices))
-        matrix = assemble(values, self.sparsity, output_format)
+        matrix = assemble(values, self.sparsity, output_format, self.blocks)
         if output_format in ("dense", "numpy_dense"):
             return matrix.reshape(self.shape)
         return matrix
@@ -55,6 +58,19 @@ class Layout(eqx.Module):
 
     blocks: tuple[tuple[Block, ...], ...] | Block
 
+    def with_nodes(self) -> Layout:
+        """The same layout, prepared for formats of dense blocks."""
+        if isinstance(self.blocks, Block):
+            return Layout(_with_nodes(self.blocks))
+        return Layout(tuple(tuple(map(_with_nodes, row)) for row in self.blocks))
+
+    @property
+    def whole(self) -> Block | None:
+        """The only block, if it is the only one."""
+        if isinstance(self.blocks, Block):
+            return self.blocks
+        return self.blocks[0][0] if [len(row) for row in self.blocks] == [1] else None
+
     def assemble(self, data: Array, output_format: str, output_tree: Any, input_tree: Any) -> Any:
         """The derivative in the format asked for: a tree of trees of blocks, as `jax.jacobian` gives.
 
@@ -70,6 +86,10 @@ class Layout(eqx.Module):
             for row in self.blocks
         ]
         return output_tree.unflatten(rows)
+
+
+def _with_nodes(block: Block) -> Block:
+    return dataclasses.replace(block, blocks=BlockPattern.from_sparsity(block.sparsity))
 
 
 def layout_of(
@@ -119,7 +139,11 @@ def _part(
 ) -> Block:
     (select,) = np.nonzero(mask)
     part = SparsityPattern.from_coo(
-        sparsity.rows[select] - row, sparsity.cols[select] - col, (size_of(output), size_of(inputs))
+        sparsity.rows[select] - row,
+        sparsity.cols[select] - col,
+        (size_of(output), size_of(inputs)),
+        input_avals=(inputs,),
+        output_avals=(output,),
     )
     shape = (*output.shape, *inputs.shape)
     return _block(part, select.astype(np.int32), output.shape, inputs.shape, shape)
