@@ -80,6 +80,7 @@ from .evaluation import (
     hessian_from_coloring as hessian_from_coloring,
     jacobian as jacobian,
     jacobian_from_coloring as jacobian_from_coloring,
+    materialize as materialize,
     SparseDerivative as SparseDerivative,
     value_and_compressed_hessian as value_and_compressed_hessian,
     value_and_compressed_hessian_from_coloring as value_and_compressed_hessian_from_coloring,

@@ -25,3 +25,4 @@ from ._jacobian import (
     value_and_jacobian as value_and_jacobian,
     value_and_jacobian_from_coloring as value_and_jacobian_from_coloring,
 )
+from ._linear_map import materialize as materialize

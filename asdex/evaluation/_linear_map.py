@@ -1,0 +1,185 @@
+"""The sparse matrix of a linear map that is given as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Shaped
+
+from .._arguments import struct_of
+from .._detect_and_color import jacobian_coloring
+from .._pattern import as_pattern, SparsityPattern
+from ..coloring import ColoredPattern, JacobianMode, OrderName
+from ..decompression import BLOCK_FORMATS, OutputFormat
+from ._derivative import check_options, make_derivative
+
+
+_MAGNITUDES = (1.0, 100.0)  # of arguments: the larger is beyond most thresholds
+_TOLERANCE = 1e-4  # of a linear solve that stops early, relative to the terms of a row
+
+
+def materialize(
+    matvec: Callable[[Any], Any],
+    x: Any,
+    *,
+    coloring: ColoredPattern | None = None,
+    output_format: OutputFormat = "bcoo",
+    mode: JacobianMode | None = None,
+    symmetric: bool = False,
+    order: OrderName | None = None,
+    budget: float | None = None,
+    chunk_size: int | None = None,
+    check: bool = True,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+) -> Any:
+    """The sparse matrix of a linear map: detect its pattern, color it, and evaluate it, at zeros.
+
+    **Arguments:**
+
+    - `matvec`: a linear function of one argument, an array or a pytree, such as a matrix-free operator,
+        what `jax.linearize` returns, or the `mv` of a lineax operator. `jax.jit` must be able to trace it.
+    - `x`: an argument, or the `jax.ShapeDtypeStruct`s of one, of real or of complex floating point; its
+        values do not matter.
+    - `coloring`: what `asdex.jacobian_coloring(matvec, x)` returned, for another map with the same
+        pattern; by default the pattern is detected and colored.
+    - `output_format`, `chunk_size`: as for `asdex.jacobian`.
+    - `mode`, `symmetric`, `order`, `budget`, `unknown`, `values`: as for `asdex.jacobian_coloring`;
+        of no use with a `coloring`.
+    - `check`: compare the map with its matrix at two random arguments. Inside a transformation, where values
+        are not known, nothing is compared.
+
+    **Returns:**
+
+    The matrix, `(m, n)` for a map of vectors, with shape `output.shape + x.shape` for other arrays and a
+    tree of trees of blocks for pytrees, as `asdex.jacobian` gives. The map of complex vectors must be
+    linear over the complex numbers.
+
+    **Raises:**
+
+    `ValueError` if the map is not linear; `TypeError` if `x` has a leaf that is not of floating point, or
+    real and complex ones; as `asdex.jacobian`.
+    """
+    check_options(output_format=output_format, chunk_size=chunk_size)
+    structure = jtu.tree_map(struct_of, x)
+    is_complex = _is_complex(structure)
+    if coloring is None:
+        coloring = jacobian_coloring(
+            matvec,
+            structure,
+            mode=mode,
+            symmetric=symmetric,
+            order=order,
+            budget=budget,
+            unknown=unknown,
+            values=values,
+        )
+    derivative = make_derivative(
+        matvec,
+        coloring,
+        hessian=False,
+        compressed=False,
+        with_value=True,
+        output_format="data",
+        holomorphic=is_complex,
+        chunk_size=chunk_size,
+    )
+    at_zero, data = derivative(_zeros(structure))
+    if check and not any(isinstance(leaf, Tracer) for leaf in jtu.tree_leaves((at_zero, data))):
+        _check_zero(at_zero)
+        for magnitude in _MAGNITUDES:
+            argument = _random(structure, magnitude)
+            output, _ = derivative(argument)
+            _check_product(output, data, coloring.sparsity, argument)
+    layout = derivative.layout
+    assert layout is not None
+    if output_format in BLOCK_FORMATS:
+        layout = layout.with_nodes()
+    trees = jtu.tree_structure(at_zero), jtu.tree_structure(structure)
+    return layout.assemble(data, output_format, *trees)
+
+
+def _is_complex(structure: Any) -> bool:
+    """Whether the argument is complex.
+
+    **Raises:**
+
+    `TypeError` for arguments of other dtypes, or of both real and complex ones.
+    """
+    dtypes = {leaf.dtype for leaf in jtu.tree_leaves(structure)}
+    kinds = {bool(jnp.issubdtype(dtype, np.complexfloating)) for dtype in dtypes}
+    if len(kinds) > 1 or not all(jnp.issubdtype(dtype, np.inexact) for dtype in dtypes):
+        raise TypeError(
+            "Expected an argument of real, or else of complex, floating point for a linear map, got dtypes "
+            f"{', '.join(sorted(map(str, dtypes)))}. Convert it, or close over what is no variable."
+        )
+    return kinds == {True}
+
+
+def _zeros(structure: Any) -> Any:
+    return jtu.tree_map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), structure)
+
+
+def _random(structure: Any, magnitude: float) -> Any:
+    """An argument whose entries are of any sign and of about the given magnitude."""
+    rng = np.random.default_rng(0)
+
+    def draw(leaf):
+        entries = magnitude * rng.uniform(0.5, 2.0, leaf.shape) * rng.choice([-1, 1], leaf.shape)
+        if jnp.issubdtype(leaf.dtype, np.complexfloating):
+            entries = entries * np.exp(1j * rng.uniform(0, 2 * np.pi, leaf.shape))
+        return jnp.asarray(entries, leaf.dtype)
+
+    return jtu.tree_map(draw, structure)
+
+
+def _check_zero(output: Any) -> None:
+    flat = _flat(output)
+    if np.any(flat != 0):  # NaN included
+        position = int(np.argmax(flat != 0))
+        raise ValueError(
+            f"Expected a linear map, got a function whose output {position} is {flat[position]} at zero. For "
+            "the matrix of an affine map f pass `lambda x: f(x) - f(zero)`, and use `asdex.jacobian` for a "
+            "nonlinear function."
+        )
+
+
+def _check_product(
+    output: Any, data: Shaped[Array, " nnz"], sparsity: SparsityPattern, argument: Any
+) -> None:
+    """Compare the output of the map with the product of its matrix.
+
+    **Raises:**
+
+    `ValueError` if they differ by more than rounding, or than a linear solve inside may be off.
+    """
+    got, vector, entries = _flat(output), _flat(argument), _flat(data)
+    pattern = as_pattern(sparsity)
+    expected = pattern.to_scipy(entries) @ vector
+    terms = pattern.to_scipy(np.abs(entries)) @ np.abs(vector)
+    leaves = jtu.tree_leaves((output, argument))
+    eps = max((float(jnp.finfo(jnp.result_type(leaf)).eps) for leaf in leaves), default=0.0)
+    allowed = max(_TOLERANCE, eps**0.5) * terms + 100 * eps * terms.max(initial=0.0)
+    wrong = ~(np.abs(got - expected) <= allowed)
+    if np.any(wrong):
+        position = int(np.argmax(wrong))
+        raise ValueError(
+            f"Expected a linear map, got a function whose output {position} is {got[position]:.6g} at a "
+            f"random argument, where its derivative at zero says {expected[position]:.6g}. Use "
+            "`asdex.jacobian` for a nonlinear function; if the map is linear but computed "
+            "inaccurately, pass `check=False`."
+        )
+
+
+def _flat(tree: Any) -> np.ndarray:
+    """The entries of a tree, one after the other, in double precision."""
+    leaves = [np.asarray(leaf) for leaf in jax.device_get(jtu.tree_leaves(tree))]
+    is_complex = any(np.iscomplexobj(leaf) for leaf in leaves)
+    parts = [leaf.astype(complex if is_complex else float).ravel() for leaf in leaves]
+    return np.concatenate([np.zeros(0), *parts])
