@@ -7,7 +7,7 @@ import numpy as np
 from asdex import Dependence, elementwise, Equation, register
 
 
-elementwise(
+ELEMENTWISE = (
     # one operand
     *("neg", "abs", "real", "imag", "conj", "square", "sqrt", "rsqrt", "cbrt", "integer_pow"),
     "one_minus_square",
@@ -21,6 +21,7 @@ elementwise(
     *("igamma", "igammac", "igamma_grad_a", "polygamma", "zeta"),
     *("regularized_incomplete_beta", "polynomial"),
 )
+elementwise(*ELEMENTWISE)
 
 
 @register("mul")

@@ -7,6 +7,7 @@ point anywhere within its bounds along the dimensions that it indexes, and leave
 import operator
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import jax
 import numpy as np
@@ -127,7 +128,7 @@ def _along(axis: int, ndim: int, mask: np.ndarray) -> np.ndarray:
     return mask.reshape([-1 if k == axis else 1 for k in range(ndim)])
 
 
-def _overwrites(eqn: Equation) -> bool:
+def _overwrites(eqn: Any) -> bool:
     """Whether updates replace elements. `x.at[i].apply(f)` is a `scatter` too, with another combiner."""
     if eqn.name != "scatter":
         return False

@@ -25,4 +25,5 @@ from ._from_sparsity import (
     jacobian_coloring_from_sparsity as jacobian_coloring_from_sparsity,
 )
 from ._orders import OrderName as OrderName
+from ._partial import color_partially as color_partially, color_required as color_required
 from ._star_set import StarSet as StarSet

@@ -110,8 +110,7 @@ def color_cheapest(
     if len(allowed) == 2 and bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD < costs[mode]:
         both = color_both(sparsity, Budget(0.0), order)
         by_column, by_row = count(both.columns), count(both.rows)
-        cost = _COSTS["fwd"] * by_column + _COSTS["rev"] * by_row + _BIDIRECTIONAL_OVERHEAD
-        if cost < costs[mode]:
+        if _cost_of_both(by_column, by_row) < costs[mode]:
             colored = color_bidirectionally(sparsity, budget, order)
             reason = f"both modes; forward alone {needs['fwd']}, reverse alone {needs['rev']}"
             return dataclasses.replace(colored, reason=reason)
@@ -127,6 +126,18 @@ def color_cheapest(
     return dataclasses.replace(
         colored, reason=f"{name} mode; the function allows no {other_name} mode"
     )
+
+
+def cost_of(coloring: ColoredPattern) -> float:
+    """What the products cost, in forward passes or in Hessian-vector products."""
+    if coloring.mode == "bidirectional":
+        by_row = coloring.num_row_colors
+        return _cost_of_both(coloring.num_colors - by_row, by_row)
+    return _COSTS.get(coloring.mode, 1.0) * coloring.num_colors
+
+
+def _cost_of_both(by_column: int, by_row: int) -> float:
+    return _COSTS["fwd"] * by_column + _COSTS["rev"] * by_row + _BIDIRECTIONAL_OVERHEAD
 
 
 _COSTS = {"fwd": 1.0, "rev": _REVERSE_COST}

@@ -24,6 +24,12 @@ from ._detect import (
 from ._equation import Equation as Equation
 from ._explain import explain as explain, Explanation as Explanation
 from ._known import Known as Known, Probe as Probe
+from ._masks import (
+    everywhere as everywhere,
+    intersection as intersection,
+    nowhere as nowhere,
+    union as union,
+)
 from ._ranges import (
     Bounded as Bounded,
     moved as moved,
@@ -38,3 +44,9 @@ from ._registry import (
     zero_derivative as zero_derivative,
 )
 from ._value import Value as Value
+from ._varying import (
+    register_variation as register_variation,
+    Step as Step,
+    Variation as Variation,
+    varying_results as varying_results,
+)

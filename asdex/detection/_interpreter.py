@@ -92,7 +92,7 @@ class Interpreter:
                 return Value(None, Known.of(literal_value(atom)))
             return environment[atom]
 
-        for eqn, used, dying in _live_steps(inner, wanted):
+        for eqn, used, dying in live_steps(inner, wanted):
             results = self._evaluate(eqn, [read(atom) for atom in eqn.invars], used)
             environment.update(zip(eqn.outvars, results, strict=True))
             for variable in dying:
@@ -258,7 +258,7 @@ def _with_bounds(value: Value, bounds: Bounded | None) -> Value:
     return value if bounds is None else value._replace(bounds=bounds)
 
 
-def _live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
+def live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
     """The equations that the wanted results need, in order: dead code is never evaluated."""
     live = {
         atom
@@ -281,7 +281,7 @@ def num_steps(jaxpr: Any, wanted: Sequence[bool] | None = None) -> int:
     """How many equations of a jaxpr are evaluated for the wanted results, those of its calls included."""
     inner = open_jaxpr(jaxpr)
     total = 0
-    for eqn, needed, _ in _live_steps(inner, wanted or [True] * len(inner.outvars)):
+    for eqn, needed, _ in live_steps(inner, wanted or [True] * len(inner.outvars)):
         called = call_jaxpr(eqn)
         total += 1 if called is None else 1 + num_steps(called, needed)
     return total

@@ -1,0 +1,179 @@
+"""Colorings from which only some entries of a matrix can be read: the others are known already.
+
+These are the restricted colorings of Gebremedhin, Manne and Pothen ("What Color Is Your Jacobian?", SIAM
+Review 47, 2005). Entries that are not required may share a color among themselves, but not with a required
+one in the same row, which is to be read without a sum.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool
+
+from .._errors import InvalidColoringError
+from .._pattern import column_order, SparsityPattern
+from .._progress import working
+from ._choose import color_bidirectionally, color_graph, cost_of
+from ._colored_pattern import ColoredPattern
+from ._counts import read_from_column
+from ._greedy import Partition
+from ._options import effort
+from ._orders import OrderName
+from ._problem import mirror_positions
+from ._search import color, count
+
+
+_EXPANSION, _SMALL = 8, 100_000
+"""Entries that groups of conflicting columns may take: per entry of the pattern, and in a small one."""
+
+Required = Bool[np.ndarray, " nnz"]
+
+
+def color_required(
+    sparsity: SparsityPattern,
+    required: Required,
+    whole: ColoredPattern,
+    allowed: Sequence[str],
+    *,
+    order: OrderName | None = None,
+    budget: float | None = None,
+) -> ColoredPattern:
+    """Color such that the required entries can be read, in the cheapest of several ways.
+
+    **Arguments:**
+
+    - `sparsity`: the pattern of the matrix.
+    - `required`: which of its entries are to be read.
+    - `whole`: a coloring for all entries. Its kind (symmetric, bidirectional) is one of the ways.
+    - `allowed`: the modes in which columns, or rows, may be colored.
+    - `order`, `budget`: as for `asdex.color_cols`.
+
+    **Returns:**
+
+    A coloring whose pattern holds the required entries, and perhaps more. -1 marks columns and rows that
+    take part in no product.
+    """
+    if not np.any(required):
+        mode = "fwd" if whole.mode == "bidirectional" else whole.mode
+        nobody = np.full(sparsity.m if mode == "rev" else sparsity.n, -1, np.int32)
+        return ColoredPattern(_kept(sparsity, required), nobody, 0, False, mode)
+    ways = [
+        color_partially(sparsity, required, mode, order=order, budget=budget) for mode in allowed
+    ]
+    if whole.symmetric or whole.mode == "bidirectional":
+        ways.append(_color_as_whole(sparsity, required, whole, order, budget))
+    return min(ways, key=cost_of)
+
+
+@working("coloring")
+def color_partially(
+    sparsity: SparsityPattern,
+    required: Required,
+    mode: str,
+    *,
+    order: OrderName | None = None,
+    budget: float | None = None,
+) -> ColoredPattern:
+    """Color the columns, or the rows for mode "rev", of the required entries; the others get color -1."""
+    part, across, marked = _kept(sparsity, required), sparsity, required
+    grid = sparsity.input_avals
+    if mode == "rev":
+        across, marked, grid = (
+            sparsity.T,
+            required[column_order(sparsity)[1]],
+            sparsity.output_avals,
+        )
+    problem = Partition(conflict_groups(across, marked), tuple(aval.shape for aval in grid))
+    colors = color(problem, *effort(across, order, budget))
+    colors = np.where(_occupied(across.cols[marked], across.n), colors, -1).astype(np.int32)
+    check_required(across, marked, colors)
+    return ColoredPattern(part, colors, count(colors), False, mode, problem.lower_bound)
+
+
+def conflict_groups(sparsity: SparsityPattern, required: Required) -> SparsityPattern:
+    """Return a pattern whose rows are groups of columns, any two of which need different colors.
+
+    Let a row have the required entries V, and the further ones C in columns with required entries
+    elsewhere. Then V + c is a group for every c in C, or V if C is empty. Where these would have too many
+    entries, V + C is the only group.
+    """
+    rows, cols = sparsity.rows, sparsity.cols
+    num_required = np.bincount(rows[required], minlength=sparsity.m)
+    further = ~required & _occupied(cols[required], sparsity.n)[cols] & (num_required > 0)[rows]
+    num_further = np.bincount(rows[further], minlength=sparsity.m)
+    limit = max(_SMALL, _EXPANSION * sparsity.nnz)
+    apart = _cheapest(num_further * (num_required + 1), limit)
+    num_groups = np.where(apart, np.maximum(num_further, 1), 1)
+    first = np.cumsum(num_groups) - num_groups
+    copies = num_groups[rows[required]]
+    of_required = np.repeat(first[rows[required]], copies) + _ranks(copies)
+    of_further = first[rows[further]] + np.where(apart[rows[further]], _ranks(num_further), 0)
+    return SparsityPattern.from_coo(
+        np.concatenate([of_required, of_further]),
+        np.concatenate([np.repeat(cols[required], copies), cols[further]]),
+        (int(num_groups.sum()), sparsity.n),
+    )
+
+
+def _ranks(lengths: np.ndarray) -> np.ndarray:
+    """`0, 1, ...` for each group of the given lengths."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _cheapest(costs: np.ndarray, limit: int) -> np.ndarray:
+    """Mark as many as the limit allows, the cheapest first."""
+    order = np.argsort(costs, kind="stable")
+    marked = np.empty(len(costs), bool)
+    marked[order] = np.cumsum(costs[order]) <= limit
+    return marked
+
+
+def _color_as_whole(
+    sparsity: SparsityPattern,
+    required: Required,
+    whole: ColoredPattern,
+    order: OrderName | None,
+    budget: float | None,
+) -> ColoredPattern:
+    """Color all entries that lie in a row and in a column with a required one, by the kind of `whole`."""
+    if whole.symmetric:
+        required = required | required[mirror_positions(sparsity)]
+    in_row = _occupied(sparsity.rows[required], sparsity.m)
+    in_column = _occupied(sparsity.cols[required], sparsity.n)
+    part = _kept(sparsity, in_row[sparsity.rows] & in_column[sparsity.cols])
+    search = effort(part, order, budget)
+    if whole.symmetric:
+        colored = color_graph(part, whole.mode, *search, recovery=whole.recovery)
+    else:
+        colored = color_bidirectionally(part, *search)
+        assert colored.row_colors is not None
+        rows = np.where(in_row, colored.row_colors, -1).astype(np.int32)
+        colored = dataclasses.replace(colored, row_colors=rows)
+    columns = np.where(in_column, colored.colors, -1).astype(np.int32)
+    return dataclasses.replace(colored, colors=columns)
+
+
+def check_required(sparsity: SparsityPattern, required: Required, colors: np.ndarray) -> None:
+    """Check that each required entry is alone, of its color, in its row.
+
+    **Raises:** [`InvalidColoringError`][] naming an entry that is not.
+    """
+    unreadable = required & ~read_from_column(sparsity, colors)
+    if np.any(unreadable):
+        position = int(np.argmax(unreadable))
+        i, j = int(sparsity.rows[position]), int(sparsity.cols[position])
+        raise InvalidColoringError(
+            f"Invalid coloring: entry ({i}, {j}) shares color {colors[j]} with another entry of row {i}. "
+            "Give its column a color of its own there."
+        )
+
+
+def _occupied(members: np.ndarray, size: int) -> np.ndarray:
+    mask = np.zeros(size, bool)
+    mask[members] = True
+    return mask
+
+
+def _kept(sparsity: SparsityPattern, mask: np.ndarray) -> SparsityPattern:
+    return dataclasses.replace(sparsity, rows=sparsity.rows[mask], cols=sparsity.cols[mask])
