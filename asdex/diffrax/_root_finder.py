@@ -1,0 +1,59 @@
+"""Root finders that implicit Runge-Kutta methods solve their stages with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import jax.numpy as jnp
+import lineax as lx
+import optimistix as optx
+
+from .._detect_and_color import jacobian_coloring
+from ..coloring import ColoredPattern
+from ..lineax import SparseLinearSolver
+
+
+def sparse_root_finder(
+    term: diffrax.AbstractTerm | Callable[..., Any],
+    t: Any,
+    y: Any,
+    args: Any = None,
+    *,
+    coloring: ColoredPattern | None = None,
+    linear_solver: lx.AbstractLinearSolver | None = None,
+    root_finder: Callable[..., Any] = diffrax.VeryChord,
+    **options: Any,
+) -> optx.AbstractRootFinder:
+    """A root finder for an implicit solver of diffrax, with the sparse Jacobian of the vector field:
+
+        diffrax.Kvaerno5(root_finder=asdex.diffrax.sparse_root_finder(term, t0, y0, args))
+
+    It takes its tolerances from the step size controller, as the default root finder does.
+
+    **Arguments:**
+
+    - `term`: the `diffrax.ODETerm`, or its vector field `f(t, y, args)`. For solvers that treat one term
+        explicitly and one implicitly, the implicit one.
+    - `t`, `y`, `args`: samples of the vector field's arguments; only shapes and dtypes of `t` and `y` matter.
+    - `coloring`: of the Jacobian of the vector field by `y`, as
+        `asdex.jacobian_coloring(f, t, y, args, argnums=1)` makes it, which happens by default.
+    - `linear_solver`: the `solver` of `asdex.lineax.SparseLinearSolver`.
+    - `root_finder`: the class to make one of: `diffrax.VeryChord`, `optimistix.Chord`, `optimistix.Newton`.
+    - `options`: further arguments of `root_finder`, such as `kappa`.
+
+    **Returns:**
+
+    The root finder.
+
+    **Raises:**
+
+    As `asdex.jacobian_coloring`.
+    """
+    if coloring is None:
+        f = term.vf if isinstance(term, diffrax.AbstractTerm) else term
+        coloring = jacobian_coloring(f, jnp.asarray(t, float), y, args, argnums=1)
+    sparse = SparseLinearSolver(coloring, linear_solver)
+    make = diffrax.with_stepsize_controller_tols(root_finder)  # pyright: ignore[reportArgumentType]
+    return make(linear_solver=sparse, **options)

@@ -1,0 +1,20 @@
+"""Sparse Jacobians as linear operators of lineax, and solvers for them."""
+
+from importlib.util import find_spec as _find_spec
+
+
+if _find_spec("lineax") is None:
+    raise ImportError(
+        'asdex.lineax needs the package lineax. Install it with `pip install "asdex[solvers]"`, which '
+        "brings optimistix and diffrax too."
+    )
+
+from . import _registrations as _registrations
+from ._banded_lu import BandedLU as BandedLU
+from ._jacobian import SparseJacobianLinearOperator as SparseJacobianLinearOperator
+from ._matrix import SparseMatrixLinearOperator as SparseMatrixLinearOperator
+from ._normal import NormalBandedLU as NormalBandedLU
+from ._solver import SparseLinearSolver as SparseLinearSolver
+
+
+SparseJacobianOperator = SparseJacobianLinearOperator

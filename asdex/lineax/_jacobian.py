@@ -1,0 +1,190 @@
+"""The Jacobian of a function at a point, as a lazy linear operator that knows its pattern."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jaxtyping import Array, Inexact
+
+from .._arguments import check_inputs, differentiated
+from .._detect_and_color import jacobian_coloring
+from ..coloring import ColoredPattern, JacobianMode
+from ._compression import Compression
+from ._matrix import SparseMatrixLinearOperator
+from ._spaces import as_inexact, dtype_of, flat_structure, FlatStructure, length, unflatten
+from ._structure import Structure
+from ._tags import as_tags
+
+
+class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
+    """The Jacobian of `fn` at `x`, with the pattern of its nonzeros: a `lineax.JacobianLinearOperator` that
+    is materialised by a few passes, as many as its coloring has colors.
+
+    `mv` is a Jacobian-vector product, that of the transpose a vector-Jacobian product, and nothing else is
+    computed. `lineax.linearise` computes the nonzeros and returns an
+    `asdex.lineax.SparseMatrixLinearOperator`, whose products are cheap: iterative solvers that take more
+    steps than there are colors should get that. `lineax.materialise` returns lineax's diagonal or tridiagonal
+    operator for such patterns, and else the sparse matrix. That the Jacobian is diagonal, tridiagonal or
+    triangular is told from the pattern, without tags.
+
+    **Attributes:**
+
+    - `structure`: the pattern, a static field.
+    - `tags`: the tags of lineax's that it was given.
+    """
+
+    fn: Callable[..., Any]
+    x: Any
+    args: Any
+    compression: Compression
+    structure: Structure = eqx.field(static=True)
+    input_structure: FlatStructure = eqx.field(static=True)
+    output_structure: FlatStructure = eqx.field(static=True)
+    tags: frozenset[object] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        x: Any,
+        args: Any = None,
+        tags: object | Iterable[object] = (),
+        *,
+        coloring: ColoredPattern | None = None,
+        mode: JacobianMode | None = None,
+    ):
+        """**Arguments:**
+
+        - `fn`: a function of `x` and `args`, as in lineax, or of `x` alone.
+        - `x`: where to differentiate, an array or a pytree of arrays.
+        - `args`: the second argument of `fn`.
+        - `tags`: tags of lineax's, such as `lineax.positive_semidefinite_tag`, which are not checked. A
+            coloring with `symmetric=True` counts as `lineax.symmetric_tag`.
+        - `coloring`: of the Jacobian, as `asdex.jacobian_coloring(fn, x, args)` makes it. By default the
+            pattern is detected and colored here, each time the line runs.
+        - `mode`: as for `asdex.jacobian_coloring`.
+
+        **Raises:**
+
+        `ValueError` or `TypeError` if `x` is not what the coloring was made for, or if the coloring is
+        traced.
+        """
+        x = as_inexact(x)
+        rest = (args,) if args is not None or _takes_two(fn) else ()
+        if coloring is None:
+            coloring = jacobian_coloring(fn, x, *rest, mode=mode)
+        sparsity = coloring.sparsity
+        check_inputs(differentiated((x,), 0), sparsity.input_avals, sparsity.n)
+        self.compression = Compression.of(coloring)
+        self.structure = self.compression.structure
+        # As in lineax: `linear_solve` refuses functions that close over traced values.
+        self.fn = eqx.filter_closure_convert(fn, x, *rest)
+        self.x, self.args = x, rest
+        self.input_structure = flat_structure(x)
+        self.output_structure = flat_structure(eqx.filter_eval_shape(fn, x, *rest))
+        if length(self.output_structure) != sparsity.m:
+            raise ValueError(
+                f"Expected a function with {sparsity.m} outputs, the rows of the coloring's pattern, got "
+                f"{length(self.output_structure)}. Make a coloring for this function."
+            )
+        symmetric = {lx.symmetric_tag} if coloring.symmetric else set()
+        self.tags = as_tags(tags) | symmetric
+
+    def mv(self, vector: Any) -> Any:
+        """The product with a vector, by one pass."""
+        if self.compression.kernel.options.mode != "rev":
+            return jax.jvp(self._at, (self.x,), (vector,))[1]
+        # The function may have no forward mode.
+        transposed = jax.linear_transpose(self.pull_back, self.out_structure())
+        return transposed(vector)[0]
+
+    def pull_back(self, vector: Any) -> Any:
+        """The product of the transpose with a vector, by one pass."""
+        return jax.vjp(self._at, self.x)[1](vector)[0]
+
+    def to_matrix(self) -> SparseMatrixLinearOperator:
+        """The nonzeros, by one pass per color."""
+        is_complex = jnp.issubdtype(dtype_of(self.input_structure), jnp.complexfloating)
+        data = self.compression(self.fn, self.x, *self.args, holomorphic=bool(is_complex))
+        return SparseMatrixLinearOperator(
+            data,
+            self.structure,
+            self.tags,
+            input_structure=self.in_structure(),
+            output_structure=self.out_structure(),
+        )
+
+    def as_matrix(self) -> Inexact[Array, "m n"]:
+        """The dense matrix, by one pass per color."""
+        return self.to_matrix().as_matrix()
+
+    def transpose(self) -> lx.AbstractLinearOperator:
+        """The transposed Jacobian, as lazy as this; the same operator if it is symmetric."""
+        return self if lx.is_symmetric(self) else TransposedJacobianLinearOperator(self)
+
+    def in_structure(self) -> Any:
+        return unflatten(self.input_structure)
+
+    def out_structure(self) -> Any:
+        return unflatten(self.output_structure)
+
+    def _at(self, x: Any) -> Any:
+        return self.fn(x, *self.args)
+
+
+class TransposedJacobianLinearOperator(lx.AbstractLinearOperator):
+    """What `asdex.lineax.SparseJacobianLinearOperator.transpose` returns."""
+
+    operator: SparseJacobianLinearOperator
+
+    @property
+    def structure(self) -> Structure:
+        return self.operator.structure.transposition[0]
+
+    @property
+    def tags(self) -> frozenset[object]:
+        return lx.transpose_tags(self.operator.tags)
+
+    @property
+    def input_structure(self) -> FlatStructure:
+        return self.operator.output_structure
+
+    @property
+    def output_structure(self) -> FlatStructure:
+        return self.operator.input_structure
+
+    def mv(self, vector: Any) -> Any:
+        return self.operator.pull_back(vector)
+
+    def to_matrix(self) -> SparseMatrixLinearOperator:
+        return self.operator.to_matrix().transpose()
+
+    def as_matrix(self) -> Inexact[Array, "n m"]:
+        return self.to_matrix().as_matrix()
+
+    def transpose(self) -> SparseJacobianLinearOperator:
+        return self.operator
+
+    def in_structure(self) -> Any:
+        return self.operator.out_structure()
+
+    def out_structure(self) -> Any:
+        return self.operator.in_structure()
+
+
+def _takes_two(fn: Callable[..., Any]) -> bool:
+    """Whether a function asks for the `args` of lineax's convention."""
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):
+        return False
+    try:
+        signature.bind(None)
+    except TypeError:
+        return True
+    return False

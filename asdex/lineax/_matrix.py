@@ -1,0 +1,157 @@
+"""A sparse matrix as a linear operator of lineax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jaxtyping import Array, Inexact, Int32, Shaped
+
+from .._pattern import PatternLike
+from ._spaces import dtype_of, flat_structure, FlatStructure, length, ravel, unflatten, unravel
+from ._structure import Structure
+from ._tags import as_tags, is_symmetric_by
+
+
+class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
+    """A matrix of which only the nonzeros are stored: `lineax.MatrixLinearOperator` for a pattern.
+
+    `lineax.linearise` and `lineax.materialise` make one of an `asdex.lineax.SparseJacobianLinearOperator`.
+    A product with a vector costs `nnz` multiplications. That it is diagonal, tridiagonal or triangular is
+    told from the pattern.
+
+    **Attributes:**
+
+    - `data`: `(nnz,)` values, in the order of the pattern.
+    - `structure`: the pattern, a static field.
+    - `tags`: the tags of lineax's that it was given.
+    """
+
+    data: Inexact[Array, " nnz"]
+    rows: Int32[Array, " nnz"]
+    cols: Int32[Array, " nnz"]
+    structure: Structure = eqx.field(static=True)
+    input_structure: FlatStructure = eqx.field(static=True)
+    output_structure: FlatStructure = eqx.field(static=True)
+    tags: frozenset[object] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        data: Shaped[Array, " nnz"],
+        pattern: PatternLike | Structure,
+        tags: object | Iterable[object] = (),
+        *,
+        input_structure: Any = None,
+        output_structure: Any = None,
+    ):
+        """**Arguments:**
+
+        - `data`: `(nnz,)` values, in the order of the pattern.
+        - `pattern`: an `asdex.SparsityPattern` of shape `(m, n)`, whose arrays must be known.
+        - `tags`: tags of lineax's, such as `lineax.symmetric_tag`, which are not checked.
+        - `input_structure`, `output_structure`: pytrees of `jax.ShapeDtypeStruct`s with `n` and `m` elements;
+            by default vectors.
+
+        **Raises:**
+
+        `ValueError` if a size does not fit.
+        """
+        self.structure = pattern if isinstance(pattern, Structure) else Structure(pattern)
+        data = jnp.asarray(data)
+        self.data = data if jnp.issubdtype(data.dtype, jnp.inexact) else data.astype(float)
+        if data.shape != (self.structure.nnz,):
+            raise ValueError(
+                f"Expected data of shape {(self.structure.nnz,)}, one value per nonzero, got {data.shape}."
+            )
+        m, n = self.structure.shape
+        self.input_structure = self._space(input_structure, n)
+        self.output_structure = self._space(output_structure, m)
+        self.tags = as_tags(tags)
+        with jax.ensure_compile_time_eval():
+            self.rows = jnp.asarray(self.structure.rows)
+            self.cols = jnp.asarray(self.structure.cols)
+
+    def _space(self, structure: Any, size: int) -> FlatStructure:
+        if structure is None:
+            structure = jax.ShapeDtypeStruct((size,), self.data.dtype)
+        flat = flat_structure(structure)
+        if length(flat) != size:
+            raise ValueError(
+                f"Expected a structure with {size} elements, as the pattern of shape {self.structure.shape} "
+                f"has, got {length(flat)} in {structure}."
+            )
+        return flat
+
+    def mv(self, vector: Any) -> Any:
+        """The product with a vector."""
+        return unravel(self.multiply(ravel(vector, self.input_structure)), self.output_structure)
+
+    def multiply(self, vector: Inexact[Array, " n"]) -> Inexact[Array, " m"]:
+        """As `mv`, between vectors whatever the structures."""
+        with jax.numpy_dtype_promotion("standard"):
+            terms = self.data * vector.at[self.cols].get(mode="promise_in_bounds")
+        rows, m = self.rows, self.structure.shape[0]
+        return jax.ops.segment_sum(terms, rows, m, indices_are_sorted=True)
+
+    def as_matrix(self) -> Inexact[Array, "m n"]:
+        """The dense matrix."""
+        dtype = dtype_of(self.input_structure, self.output_structure)
+        zeros = jnp.zeros(self.structure.shape, dtype)
+        nonzeros = zeros.at[self.rows, self.cols]
+        return nonzeros.set(self.data.astype(dtype), unique_indices=True, mode="promise_in_bounds")
+
+    def transpose(self) -> SparseMatrixLinearOperator:
+        """The transposed matrix; the same operator if it is symmetric."""
+        if lx.is_symmetric(self):
+            return self
+        structure, order = self.structure.transposition
+        return SparseMatrixLinearOperator(
+            self.data.at[order].get(mode="promise_in_bounds", unique_indices=True),
+            structure,
+            lx.transpose_tags(self.tags),
+            input_structure=self.out_structure(),
+            output_structure=self.in_structure(),
+        )
+
+    def conjugate(self) -> SparseMatrixLinearOperator:
+        """The matrix with conjugated values."""
+        return self.with_data(jnp.conj(self.data))
+
+    def adjoint(self) -> SparseMatrixLinearOperator:
+        """The conjugated transpose."""
+        return self.conjugate().transpose()
+
+    def in_structure(self) -> Any:
+        return unflatten(self.input_structure)
+
+    def out_structure(self) -> Any:
+        return unflatten(self.output_structure)
+
+    def with_data(
+        self, data: Inexact[Array, " nnz"], tags: Iterable[object] | None = None
+    ) -> SparseMatrixLinearOperator:
+        """The operator with other values, and other tags if they are given."""
+        return SparseMatrixLinearOperator(
+            data,
+            self.structure,
+            self.tags if tags is None else tags,
+            input_structure=self.in_structure(),
+            output_structure=self.out_structure(),
+        )
+
+    def diagonal(self, offset: int = 0) -> Inexact[Array, " length"]:
+        """The main diagonal, or the one that is `offset` above it, with zeros outside of the pattern."""
+        positions = self.structure.diagonal_positions(offset)
+        return self.data.at[positions].get(mode="fill", fill_value=0)
+
+
+def is_symmetric(operator: Any) -> bool:
+    """Whether tags or the pattern say that a sparse operator is symmetric."""
+    same = operator.input_structure == operator.output_structure
+    return is_symmetric_by(operator.tags, dtype_of(operator.input_structure)) or (
+        same and operator.structure.is_diagonal
+    )

@@ -1,0 +1,82 @@
+"""Sparse least squares by the normal equations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import lineax as lx
+
+from ._banded_lu import BandedLU, BandedState
+from ._matrix import SparseMatrixLinearOperator
+from ._spaces import ravel, unravel
+from ._sparsify import multiply, to_sparse
+
+
+class NormalState(eqx.Module):
+    """What `NormalBandedLU.init` returns: the factors of `gram`, and the operator's matrix A.
+
+    `gram` is AᴴA for a tall matrix and AAᴴ for a wide one.
+    """
+
+    gram: BandedState
+    matrix: SparseMatrixLinearOperator
+    tall: bool = eqx.field(static=True)
+
+
+class NormalBandedLU(lx.AbstractLinearSolver[NormalState]):
+    """A direct solver for sparse linear least squares: `asdex.lineax.BandedLU` on the normal equations.
+
+    Solves AᴴA x = Aᴴb for an operator A of shape `(m, n)` with `m >= n`, and else AAᴴ y = b with x = Aᴴy, for
+    the solution with the smallest norm. A must have full rank. The condition number is squared; one step of
+    refinement with the residual b - Ax (Björck, Numerical Methods for Least Squares Problems, 1996, section
+    2.9) wins a part of that back.
+
+    The Gauss-Newton and Levenberg-Marquardt solvers of optimistix take it as the `solver` of
+    `asdex.lineax.SparseLinearSolver`, which chooses it for operators that are not square.
+    """
+
+    def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> NormalState:
+        matrix = to_sparse(operator)
+        m, n = matrix.structure.shape
+        adjoint = matrix.adjoint()
+        factors = (adjoint, matrix) if m >= n else (matrix, adjoint)
+        gram = BandedLU().init(multiply(*factors), options)
+        return NormalState(gram, matrix, m >= n)
+
+    def compute(
+        self, state: NormalState, vector: Any, options: dict[str, Any]
+    ) -> tuple[Any, lx.RESULTS, dict[str, Any]]:
+        del options
+        matrix, gram = state.matrix, state.gram
+        adjoint = matrix.adjoint()
+        right = ravel(vector, matrix.output_structure)
+
+        def solve(residual: Any) -> Any:
+            if state.tall:
+                return gram.solve(adjoint.multiply(residual))
+            return adjoint.multiply(gram.solve(residual))
+
+        solution = solve(right)
+        solution = solution + solve(right - matrix.multiply(solution))
+        result = lx.RESULTS.where(
+            jnp.all(jnp.isfinite(solution)), lx.RESULTS.successful, lx.RESULTS.singular
+        )
+        return unravel(solution, matrix.input_structure), result, {}
+
+    def transpose(
+        self, state: NormalState, options: dict[str, Any]
+    ) -> tuple[NormalState, dict[str, Any]]:
+        # The pseudoinverse of Aᵀ needs conj(A) Aᵀ or Aᵀ conj(A): the conjugate of the same matrix.
+        gram, _ = BandedLU().conj(state.gram, options)
+        return NormalState(gram, state.matrix.transpose(), not state.tall), {}
+
+    def conj(
+        self, state: NormalState, options: dict[str, Any]
+    ) -> tuple[NormalState, dict[str, Any]]:
+        gram, _ = BandedLU().conj(state.gram, options)
+        return NormalState(gram, state.matrix.conjugate(), state.tall), {}
+
+    def assume_full_rank(self) -> bool:
+        return True

@@ -1,0 +1,90 @@
+"""What lineax asks of an operator, answered from its pattern and its tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import lineax as lx
+
+from ._jacobian import SparseJacobianLinearOperator, TransposedJacobianLinearOperator
+from ._matrix import is_symmetric, SparseMatrixLinearOperator
+from ._spaces import ravel, unravel
+
+
+_LAZY = (SparseJacobianLinearOperator, TransposedJacobianLinearOperator)
+_ALL = (*_LAZY, SparseMatrixLinearOperator)
+
+
+def _register(function: Any, classes: tuple[type, ...], implementation: Any) -> None:
+    for one in classes:
+        function.register(one)(implementation)
+
+
+def _to_matrix(operator: Any) -> SparseMatrixLinearOperator:
+    return operator if isinstance(operator, SparseMatrixLinearOperator) else operator.to_matrix()
+
+
+def _materialise(operator: Any) -> lx.AbstractLinearOperator:
+    """lineax's operator for the pattern if it has one, else the sparse matrix."""
+    same = operator.input_structure == operator.output_structure
+    if same and lx.is_diagonal(operator):
+        diagonal = unravel(lx.diagonal(operator), operator.input_structure)
+        return lx.DiagonalLinearOperator(diagonal)
+    # lineax's tridiagonal operator is one between vectors.
+    is_vector = same and jtu.treedef_is_leaf(operator.input_structure[1])
+    if is_vector and len(operator.input_structure[0][0].shape) == 1 and lx.is_tridiagonal(operator):
+        return lx.TridiagonalLinearOperator(*lx.tridiagonal(operator))
+    return _to_matrix(operator)
+
+
+def _diagonal(operator: Any) -> Any:
+    if isinstance(operator, _LAZY) and lx.is_diagonal(operator):
+        ones = jtu.tree_map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), operator.in_structure())
+        return ravel(operator.mv(ones), operator.output_structure)
+    return _to_matrix(operator).diagonal()
+
+
+def _tridiagonal(operator: Any) -> tuple[Any, Any, Any]:
+    matrix = _to_matrix(operator)
+    return matrix.diagonal(), matrix.diagonal(-1), matrix.diagonal(1)
+
+
+def _conj(operator: Any) -> SparseMatrixLinearOperator:
+    return _to_matrix(operator).conjugate()
+
+
+def _is_diagonal(operator: Any) -> bool:
+    return lx.diagonal_tag in operator.tags or operator.structure.is_diagonal
+
+
+def _is_tridiagonal(operator: Any) -> bool:
+    tags = {lx.tridiagonal_tag, lx.diagonal_tag}
+    return not tags.isdisjoint(operator.tags) or operator.structure.is_tridiagonal
+
+
+def _is_lower_triangular(operator: Any) -> bool:
+    return lx.lower_triangular_tag in operator.tags or operator.structure.is_lower_triangular
+
+
+def _is_upper_triangular(operator: Any) -> bool:
+    return lx.upper_triangular_tag in operator.tags or operator.structure.is_upper_triangular
+
+
+_register(lx.linearise, _ALL, _to_matrix)
+_register(lx.materialise, _ALL, _materialise)
+_register(lx.diagonal, _ALL, _diagonal)
+_register(lx.tridiagonal, _ALL, _tridiagonal)
+_register(lx.conj, _ALL, _conj)
+_register(lx.is_symmetric, _ALL, is_symmetric)
+_register(lx.is_diagonal, _ALL, _is_diagonal)
+_register(lx.is_tridiagonal, _ALL, _is_tridiagonal)
+_register(lx.is_lower_triangular, _ALL, _is_lower_triangular)
+_register(lx.is_upper_triangular, _ALL, _is_upper_triangular)
+for _check, _tag in (
+    (lx.has_unit_diagonal, lx.unit_diagonal_tag),
+    (lx.is_positive_semidefinite, lx.positive_semidefinite_tag),
+    (lx.is_negative_semidefinite, lx.negative_semidefinite_tag),
+):
+    _register(_check, _ALL, lambda operator, tag=_tag: tag in operator.tags)

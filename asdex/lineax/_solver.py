@@ -1,0 +1,181 @@
+"""A linear solver that brings the sparsity with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import lineax as lx
+import numpy as np
+
+from .._errors import DenseColoringWarning
+from .._pattern import as_pattern, SparsityPattern
+from ..coloring import ColoredPattern, jacobian_coloring_from_sparsity
+from ._banded_lu import BandedLU
+from ._compression import check_coloring, Compression
+from ._matrix import SparseMatrixLinearOperator
+from ._normal import NormalBandedLU
+from ._spaces import dtype_of, flat_structure
+from ._structure import above_identity, with_diagonal
+from ._tags import tags_of
+
+
+class SparseState(eqx.Module):
+    """What `SparseLinearSolver.init` returns: the state of the solver for the sparse operator."""
+
+    inner: Any
+    is_square: bool = eqx.field(static=True)
+
+
+class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
+    """A linear solver for operators that are sparse but do not know it, such as those that optimistix and
+    diffrax make from a function: the pattern comes from a coloring.
+
+    Any operator is materialised by products with the coloring's seeds, one per color, and handed to `solver`
+    as an `asdex.lineax.SparseMatrixLinearOperator`:
+
+    - Newton's and the chord method: `optimistix.Newton(rtol, atol, linear_solver=...)`.
+    - Implicit Runge-Kutta methods, with the coloring of the vector field: their operator is I - h J, so the
+        diagonal always counts as a part of a square pattern. See `asdex.diffrax.sparse_root_finder`.
+    - Gauss-Newton and Levenberg-Marquardt: the latter's operator is J above a multiple of the identity, which
+        is recognised.
+    - `optimistix.ImplicitAdjoint(linear_solver=...)`, for gradients.
+
+    The coloring must be that of the function in question: nothing outside of its pattern is seen.
+    """
+
+    solver: lx.AbstractLinearSolver | None
+    plain: Compression
+    damped: Compression
+
+    def __init__(self, coloring: ColoredPattern, solver: lx.AbstractLinearSolver | None = None):
+        """**Arguments:**
+
+        - `coloring`: of the Jacobian, as `asdex.jacobian_coloring(f, y, args)` makes it; it does not matter
+            which argument of `f` it is for.
+        - `solver`: for the sparse operator. By default `asdex.lineax.BandedLU`, and for operators that are
+            not square `asdex.lineax.NormalBandedLU`. The iterative solvers of lineax, such as
+            `lineax.GMRES`, serve as well, at one sparse product per step.
+
+        **Raises:**
+
+        `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or is traced; `ValueError` if it is that
+        of a Hessian.
+        """
+        check_coloring(coloring)
+        self.solver = solver
+        self.plain = Compression.of(_with_diagonal(coloring))
+        self.damped = Compression.of(_above_identity(coloring))
+
+    def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> SparseState:
+        inputs = flat_structure(operator.in_structure())
+        zeros = jtu.tree_map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), operator.in_structure()
+        )
+        is_complex = bool(jnp.issubdtype(dtype_of(inputs), np.complexfloating))
+        compression = self._compression(operator)
+        # The Jacobian of a linear function is the function.
+        data = compression(operator.mv, zeros, holomorphic=is_complex)
+        matrix = SparseMatrixLinearOperator(
+            data,
+            compression.structure,
+            tags_of(operator),
+            input_structure=operator.in_structure(),
+            output_structure=operator.out_structure(),
+        )
+        is_square = compression.structure.is_square
+        return SparseState(self._solver(is_square).init(matrix, options), is_square)
+
+    def _solver(self, is_square: bool) -> lx.AbstractLinearSolver:
+        if self.solver is not None:
+            return self.solver
+        return BandedLU() if is_square else NormalBandedLU()
+
+    def _compression(self, operator: lx.AbstractLinearOperator) -> Compression:
+        m, n = self.plain.structure.shape
+        shape = (operator.out_size(), operator.in_size())
+        if shape == (m, n):
+            return self.plain
+        if shape == (m + n, n) and _ends_like_the_input(operator):
+            return self.damped
+        raise ValueError(
+            f"Expected an operator of shape {(m, n)}, as the coloring's pattern has, or damped, of shape "
+            f"{(m + n, n)}, got shape {shape}. Make the coloring for the function that is solved."
+        )
+
+    def compute(
+        self, state: SparseState, vector: Any, options: dict[str, Any]
+    ) -> tuple[Any, lx.RESULTS, dict[str, Any]]:
+        return self._solver(state.is_square).compute(state.inner, vector, options)
+
+    def transpose(
+        self, state: SparseState, options: dict[str, Any]
+    ) -> tuple[SparseState, dict[str, Any]]:
+        inner, options = self._solver(state.is_square).transpose(state.inner, options)
+        return SparseState(inner, state.is_square), options
+
+    def conj(
+        self, state: SparseState, options: dict[str, Any]
+    ) -> tuple[SparseState, dict[str, Any]]:
+        inner, options = self._solver(state.is_square).conj(state.inner, options)
+        return SparseState(inner, state.is_square), options
+
+    def assume_full_rank(self) -> bool:
+        return self.solver is None or self.solver.assume_full_rank()
+
+
+def _ends_like_the_input(operator: lx.AbstractLinearOperator) -> bool:
+    """Whether the output is a pair of which the second part is like the input, as for a damped Jacobian."""
+    output = operator.out_structure()
+    if not (isinstance(output, tuple) and len(output) == 2):
+        return False
+    return flat_structure(output[1]) == flat_structure(operator.in_structure())
+
+
+def _with_diagonal(coloring: ColoredPattern) -> ColoredPattern:
+    """A coloring for the pattern with its diagonal, if it has one."""
+    pattern = as_pattern(coloring.sparsity)
+    full = with_diagonal(pattern) if pattern.m == pattern.n else pattern
+    if full is pattern:
+        return _for_pattern(coloring, pattern)
+    return _colored(full, coloring.mode, coloring.symmetric)
+
+
+def _above_identity(coloring: ColoredPattern) -> ColoredPattern:
+    """A coloring for the pattern above an identity, whose rows and columns are no burden."""
+    pattern = as_pattern(coloring.sparsity)
+    stacked = above_identity(pattern)
+    if coloring.symmetric:
+        return _colored(stacked, "fwd", symmetric=False)
+    if coloring.mode == "fwd":
+        return _for_pattern(coloring, stacked)
+    more = {"num_colors": coloring.num_colors + 1}
+    if coloring.mode == "rev":
+        below = np.full(pattern.n, coloring.num_colors, np.int32)
+        colors = np.concatenate([coloring.colors, below])
+        return _for_pattern(coloring, stacked, colors=colors, **more)
+    assert coloring.row_colors is not None
+    below = np.full(pattern.n, coloring.num_row_colors, np.int32)
+    row_colors = np.concatenate([coloring.row_colors, below])
+    more["num_row_colors"] = coloring.num_row_colors + 1
+    return _for_pattern(coloring, stacked, row_colors=row_colors, **more)
+
+
+def _for_pattern(
+    coloring: ColoredPattern, pattern: SparsityPattern, **changes: Any
+) -> ColoredPattern:
+    """The colors with another pattern, which does not say what the inputs and outputs look like."""
+    bare = SparsityPattern(pattern.rows, pattern.cols, pattern.shape)
+    return dataclasses.replace(coloring, sparsity=bare, lower_bound=0, **changes)
+
+
+def _colored(pattern: SparsityPattern, mode: Any, symmetric: bool) -> ColoredPattern:
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DenseColoringWarning
+        )  # whoever made the coloring has seen it
+        return jacobian_coloring_from_sparsity(pattern, mode=mode, symmetric=symmetric)

@@ -1,0 +1,83 @@
+"""The pytrees that an operator maps between, as static structures, and as vectors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jaxtyping import Array, Inexact
+
+from .._arguments import size_of, struct_of
+
+
+FlatStructure = tuple[tuple[jax.ShapeDtypeStruct, ...], Any]
+"""The leaves and the tree of a pytree of `jax.ShapeDtypeStruct`s: hashable, unlike most of those."""
+
+
+def flat_structure(tree: Any) -> FlatStructure:
+    """Shapes and dtypes of a pytree of arrays or of stand-ins for arrays."""
+    leaves, treedef = jtu.tree_flatten(tree)
+    return tuple(struct_of(leaf) for leaf in leaves), treedef
+
+
+def unflatten(structure: FlatStructure) -> Any:
+    leaves, treedef = structure
+    return jtu.tree_unflatten(treedef, leaves)
+
+
+def length(structure: FlatStructure) -> int:
+    return sum(map(size_of, structure[0]))
+
+
+def dtype_of(*structures: FlatStructure) -> Any:
+    """The dtype in which vectors of all these spaces are represented."""
+    dtypes = [leaf.dtype for leaves, _ in structures for leaf in leaves]
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)
+
+
+def ravel(tree: Any, structure: FlatStructure) -> Inexact[Array, " size"]:
+    """The vector of a pytree.
+
+    **Raises:** `ValueError` if the pytree has another structure.
+    """
+    given = flat_structure(tree)
+    if given != structure:
+        raise ValueError(
+            f"Expected a vector with the structure {unflatten(structure)}, got {unflatten(given)}."
+        )
+    dtype = dtype_of(structure)
+    leaves = [jnp.asarray(leaf).astype(dtype).reshape(-1) for leaf in jtu.tree_leaves(tree)]
+    return jnp.concatenate(leaves) if leaves else jnp.zeros(0, dtype)
+
+
+def unravel(vector: Inexact[Array, " size"], structure: FlatStructure) -> Any:
+    """The pytree that a vector stands for."""
+    leaves, treedef = structure
+    parts = jnp.split(vector, _bounds(leaves))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)  # complex to real is meant
+        shaped = [
+            part.reshape(leaf.shape).astype(leaf.dtype)
+            for part, leaf in zip(parts, leaves, strict=True)
+        ]
+    return jtu.tree_unflatten(treedef, shaped)
+
+
+def _bounds(leaves: Sequence[jax.ShapeDtypeStruct]) -> np.ndarray:
+    return np.cumsum([size_of(leaf) for leaf in leaves])[:-1]
+
+
+def as_inexact(tree: Any) -> Any:
+    """A pytree with its leaves as floating-point arrays."""
+
+    def convert(leaf: Any) -> Array:
+        array = jnp.asarray(leaf)
+        return array if jnp.issubdtype(array.dtype, np.inexact) else array.astype(float)
+
+    return jtu.tree_map(convert, tree)

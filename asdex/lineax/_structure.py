@@ -1,0 +1,160 @@
+"""The pattern of an operator as a constant of compiled functions, and what can be told from it."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int
+
+from .._pattern import as_pattern, column_order, PatternLike, SparsityPattern
+
+
+class Structure:
+    """A pattern that compares and hashes by content, so that it can be a static field.
+
+    Inside `lineax.linear_solve` every array of an operator is traced; the pattern must be known there.
+    """
+
+    pattern: SparsityPattern
+
+    def __init__(self, pattern: PatternLike):
+        known = as_pattern(pattern)
+        self.pattern = SparsityPattern(known.rows, known.cols, known.shape)
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self.pattern.rows
+
+    @property
+    def cols(self) -> np.ndarray:
+        return self.pattern.cols
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.pattern.shape
+
+    @property
+    def nnz(self) -> int:
+        return self.pattern.nnz
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.shape, self.rows.tobytes(), self.cols.tobytes()))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Structure)
+            and self.shape == other.shape
+            and hash(self) == hash(other)
+            and np.array_equal(self.rows, other.rows)
+            and np.array_equal(self.cols, other.cols)
+        )
+
+    def __repr__(self) -> str:
+        return f"Structure({self.shape[0]}×{self.shape[1]}, nnz={self.nnz})"
+
+    @functools.cached_property
+    def is_lower_triangular(self) -> bool:
+        return bool(np.all(self.rows >= self.cols))
+
+    @functools.cached_property
+    def is_upper_triangular(self) -> bool:
+        return bool(np.all(self.rows <= self.cols))
+
+    @property
+    def is_square(self) -> bool:
+        return self.shape[0] == self.shape[1]
+
+    @property
+    def is_diagonal(self) -> bool:
+        return self.is_square and self.is_lower_triangular and self.is_upper_triangular
+
+    @functools.cached_property
+    def is_tridiagonal(self) -> bool:
+        return self.is_square and bool(np.all(np.abs(self.rows - self.cols) <= 1))
+
+    def diagonal_positions(self, offset: int = 0) -> Int[np.ndarray, " length"]:
+        """Which nonzero stands at each place of a diagonal, `nnz` where none does.
+
+        **Arguments:** `offset`: 0 for the main diagonal, 1 for the one above it, -1 for the one below.
+        """
+        m, n = self.shape
+        length = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
+        (found,) = np.nonzero(self.cols - self.rows == offset)
+        positions = np.full(length, self.nnz, np.int32)
+        positions[np.minimum(self.rows[found], self.cols[found])] = found
+        return positions
+
+    @functools.cached_property
+    def transposition(self) -> tuple[Structure, Int[np.ndarray, " nnz"]]:
+        """The transposed structure, and which nonzero each of its nonzeros is here."""
+        _, order = column_order(self.pattern)
+        m, n = self.shape
+        transposed = Structure(SparsityPattern(self.cols[order], self.rows[order], (n, m)))
+        return transposed, order.astype(np.int32)
+
+
+@functools.lru_cache(maxsize=64)
+def union(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarray]:
+    """The structure of a sum, and where in it the nonzeros of both terms are."""
+    pattern = SparsityPattern.from_coo(
+        np.concatenate([a.rows, b.rows]), np.concatenate([a.cols, b.cols]), a.shape
+    )
+    keys = _keys(pattern)
+    in_a, in_b = (np.searchsorted(keys, _keys(one.pattern)).astype(np.int32) for one in (a, b))
+    return Structure(pattern), in_a, in_b
+
+
+@functools.lru_cache(maxsize=64)
+def product(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarray, np.ndarray]:
+    """The structure of the matrix product `a @ b`.
+
+    **Returns:** the structure, and for each multiplication of two nonzeros the positions of its factors
+    in `a` and `b` and of the entry that it is added to.
+    """
+    indptr = b.pattern.indptr.astype(np.int64)
+    lengths = np.diff(indptr)[a.cols]
+    first = np.repeat(np.arange(a.nnz), lengths)
+    ends = np.cumsum(lengths)
+    second = np.arange(len(first)) - np.repeat(ends - lengths, lengths) + indptr[a.cols[first]]
+    rows, cols = a.rows[first], b.cols[second]
+    pattern = SparsityPattern.from_coo(rows, cols, (a.shape[0], b.shape[1]))
+    into = np.searchsorted(_keys(pattern), rows.astype(np.int64) * b.shape[1] + cols)
+    first, second, into = (one.astype(np.int32) for one in (first, second, into))
+    return Structure(pattern), first, second, into
+
+
+def with_diagonal(pattern: SparsityPattern) -> SparsityPattern:
+    """A square pattern with all of its diagonal; the same object if nothing is missing."""
+    every = np.arange(pattern.n, dtype=np.int32)
+    if np.count_nonzero(pattern.rows == pattern.cols) == pattern.n:
+        return pattern
+    return SparsityPattern.from_coo(
+        np.concatenate([pattern.rows, every]), np.concatenate([pattern.cols, every]), pattern.shape
+    )
+
+
+def above_identity(pattern: SparsityPattern) -> SparsityPattern:
+    """The `(m + n, n)` pattern of a matrix with an identity below it."""
+    m, n = pattern.shape
+    every = np.arange(n, dtype=np.int32)
+    rows = np.concatenate([pattern.rows, m + every])
+    return SparsityPattern.from_coo(rows, np.concatenate([pattern.cols, every]), (m + n, n))
+
+
+def _keys(pattern: SparsityPattern) -> Int[np.ndarray, " nnz"]:
+    return pattern.rows.astype(np.int64) * pattern.n + pattern.cols
+
+
+def as_graph(structure: Structure) -> sp.csr_array:
+    """The structure as a sparse matrix of ones."""
+    indptr = structure.pattern.indptr
+    ones = np.ones(structure.nnz, np.int8)
+    return sp.csr_array((ones, structure.cols, indptr), shape=structure.shape)

@@ -1,0 +1,87 @@
+"""`NormalBandedLU`: sparse least squares and minimum norms."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sparse_problems import close, random_matrix
+
+import asdex
+
+
+lx = pytest.importorskip("lineax")
+asdex_lineax = pytest.importorskip("asdex.lineax")
+Matrix = asdex_lineax.SparseMatrixLinearOperator
+SOLVER = asdex_lineax.NormalBandedLU()
+
+
+def tall(m=40, n=15):
+    """Each row holds three neighboring columns."""
+    start = np.arange(m) * (n - 2) // m
+    rows = np.repeat(np.arange(m), 3)
+    return asdex.SparsityPattern.from_coo(rows, (start[:, None] + np.arange(3)).ravel(), (m, n))
+
+
+@eqx.filter_jit
+def solutions(operator, right, other):
+    """For a matrix, its conjugate, and its transpose, for which `other` is a right-hand side."""
+    state = SOLVER.init(operator, {})
+    conjugated, _ = SOLVER.conj(state, {})
+    transposed, _ = SOLVER.transpose(state, {})
+    pairs = ((state, right), (conjugated, right), (transposed, other))
+    return [SOLVER.compute(one, vector, {})[:2] for one, vector in pairs]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("pattern", [tall(), tall().T], ids=["tall", "wide"])
+def test_pseudoinverses(pattern, dtype, enable_x64):
+    with enable_x64(dtype != np.float32):
+        data, dense = random_matrix(pattern, dtype)
+        right = jnp.asarray(np.random.default_rng(1).standard_normal(pattern.m), dtype)
+        other = jnp.asarray(np.random.default_rng(2).standard_normal(pattern.n), dtype)
+        found = solutions(Matrix(data, pattern), right, other)
+        cases = ((dense, right), (dense.conj(), right), (dense.T, other))
+        for (got, result), (matrix, vector) in zip(found, cases, strict=True):
+            assert result == lx.RESULTS.successful
+            assert close(got, np.linalg.pinv(matrix) @ vector, dtype)
+
+
+def test_gradients_agree_with_the_dense_solver(enable_x64):
+    pattern = tall()
+    with enable_x64():
+        data, _ = random_matrix(pattern, np.float64)
+        right = jnp.asarray(np.random.default_rng(1).standard_normal(pattern.m))
+        zeros = jnp.zeros(pattern.shape)
+
+        def loss(data, right, sparse):
+            if sparse:
+                operator, solver = Matrix(data, pattern), SOLVER
+            else:
+                dense = zeros.at[pattern.rows, pattern.cols].set(data)
+                operator, solver = lx.MatrixLinearOperator(dense), lx.QR()
+            return jnp.sum(jnp.sin(lx.linear_solve(operator, right, solver).value))
+
+        sparse, dense = (jax.grad(loss, (0, 1))(data, right, one) for one in (True, False))
+        for got, want in zip(sparse, dense, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-13)
+
+
+def test_refinement_wins_back_digits(enable_x64):
+    """The condition number of AᵀA is 1e12, so that the normal equations alone leave four digits."""
+    pattern = tall()
+    with enable_x64():
+        data, dense = random_matrix(pattern, np.float64)
+        scale = np.geomspace(1, 1e-5, pattern.n)
+        data, dense = data * scale[pattern.cols], dense * scale
+        right = dense @ np.ones(pattern.n)
+        got = lx.linear_solve(Matrix(data, pattern), jnp.asarray(right), SOLVER).value
+        np.testing.assert_allclose(got, 1, atol=1e-8)
+
+
+def test_a_column_of_zeros_is_reported():
+    pattern = tall()
+    data, _ = random_matrix(pattern, np.float32)
+    operator = Matrix(jnp.where(pattern.cols == 4, 0, data), pattern)
+    solution = lx.linear_solve(operator, jnp.ones(pattern.m), SOLVER, throw=False)
+    assert solution.result == lx.RESULTS.singular
