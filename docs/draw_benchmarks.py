@@ -4,15 +4,12 @@
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
-sys.path.append(str(Path(__file__).resolve().parent))
-from draw_explanations import draw, FOLDER
+from drawing import draw, FOLDER, open_frame
 
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "RESULTS.md"
@@ -107,6 +104,7 @@ def _detection(of_section: Sequence[Table], plt: Any) -> Any:
                     values = [max(value, 1.0) for value in values]
                 ax.loglog(inputs, values, "o-", color=color, label=name)
             ax.grid(alpha=0.3)
+            open_frame(ax)
         row[0].set_ylabel(f"{kind.replace('wall', 'time')}, {unit}")
     for ax, table in zip(axes[0], of_section, strict=True):
         ax.set_title(table.title)
@@ -131,6 +129,7 @@ def _coloring(of_section: Sequence[Table], plt: Any) -> Any:
         ax.xaxis.set_minor_formatter("")
         ax.yaxis.set_minor_formatter("")
         ax.grid(alpha=0.3)
+        open_frame(ax)
     return figure
 
 
@@ -152,6 +151,7 @@ def _first_jacobian(of_section: Sequence[Table], plt: Any) -> Any:
     ax.set_yticks(range(len(kinds)), [f"{kind} time" for kind in kinds])
     ax.set_xlabel("seconds")
     ax.margins(x=0.25)
+    open_frame(ax)
     return figure
 
 
@@ -167,6 +167,7 @@ def _tutorial(of_section: Sequence[Table], plt: Any) -> Any:
     ax.set(xscale="log", xlabel="seconds, on a logarithmic scale", ylim=(-2.6, 0.6))
     ax.margins(x=0.25)
     ax.grid(alpha=0.3)
+    open_frame(ax)
     return figure
 
 

@@ -3,48 +3,19 @@
 `mkdocs build` calls it; `python docs/draw_explanations.py` does the same by hand.
 """
 
-import io
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
-import matplotlib
 import numpy as np
+from drawing import draw, FOLDER, open_frame
 
 import asdex
-
-
-matplotlib.use("Agg")
-FOLDER = Path(__file__).resolve().parent / "pictures"
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def on_pre_build(config: Any = None) -> None:
     """Draw all pictures."""
     del config
     draw(PICTURES, FOLDER)
-
-
-def draw(pictures: Mapping[str, Callable[[Any], Any]], folder: Path) -> None:
-    """Write each picture; one that is there already is left alone, so that `mkdocs serve` comes to rest."""
-    import matplotlib.pyplot as plt
-
-    folder.mkdir(exist_ok=True)
-    for name, make in pictures.items():
-        with plt.rc_context({**STYLE, "svg.hashsalt": name}):
-            figure = make(plt)
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="svg", bbox_inches="tight", metadata={"Date": None})
-            plt.close(figure)
-        path = folder / f"{name}.svg"
-        if not path.exists() or path.read_bytes() != drawn.getvalue():
-            path.write_bytes(drawn.getvalue())
 
 
 def heat(u: Any) -> Any:
@@ -62,7 +33,6 @@ def _pattern(plt: Any) -> Any:
         asdex.spy(sparsity, ax=ax)
         ax.set_title(f"{side}×{side} grid: {sparsity.density:.1%} of the entries")
         ax.set(xticks=[], yticks=[], xlabel=f"{sparsity.n} inputs", ylabel=f"{sparsity.m} outputs")
-        ax.spines[:].set_visible(True)
     return figure
 
 
@@ -84,8 +54,6 @@ def _product(plt: Any) -> Any:
     right.set(xticks=[], yticks=[], title="B = J S,\n5 products")
     for ax, sign in ((left, "×"), (middle, "=")):
         ax.annotate(sign, (1, 0.5), (9, 0), "axes fraction", "offset points", va="center", size=13)
-    for ax in (left, middle, right):
-        ax.spines[:].set_visible(True)
     return figure
 
 
@@ -109,6 +77,7 @@ def _passes(plt: Any) -> Any:
         ax.loglog(sizes, [color(n).num_colors for n in sizes], marker=marker, label=name)
     ax.set(xlabel="inputs", ylabel="passes of differentiation", ylim=(1, None))
     ax.legend(frameon=False)
+    open_frame(ax)
     return figure
 
 
@@ -127,7 +96,6 @@ def _symmetry(plt: Any) -> Any:
     for ax, name, coloring in zip(axes, ("columns", "stars"), (columns, stars), strict=True):
         asdex.spy(coloring, ax=ax)
         ax.set(xticks=[], yticks=[], title=f"{name}: {coloring.num_colors} colors")
-        ax.spines[:].set_visible(True)
     return figure
 
 
@@ -144,7 +112,6 @@ def _index_sets(plt: Any) -> Any:
     for ax, (name, step) in zip(axes, steps.items(), strict=True):
         asdex.spy(asdex.jacobian_sparsity(step, input_shape=20), ax=ax)
         ax.set(xticks=[], yticks=[], title=name)
-        ax.spines[:].set_visible(True)
     return figure
 
 

@@ -3,17 +3,12 @@
 `mkdocs build` calls it; `python docs/draw_pictures.py` does the same by hand.
 """
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from drawing import draw, FOLDER
 
 import asdex
-
-
-matplotlib.use("Agg")
-FOLDER = Path(__file__).resolve().parent / "pictures"
 
 
 def five_point(side: int) -> asdex.SparsityPattern:
@@ -38,19 +33,9 @@ def arrowhead(n: int) -> asdex.SparsityPattern:
 
 
 def on_pre_build(config: Any = None) -> None:
-    """Draw all pictures that are not there yet."""
+    """Draw all pictures."""
     del config
-    import matplotlib.pyplot as plt
-
-    FOLDER.mkdir(exist_ok=True)
-    for name, draw in PICTURES.items():
-        path = FOLDER / f"{name}.svg"
-        if path.exists():
-            continue
-        with plt.rc_context({"svg.hashsalt": name, "font.size": 9}):
-            figure = draw(plt)
-            figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-            plt.close(figure)
+    draw(PICTURES, FOLDER)
 
 
 def _compression(plt: Any) -> Any:
