@@ -11,6 +11,7 @@ from . import (
     coloring,
     coverage,
     detection,
+    evaluation,
     first_jacobian,
     fuzzing,
     nonlinear_programs,
@@ -24,6 +25,7 @@ from .runner import Library, REPOSITORY
 
 SECTIONS = {
     "detection": detection,
+    "evaluation": evaluation,
     "coloring": coloring,
     "passes": passes,
     "first_jacobian": first_jacobian,

@@ -208,13 +208,16 @@ def test_what_jit_takes_from_a_closure():
 @pytest.mark.parametrize("backend", ["cpu", "gpu"])
 def test_default_chunk(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    on_cpu = backend == "cpu"
     assert default_chunk(7, 100) == 7
     assert default_chunk(0, 0) == 0
     assert default_chunk(1, 10**9) == 1
     assert default_chunk(20, 10**9) == 4
     assert default_chunk(9, 10**9) == 3
-    middle = default_chunk(1000, 10**4)
-    assert middle == (5 if backend == "cpu" else 1000)
+    assert default_chunk(2, 10**6) == (1 if on_cpu else 2)
+    assert default_chunk(3, 10**4) == (1 if on_cpu else 3)
+    assert default_chunk(7, 10**4) == (4 if on_cpu else 7)
+    assert default_chunk(1000, 10**4) == (5 if on_cpu else 1000)
 
 
 def test_the_default_bounds_the_memory_of_a_batch():

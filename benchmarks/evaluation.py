@@ -1,0 +1,121 @@
+"""Warm calls, compilation and memory of sparse derivatives, beside the peer and the bare products."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .runner import format_ratio, format_seconds, Library, middle, table
+
+
+WORKER = Path(__file__).with_name("evaluation_worker.py")
+PROBLEMS = (
+    *("1-D differences", "Brusselator", "3-D heat, padded", "3-D heat, sliced"),
+    *("3x3 convolution", "10-step scan", "graph Laplacian"),
+    *("finite elements", "Rosenbrock", "optimal control"),
+)
+SMALL, LARGE = 10_000, 1_000_000
+ROUNDS = {SMALL: 3, LARGE: 1}
+REPEATS = {SMALL: (101, 11), LARGE: (7, 3)}
+
+
+def measure(
+    ours: Library, peer: Library, problem: str, n: int, folder: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Results of asdex with its own colors, of asdex with those of the peer, and of the peer."""
+    pattern = str(Path(folder, "pattern.npz"))
+    ours.measure("pattern", WORKER, problem=problem, n=n, file=pattern)
+    files = {}
+    for library in (ours, peer):
+        files[library.name] = str(Path(folder, f"{library.name}.npz"))
+        library.measure(
+            "colors", WORKER, problem=problem, n=n, file=pattern, output=files[library.name]
+        )
+    repeats, plain_repeats = REPEATS[n]
+    kinds = {
+        "own": (ours, files[ours.name], False),
+        "same": (ours, files[peer.name], True),
+        "peer": (peer, files[peer.name], False),
+    }
+    results: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    for _ in range(ROUNDS[n]):
+        for kind, (library, file, foreign) in kinds.items():
+            results[kind].append(
+                library.measure(
+                    "evaluation",
+                    WORKER,
+                    problem=problem,
+                    n=n,
+                    file=file,
+                    pattern_file=pattern,
+                    foreign=foreign,
+                    repeats=repeats,
+                    plain_repeats=plain_repeats,
+                )
+            )
+    return results
+
+
+def _warm(problem: str, found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    own, same, peer = (found[kind] for kind in ("own", "same", "peer"))
+    bound = 1.3 * middle(own, "bare") + 2 * middle(own, "copy")
+    return [
+        problem,
+        f"{own[0]['colors']} / {peer[0]['colors']}",
+        *(format_seconds(middle(own, key)) for key in ("values", "bare", "copy")),
+        f"{middle(own, 'values') / bound:.2f}",
+        format_ratio(middle(peer, "jit") / middle(own, "jit")),
+        format_ratio(middle(peer, "jit") / middle(same, "jit")),
+        f"{middle(own, 'plain') / middle(own, 'values'):.2f}",
+        format_ratio(middle(peer, "plain") / middle(own, "plain")),
+    ]
+
+
+def _cold(problem: str, found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    own, peer = found["own"], found["peer"]
+    first, jit = (middle(own, key) for key in ("first plain", "program"))
+    other = middle(peer, "program")
+    return [
+        problem,
+        *(format_seconds(one) for one in (first, jit, other)),
+        format_ratio(other / first),
+        format_ratio(other / jit),
+        f"{middle(own, 'buffers') / middle(own, 'needed'):.2f}",
+        f"{middle(peer, 'buffers') / middle(peer, 'needed'):.2f}",
+    ]
+
+
+_WARM = [
+    *("", "colors, asdex / peer", "values under jit", "bare products", "copy"),
+    *("of the bound", "peer's / own, jit", "the same, peer's colors"),
+    *("plain / jit", "peer's / own, plain"),
+]
+_COLD = [
+    *("", "plain call", "`jax.jit`", "peer, `jax.jit`", "peer's / plain", "peer's / jit"),
+    *("memory", "peer's memory"),
+]
+
+
+def compare(ours: Library, peer: Library, n: int) -> str:
+    warm, cold = [], []
+    for problem in PROBLEMS:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(ours, peer, problem, n, folder)
+        warm.append(_warm(problem, found))
+        cold.append(_cold(problem, found))
+    return (
+        f"### About {n:,} inputs\n\nWarm calls:\n\n{table(_WARM, warm)}\n\n"
+        f"Tracing and compilation, and peak memory:\n\n{table(_COLD, cold)}"
+    )
+
+
+def run(ours: Library, peer: Library) -> str:
+    intro = (
+        "Both libraries get the pattern that asdex detects, and color it themselves; the column of the "
+        "peer's colors has asdex evaluate with those instead. The bare products are one `jax.vmap` of "
+        "JVPs or HVPs with given seeds; the bound is 1.3 of them and two copies of the values. `jit` "
+        "returns a BCOO, and is compared like with like; values under jit are its data alone. The plain "
+        "call is not wrapped in `jax.jit` by hand; its first one is timed after the program of `jax.jit`. "
+        "Memory is what XLA allocates for a call, in multiples of the inputs, the compressed matrix, the "
+        "values and their indices together."
+    )
+    return "\n\n".join(["## Evaluation", intro, *(compare(ours, peer, n) for n in (SMALL, LARGE))])

@@ -1,0 +1,174 @@
+"""Functions whose sparse derivatives are measured, with about `n` inputs each.
+
+Imports nothing but NumPy and jax: the workers of both libraries read it. Index arrays and other data are
+leaves of a `jax.tree_util.Partial`, so that they are no constants of a compiled program.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+
+
+def differences(n):
+    return lambda x: (x[1:] - x[:-1]) ** 2
+
+
+def brusselator(n):
+    """Two species on a periodic square grid."""
+    side = round((n / 2) ** 0.5)
+
+    def laplacian(w):
+        return (
+            jnp.roll(w, 1, 0) + jnp.roll(w, -1, 0) + jnp.roll(w, 1, 1) + jnp.roll(w, -1, 1) - 4 * w
+        )
+
+    def f(x):
+        u, v = x.reshape(2, side, side)
+        du = 1.0 + u**2 * v - 4.4 * u + 0.1 * laplacian(u)
+        dv = 3.4 * u - u**2 * v + 0.1 * laplacian(v)
+        return jnp.stack([du, dv]).ravel()
+
+    return f
+
+
+def _neighbors(u):
+    return (
+        *(u[2:, 1:-1, 1:-1], u[:-2, 1:-1, 1:-1], u[1:-1, 2:, 1:-1]),
+        *(u[1:-1, :-2, 1:-1], u[1:-1, 1:-1, 2:], u[1:-1, 1:-1, :-2]),
+    )
+
+
+def heat_padded(n):
+    """Heat with a reaction in a cube that is zero around."""
+    side = round(n ** (1 / 3))
+
+    def f(x):
+        u = x.reshape(side, side, side)
+        return (sum(_neighbors(jnp.pad(u, 1))) - 6 * u - u**3).ravel()
+
+    return f
+
+
+def heat_sliced(n):
+    """The same for the inner points alone."""
+    side = round(n ** (1 / 3))
+
+    def f(x):
+        u = x.reshape(side, side, side)
+        inner = u[1:-1, 1:-1, 1:-1]
+        return (sum(_neighbors(u)) - 6 * inner - inner**3).ravel()
+
+    return f
+
+
+def convolution(n):
+    """A 3x3 kernel over a square image, and `tanh`."""
+    side = round(n**0.5)
+    kernel = jnp.asarray(np.random.default_rng(0).normal(size=(1, 1, 3, 3)), jnp.float32)
+
+    def f(x):
+        image = x.reshape(1, 1, side, side)
+        return jnp.tanh(jax.lax.conv(image, kernel, (1, 1), "SAME")).ravel()
+
+    return f
+
+
+def scan(n):
+    """Ten explicit steps of diffusion and reaction in one dimension."""
+
+    def step(x, _):
+        return x + 0.1 * (jnp.roll(x, 1) - 2 * x + jnp.roll(x, -1)) - 0.01 * x**3, None
+
+    return lambda x: jax.lax.scan(step, x, None, length=10)[0]
+
+
+def _triangles(n):
+    """Corners `(elements, 3)` of a triangulated square with shuffled numbers of its nodes."""
+    side = round(n**0.5)
+    numbers = np.random.default_rng(0).permutation(side * side).reshape(side, side).astype(np.int32)
+    a, b, c, d = numbers[:-1, :-1], numbers[1:, :-1], numbers[:-1, 1:], numbers[1:, 1:]
+    corners = [np.stack([a, b, c], -1), np.stack([d, c, b], -1)]
+    return np.concatenate([part.reshape(-1, 3) for part in corners])
+
+
+def _flow(one, other, weights, x):
+    flux = weights * jnp.tanh(x[other] - x[one])
+    return jnp.zeros_like(x).at[one].add(flux).at[other].add(-flux)
+
+
+def graph_laplacian(n):
+    """A nonlinear Laplacian on an unstructured mesh: gathers and scatters."""
+    corners = _triangles(n)
+    edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, len(edges)).astype(np.float32)
+    return Partial(_flow, *map(jnp.asarray, (edges[:, 0], edges[:, 1], weights)))
+
+
+def _area(corners, x):
+    a, b, c = (x[corners[:, k]] for k in range(3))
+    return jnp.sum(jnp.sqrt(1.0 + (b - a) ** 2 + (c - a) ** 2))
+
+
+def finite_elements(n):
+    """The energy of a minimal surface, by linear elements on an unstructured mesh."""
+    return Partial(_area, jnp.asarray(_triangles(n)))
+
+
+def rosenbrock(n):
+    return lambda x: jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def _lagrangian(multipliers, z):
+    steps = multipliers.shape[0]
+    z = z.reshape(steps + 1, 5)
+    state, force = z[:, :4], z[:-1, 4]
+    position, angle, speed, spin = state[:-1].T
+    sine, cosine = jnp.sin(angle), jnp.cos(angle)
+    thrust = (force + 0.1 * spin**2 * sine) / 1.1
+    turn = (9.81 * sine - cosine * thrust) / (2 / 3 - 0.1 * cosine**2 / 1.1)
+    slope = jnp.stack([speed, spin, thrust - 0.05 * turn * cosine, turn], axis=1)
+    defects = state[1:] - state[:-1] - 0.02 * slope
+    cost = jnp.sum(angle**2 + 0.1 * position**2) + 0.01 * jnp.sum(force**2)
+    return cost + jnp.sum(multipliers * defects)
+
+
+def optimal_control(n):
+    """The Lagrangian of a cart and pole, transcribed by explicit steps."""
+    shape = (n // 5 - 1, 4)
+    multipliers = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    return Partial(_lagrangian, jnp.asarray(multipliers))
+
+
+JACOBIANS = {
+    "1-D differences": differences,
+    "Brusselator": brusselator,
+    "3-D heat, padded": heat_padded,
+    "3-D heat, sliced": heat_sliced,
+    "3x3 convolution": convolution,
+    "10-step scan": scan,
+    "graph Laplacian": graph_laplacian,
+}
+HESSIANS = {
+    "finite elements": finite_elements,
+    "Rosenbrock": rosenbrock,
+    "optimal control": optimal_control,
+}
+
+
+def num_inputs(name, n):
+    if name == "Brusselator":
+        return 2 * round((n / 2) ** 0.5) ** 2
+    if name.startswith("3-D"):
+        return round(n ** (1 / 3)) ** 3
+    if name in ("3x3 convolution", "graph Laplacian", "finite elements"):
+        return round(n**0.5) ** 2
+    return n
+
+
+def make(name, n):
+    """The function, a point, and whether its Hessian is meant."""
+    function = (JACOBIANS | HESSIANS)[name](n)
+    x = np.random.default_rng(2).uniform(0.5, 1.5, num_inputs(name, n)).astype(np.float32)
+    return function, jnp.asarray(x), name in HESSIANS

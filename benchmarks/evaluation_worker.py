@@ -1,0 +1,147 @@
+"""Runs one measurement of evaluation in a fresh process, and prints its result as one line of JSON.
+
+Runs in the environment of either library, like `worker.py`:
+
+    python -P evaluation_worker.py TASK '{"keyword": value, ...}'
+"""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import asdex
+
+
+sys.path.append(str(Path(__file__).parent))
+problems = importlib.import_module("evaluation_problems")
+
+
+def _read_pattern(file):
+    with np.load(file) as arrays:
+        m, n = arrays["shape"].tolist()
+        return asdex.SparsityPattern.from_coo(arrays["rows"], arrays["cols"], (m, n))
+
+
+def pattern(problem, n, file):
+    """Detect once, for both libraries."""
+    f, x, hessian = problems.make(problem, n)
+    detect = asdex.hessian_sparsity if hessian else asdex.jacobian_sparsity
+    start = time.perf_counter()
+    found = detect(f, x)
+    seconds = time.perf_counter() - start
+    np.savez(file, rows=found.rows, cols=found.cols, shape=found.shape)
+    return {"nnz": int(found.nnz), "seconds": seconds}
+
+
+def colors(problem, n, file, output):
+    """This library's coloring of a detected pattern."""
+    _, _, hessian = problems.make(problem, n)
+    sparsity = _read_pattern(file)
+    start = time.perf_counter()
+    if hessian:
+        coloring = asdex.hessian_coloring_from_sparsity(sparsity)
+    else:
+        coloring = asdex.jacobian_coloring_from_sparsity(sparsity)
+    seconds = time.perf_counter() - start
+    coloring.save(output)
+    np.savez(f"{output}.colors.npz", colors=np.asarray(coloring.colors), mode=coloring.mode)
+    return {"colors": int(coloring.num_colors), "mode": str(coloring.mode), "seconds": seconds}
+
+
+def _coloring(file, pattern_file, foreign):
+    """A saved coloring; with `foreign`, the colors are those that the other library found."""
+    if not foreign:
+        return asdex.ColoredPattern.load(file)
+    sparsity = _read_pattern(pattern_file)
+    with np.load(f"{file}.colors.npz") as arrays:
+        found, mode = arrays["colors"].astype(np.int32), str(arrays["mode"])
+    return asdex.ColoredPattern(sparsity, found, int(found.max()) + 1, "over" in mode, mode)
+
+
+def _bare(f, mode):
+    """One batch of products with given seeds, and nothing else."""
+    if mode == "fwd":
+        return lambda x, seeds: jax.vmap(lambda s: jax.jvp(f, (x,), (s,))[1])(seeds)
+    if mode == "rev":
+        return lambda x, seeds: jax.vmap(jax.vjp(f, x)[1])(seeds)[0]
+    return lambda x, seeds: jax.vmap(lambda s: jax.jvp(jax.grad(f), (x,), (s,))[1])(seeds)
+
+
+def _copy(x):
+    return x + 1
+
+
+def _measure_turns(calls, repeats):
+    """Median wall seconds of each call; they take turns."""
+    walls = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            walls[name].append(time.perf_counter() - start)
+    return {name: median(times) for name, times in walls.items()}
+
+
+def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats):
+    """Seconds of tracing and compilation and of warm calls, and bytes, of one derivative."""
+    f, x, hessian = problems.make(problem, n)
+    coloring = _coloring(file, pattern_file, foreign)
+    jax.block_until_ready(jax.jit(_copy)(jnp.ones(3)))
+    make = asdex.hessian_from_coloring if hessian else asdex.jacobian_from_coloring
+    derivative = make(f, coloring)
+    result: dict[str, Any] = {"colors": int(coloring.num_colors)}
+
+    start = time.perf_counter()
+    compiled = jax.jit(lambda x: derivative(x)).lower(x).compile()
+    result["program"] = time.perf_counter() - start
+    values = jax.jit(lambda x: derivative(x).data).lower(x).compile()
+    start = time.perf_counter()
+    data = jax.block_until_ready(derivative(x)).data
+    result["first plain"] = time.perf_counter() - start
+
+    seeds = _seeds(coloring, x.dtype)
+    bare = jax.jit(_bare(f, str(coloring.mode))).lower(x, seeds).compile()
+    copy = jax.jit(_copy).lower(data).compile()
+    B = bare(x, seeds)
+    memory = compiled.memory_analysis()
+    assert memory is not None
+    result["buffers"] = sum(_bytes((f, x, data))) + B.nbytes + 2 * 4 * data.size
+    result["needed"] = result["buffers"]
+    # The values are among the outputs, and B is among the temporary arrays.
+    result["buffers"] += memory.temp_size_in_bytes - B.nbytes
+    del B
+    calls = {
+        "jit": lambda: compiled(x).data,
+        "values": lambda: values(x),
+        "bare": lambda: bare(x, seeds),
+        "copy": lambda: copy(data),
+        "plain": lambda: derivative(x).data,
+    }
+    slow = {"plain": calls.pop("plain")} if plain_repeats < repeats else {}
+    _measure_turns(calls, 2)
+    return result | _measure_turns(calls, repeats) | _measure_turns(slow, plain_repeats)
+
+
+def _seeds(coloring, dtype):
+    numbers = np.arange(int(coloring.num_colors))[:, None]
+    return jnp.asarray(np.asarray(coloring.colors) == numbers, dtype)
+
+
+def _bytes(tree):
+    return [leaf.nbytes for leaf in jax.tree.leaves(tree) if hasattr(leaf, "nbytes")]
+
+
+TASKS = {task.__name__: task for task in (pattern, colors, evaluation)}
+
+
+if __name__ == "__main__":
+    task, parameters = sys.argv[1:]
+    print(json.dumps(TASKS[task](**json.loads(parameters))))
