@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int
 
 from .._arguments import size_of
@@ -37,7 +38,7 @@ def push_forward(
     def rows(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(linear)(*_seeds(numbers, colors, leaves)), outputs)
 
-    return _in_chunks(rows, num_colors, _length(leaves, outputs), batches), aux
+    return _in_chunks(rows, colors, num_colors, _length(leaves, outputs), batches), aux
 
 
 def pull_back(
@@ -53,7 +54,7 @@ def pull_back(
     def rows(numbers: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(transposed)(_seeds(numbers, colors, outputs)), leaves)
 
-    return _in_chunks(rows, num_colors, _length(leaves, outputs), batches), aux
+    return _in_chunks(rows, colors, num_colors, _length(leaves, outputs), batches), aux
 
 
 def push_and_pull(
@@ -79,8 +80,8 @@ def push_and_pull(
 
     length = _length(leaves, outputs)
     one, other = num_colors
-    F = _in_chunks(forward, one, length, batches)
-    return (F, _in_chunks(reverse, other, length, batches)), aux
+    F = _in_chunks(forward, column_colors, one, length, batches)
+    return (F, _in_chunks(reverse, row_colors, other, length, batches)), aux
 
 
 def gradient_along(
@@ -103,7 +104,7 @@ def gradient_along(
     def rows(ids: Int[Array, " k"]) -> Array:
         return _flat_rows(jax.vmap(product)(*_seeds(ids, colors, leaves)), leaves)
 
-    return _in_chunks(rows, num_colors, _length(leaves), batches), aux
+    return _in_chunks(rows, colors, num_colors, _length(leaves), batches), aux
 
 
 def _complex(leaves: Leaves) -> bool:
@@ -113,13 +114,17 @@ def _complex(leaves: Leaves) -> bool:
 def _seeds(numbers: Int[Array, " k"], colors: Int[Array, " n"], leaves: Leaves) -> list[Array]:
     """For each color in `numbers` the indicator of its vertices, cut and shaped like the leaves."""
     bounds = np.cumsum([size_of(leaf) for leaf in leaves])[:-1]
+    if isinstance(numbers, np.ndarray):
+        parts = np.split(np.asarray(colors), bounds)
+    else:
+        parts = jnp.split(colors, bounds)
     return [
         _seed(part[None] == numbers[:, None], leaf)
-        for part, leaf in zip(jnp.split(colors, bounds), leaves, strict=True)
+        for part, leaf in zip(parts, leaves, strict=True)
     ]
 
 
-def _seed(mask: Array, leaf: Any) -> Any:
+def _seed(mask: Any, leaf: Any) -> Any:
     shape = (mask.shape[0], *leaf.shape)
     if not jnp.issubdtype(leaf.dtype, jnp.inexact):  # an integer output has jax's own kind of zero
         return np.zeros(shape, jax.dtypes.float0)
@@ -143,10 +148,22 @@ def _length(*sides: Leaves) -> int:
     return max(sum(map(size_of, leaves)) for leaves in sides)
 
 
+_FOLDED = 2**18
+"""Elements of seeds that may be constants, 1 MB in single precision: compilation is not slower with them."""
+
+
 def _in_chunks(
-    rows: Callable[[Int[Array, " k"]], Array], num_colors: int, length: int, batches: Batches
+    rows: Callable[[Any], Array],
+    colors: Int[Array, " vertices"],
+    num_colors: int,
+    length: int,
+    batches: Batches,
 ) -> Inexact[Array, "num_colors columns"]:
     """All rows of `B`, a batch at a time; each pass handles about `length` elements."""
+    known = not isinstance(colors, Tracer) and num_colors * length <= _FOLDED
+    if known and batches == Batches():
+        # A function that closes over few colors: XLA computes what depends on the seeds alone beforehand.
+        return rows(np.arange(num_colors, dtype=np.int32))
     width = batches.width(num_colors, length)
 
     def batch(numbers: Int[Array, " width"]) -> Array:

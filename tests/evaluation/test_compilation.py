@@ -195,7 +195,7 @@ def test_large_arrays_are_inputs_of_programs(name):
 
 def test_what_jit_takes_from_a_closure():
     """Colors, positions of the nonzeros, and their indices in the result."""
-    x = jnp.linspace(0.5, 1.5, 100_000)
+    x = jnp.linspace(0.5, 1.5, 200_000)
     n, nnz = x.size, 2 * (x.size - 1)
     jac_fn = derivative_of_kind("fwd", x)
     closed_over = jax.make_jaxpr(lambda x: jac_fn(x))(x)
@@ -203,6 +203,14 @@ def test_what_jit_takes_from_a_closure():
     values_fn = asdex.jacobian_from_coloring(jac_fn.f, jac_fn.coloring, output_format="data")
     closed_over = jax.make_jaxpr(lambda x: values_fn(x))(x)
     assert sorted(size for size in constants(closed_over) if size > 300) == [n, nnz]
+
+
+def test_few_seeds_are_constants_of_a_closure():
+    """So that XLA computes beforehand what depends on them alone."""
+    x = jnp.linspace(0.5, 1.5, 1000)
+    jac_fn = derivative_of_kind("fwd", x)
+    assert 2 * x.size in constants(jax.make_jaxpr(lambda x: jac_fn(x))(x))
+    np.testing.assert_array_equal(jax.jit(jac_fn)(x).data, jac_fn(x).data)
 
 
 @pytest.mark.parametrize("backend", ["cpu", "gpu"])
