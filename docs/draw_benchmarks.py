@@ -73,7 +73,7 @@ def fill(markdown: str, results: str, page: str = "benchmarks.md") -> str:
     folder = "../" * page.count("/") + "pictures"
     _, _, text = results.partition("\n")  # the title is the page's
     for name in plots(results):
-        section, description = SECTIONS[name]
+        section, _, description = SECTIONS[name]
         picture = f"![{description}]({folder}/{name}.svg)"
         text = text.replace(f"\n## {section}\n", f"\n## {section}\n\n{picture}\n")
     return markdown.replace(PLACE, text)
@@ -81,14 +81,12 @@ def fill(markdown: str, results: str, page: str = "benchmarks.md") -> str:
 
 def plots(results: str) -> Mapping[str, Callable[[Any], Any]]:
     """Which plots the results allow, by name."""
-    by_section: dict[str, list[Table]] = {}
-    for table in tables(results):
-        by_section.setdefault(table.section, []).append(table)
-    return {
-        name: partial(PLOTS[name], by_section[section])
-        for name, (section, _) in SECTIONS.items()
-        if section in by_section
+    found = tables(results)
+    chosen = {
+        name: [table for table in found if table.section == section and column in table.header]
+        for name, (section, column, _) in SECTIONS.items()
     }
+    return {name: partial(PLOTS[name], ours) for name, ours in chosen.items() if ours}
 
 
 def _detection(of_section: Sequence[Table], plt: Any) -> Any:
@@ -171,23 +169,57 @@ def _tutorial(of_section: Sequence[Table], plt: Any) -> Any:
     return figure
 
 
+def _evaluation(of_section: Sequence[Table], plt: Any) -> Any:
+    """How many times as long the peer takes, for each problem and both ways to call."""
+    figure, axes = plt.subplots(
+        1, len(of_section), figsize=(7, 3.5), sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, table in zip(axes[0], of_section, strict=True):
+        places = range(0, -len(table.rows), -1)
+        for kind, color in (("jit", OURS), ("plain", PEER)):
+            ax.semilogx(table.column(f"peer's / own, {kind}"), places, "o", color=color, label=kind)
+        ax.axvline(1, color=JAX, linewidth=1, linestyle="--")
+        ax.set_yticks(places, [row[0] for row in table.rows])
+        ax.set(title=table.title, xlabel="time of the peer / time of asdex")
+        ax.grid(alpha=0.3)
+        open_frame(ax)
+    axes[0, 0].legend(frameon=False)
+    return figure
+
+
 SECTIONS = {
     "benchmark-detection": (
         "Detection",
+        "asdex wall",
         "Time and memory of detection against the number of inputs",
     ),
     "benchmark-coloring": (
         "Coloring",
+        "peer colors",
         "Times and numbers of colors of asdex against those of the peer",
     ),
-    "benchmark-first-jacobian": ("First Jacobian", "Time from the start to the first Jacobian"),
-    "benchmark-tutorial": ("Tutorial", "Time of a sparse and of a dense Jacobian"),
+    "benchmark-evaluation": (
+        "Evaluation",
+        "peer's / own, plain",
+        "How many times as long as asdex the peer takes for a matrix",
+    ),
+    "benchmark-first-jacobian": (
+        "First Jacobian",
+        "CPU",
+        "Time from the start to the first Jacobian",
+    ),
+    "benchmark-tutorial": (
+        "Tutorial",
+        "wall, sparse",
+        "Time of a sparse and of a dense Jacobian",
+    ),
 }
-"""The name of each plot, with the section that it shows and what it is."""
+"""The section of each plot, a column of the tables that it shows, and a description."""
 
 PLOTS = {
     "benchmark-detection": _detection,
     "benchmark-coloring": _coloring,
+    "benchmark-evaluation": _evaluation,
     "benchmark-first-jacobian": _first_jacobian,
     "benchmark-tutorial": _tutorial,
 }

@@ -38,6 +38,21 @@ Text.
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 | tridiagonal | 3 | 3* | 3 | 5 ms | 1 ms | 500 ms | 3 ms |
 | hubs | 8 | 13 |  | 150 ms | 100 ms |  |  |
+
+## Evaluation
+
+### About 10 inputs
+
+|  | copy | peer's / own, jit | peer's / own, plain |
+| --- | ---: | ---: | ---: |
+| Brusselator | 1 ms | 1.5x | 12x |
+| Rosenbrock | 1 ms | 0.9x | 3.0x |
+
+Another table:
+
+|  | copy |
+| --- | ---: |
+| Brusselator | 1 ms |
 """
 
 
@@ -53,6 +68,8 @@ def test_tables_are_read(plots):
         ("Detection", "squared differences", 2),
         ("Detection", "Brusselator", 1),
         ("Coloring", "Columns", 2),
+        ("Evaluation", "About 10 inputs", 2),
+        ("Evaluation", "About 10 inputs", 1),
     ]
     assert tables[0].column("inputs") == [1000, 10_000]
     assert tables[0].column("asdex wall") == pytest.approx([0.0015, 0.012])
@@ -64,7 +81,7 @@ def test_tables_are_read(plots):
 def test_each_section_gets_its_plot(plots):
     page = plots.fill("Before.\n\n<!-- results -->\n", RESULTS)
     assert page.startswith("Before.\n\n\n## Detection\n\n![Time and memory")
-    assert page.count("](pictures/") == 2
+    assert page.count("](pictures/") == 3
     assert "](../pictures/benchmark-coloring.svg)" in plots.fill(plots.PLACE, RESULTS, "a/b.md")
     assert plots.fill("Another page.", RESULTS) == "Another page."
 
@@ -84,6 +101,14 @@ def test_curves_are_the_columns(plots):
         np.testing.assert_allclose(points["warm"], [(0.003, 0.001), (np.nan, 0.1)])
         np.testing.assert_allclose(points["cold"], [(0.5, 0.005), (np.nan, 0.15)])
         np.testing.assert_allclose(points["colors"], [(3, 3), (np.nan, 13)])
+        (ratios,) = figures["benchmark-evaluation"].axes
+        points = {line.get_label(): line.get_xydata() for line in ratios.lines}
+        np.testing.assert_allclose(points["jit"], [(1.5, 0), (0.9, -1)])
+        np.testing.assert_allclose(points["plain"], [(12, 0), (3, -1)])
+        assert [text.get_text() for text in ratios.get_yticklabels()] == [
+            "Brusselator",
+            "Rosenbrock",
+        ]
     finally:
         for figure in figures.values():
             plt.close(figure)
