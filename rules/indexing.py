@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-import jax
 import numpy as np
 import scipy.sparse as sp
 from jax import lax
 
 from asdex import Dependence, Equation, register
+from asdex.detection import on_host
 
 
 _CLIP = lax.GatherScatterMode.CLIP
@@ -159,7 +159,7 @@ def _gather_positions(
     if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
         mode = _CLIP
     size = int(np.prod(shape, dtype=np.int64))
-    with jax.ensure_compile_time_eval(), jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with on_host():
         positions = lax.gather(
             np.arange(size, dtype=np.int32).reshape(shape),
             index,

@@ -1,12 +1,11 @@
 """Primitives that pick elements by their rank."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Known
+from asdex.detection import Known, on_host
 
 
 @register("sort")
@@ -44,7 +43,7 @@ def _order(keys: list[np.ndarray], axis: int, is_stable: bool) -> np.ndarray | N
 
 def _sorted_places(keys: list[np.ndarray], places: np.ndarray, axis: int) -> np.ndarray:
     """The places of the sorted keys, ties in ascending order of `places`."""
-    with jax.ensure_compile_time_eval(), jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with on_host():
         operands = (*map(jnp.asarray, keys), jnp.asarray(places))
         return np.asarray(lax.sort(operands, dimension=axis, num_keys=len(operands))[-1])
 

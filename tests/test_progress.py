@@ -1,21 +1,17 @@
 """The line that shows how far long work is, and what an interrupt leaves behind."""
 
 import io
-import subprocess
 import sys
 import threading
 import types
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from jax import lax
 
 import asdex
 from asdex import _progress
-from asdex.coloring._greedy import Partition
-from asdex.coloring._star import Star
 from asdex.detection._counter import Counter
 from asdex.detection._interpreter import Interpreter
 
@@ -248,91 +244,9 @@ def test_a_closed_terminal_ends_the_line_alone(terminal):
     assert work.is_over and not work._thread.is_alive()
 
 
-# --- interrupts -------------------------------------------------------------------------------------
-
-HALF = np.random.default_rng(0).random((30, 30)) < 0.1
-PATTERN = asdex.SparsityPattern.from_dense(HALF | HALF.T | np.eye(30, dtype=bool))
-
-
-def interrupt_at(monkeypatch, owner, name, number):
-    """The call of this `number` of a method is interrupted, as by Ctrl-C."""
-    method, calls = getattr(owner, name), iter(range(number))
-
-    def interrupted(*args):
-        if next(calls, None) is None:
-            raise KeyboardInterrupt
-        return method(*args)
-
-    monkeypatch.setattr(owner, name, interrupted)
-
-
-@pytest.mark.parametrize("number", range(7))
-def test_an_interrupted_detection_leaves_nothing(terminal, number):
-    expected = asdex.jacobian_sparsity(two_passes, X).todense()
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt_at(patch, Interpreter, "propagate", number)
-        with pytest.raises(KeyboardInterrupt):
-            asdex.jacobian_sparsity(two_passes, X)
-    assert terminal.left() == "" and _progress.current() is None
-    np.testing.assert_array_equal(asdex.jacobian_sparsity(two_passes, X).todense(), expected)
-    assert begun()
-
-
-@pytest.mark.parametrize("problem", [Partition, Star])
-@pytest.mark.parametrize("number", range(3))
-def test_an_interrupted_coloring_leaves_nothing(terminal, problem, number):
-    color = asdex.color_cols if problem is Partition else asdex.color_symmetric
-    expected = color(PATTERN)
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt_at(patch, problem, "greedy", number)
-        with pytest.raises(KeyboardInterrupt):
-            color(PATTERN)
-    assert terminal.left() == "" and _progress.current() is None
-    np.testing.assert_array_equal(color(PATTERN)[0], expected[0])
-    assert begun()
-
-
-PROGRAM = """
-import threading, signal, sys, time
-import jax, jax.numpy as jnp, numpy as np
-import asdex
-
-x = jnp.ones(400)
-
-def f(x):
-    y = jnp.roll(x, 1) * x
-    return jax.lax.fori_loop(1, 400, lambda i, c: c.at[i].add(c[i - 1] * y[i]), x)
-
-def answer():
-    coloring = asdex.jacobian_coloring(f, x)
-    return coloring.sparsity.rows, coloring.sparsity.cols, coloring.colors
-
-interrupted = 0
-for k in range(6):
-    threading.Timer(0.02 * 2**k, signal.raise_signal, [signal.SIGINT]).start()
-    try:
-        answer()
-        time.sleep(5)
-    except KeyboardInterrupt:
-        interrupted += 1
-np.savez(sys.argv[1], *answer())
-print(interrupted)
-"""
-
-
-def test_signals_leave_the_results_of_a_fresh_process(tmp_path):
-    program = PROGRAM.replace("range(6)", "range({})")
-    results = []
-    for number in (6, 0):
-        path = tmp_path / f"{number}.npz"
-        done = subprocess.run(
-            [sys.executable, "-c", program.replace("{}", str(number)), str(path)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert int(done.stdout) == number
-        with np.load(path) as arrays:
-            results.append([arrays[name] for name in sorted(arrays)])
-    for after, alone in zip(*results, strict=True):
-        np.testing.assert_array_equal(after, alone)
+def test_an_interrupt_removes_the_line(terminal):
+    with pytest.raises(KeyboardInterrupt), _progress.working("work"):
+        assert terminal.written.wait(20)
+        raise KeyboardInterrupt
+    assert terminal.shown() and terminal.left() == ""
+    assert _progress.current() is None and begun()

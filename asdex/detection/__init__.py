@@ -1,6 +1,7 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
 from .._graphs import connected_components as connected_components
+from .._interrupts import on_host as on_host
 from .._versions import (
     binder as binder,
     call_jaxpr as call_jaxpr,
@@ -43,6 +44,7 @@ from ._registry import (
     registered_rules as registered_rules,
     zero_derivative as zero_derivative,
 )
+from ._trace import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._varying import (
     register_variation as register_variation,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
+from .._interrupts import on_host
 from .._versions import evaluate, is_key_dtype
 
 
@@ -144,7 +144,7 @@ class Evaluation:
 def force(target: Evaluation) -> list[Any]:
     """Evaluate `target` and what it needs: on the host, outside any trace, without recursion."""
     stack = [target]
-    with jax.ensure_compile_time_eval(), jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with on_host():
         while stack:
             if stack[-1].results is not None:
                 stack.pop()

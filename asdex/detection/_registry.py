@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
@@ -20,7 +21,7 @@ _R = TypeVar("_R", bound=Callable[..., Any])
 
 _RULES: dict[str, Callable[..., Any]] = {}
 _PLUGIN_GROUP = "asdex.rules"
-_plugins_loaded = False
+_pending: list[Any] | None = None
 
 
 def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
@@ -98,14 +99,17 @@ def registered_rules() -> dict[str, Callable[..., Any]]:
 
 
 def load_plugins() -> None:
-    """Import the modules of the entry-point group `asdex.rules`, once per process."""
-    global _plugins_loaded
-    if _plugins_loaded:
-        return
-    _plugins_loaded = True
-    for entry_point in _sorted(importlib.metadata.entry_points(group=_PLUGIN_GROUP)):
+    """Import the modules of the entry-point group `asdex.rules`, once per process.
+
+    One whose import is interrupted is imported anew at the next call, with all that come after it.
+    """
+    global _pending
+    if _pending is None:
+        _pending = _sorted(importlib.metadata.entry_points(group=_PLUGIN_GROUP))
+    while _pending:
+        entry_point = _pending.pop(0)
         try:
-            entry_point.load()
+            _import(entry_point)
         except Exception as error:
             warnings.warn(
                 f"The rule plugin '{entry_point.name}' ({entry_point.value}) could not be loaded: "
@@ -113,6 +117,25 @@ def load_plugins() -> None:
                 RuntimeWarning,
                 stacklevel=2,
             )
+        except BaseException:
+            _pending.insert(0, entry_point)
+            raise
+
+
+def _import(entry_point: Any) -> None:
+    """Import a plugin; after an interrupt nothing is left of it, be it modules or rules."""
+    rules, modules = dict(_RULES), set(sys.modules)
+    try:
+        entry_point.load()
+    except KeyboardInterrupt:
+        package = entry_point.module.partition(".")[0]
+        for name in set(sys.modules) - modules:
+            if name.partition(".")[0] == package:
+                del sys.modules[name]
+        _RULES.update(rules)
+        for name in set(_RULES) - set(rules):
+            del _RULES[name]
+        raise
 
 
 def _sorted(entry_points: Iterable[Any]) -> list[Any]:
