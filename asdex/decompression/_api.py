@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Shaped
 from numpy.typing import ArrayLike
 
@@ -26,14 +24,9 @@ Compressed = ArrayLike | tuple[ArrayLike, ArrayLike]
 def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     """Return the decompressor of a coloring; build it once to decompress many matrices.
 
-    **Raises:** `TypeError` if the coloring is an argument of the transformation under way.
+    **Raises:** `TypeError` if the coloring was made of traced arrays.
     """
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(coloring)):
-        raise TypeError(
-            "Expected a coloring with known colors, got one that is traced, because it was passed "
-            "as an argument through `jit` or another transformation. Close over the coloring, or "
-            "build `decompressor_for(coloring)` outside and pass that."
-        )
+    coloring = coloring.on_host()
     sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
     if coloring.mode == "bidirectional":
         num_row_colors = coloring.num_row_colors
@@ -80,4 +73,5 @@ def decompress(
     **Raises:** `ValueError` if `B` has another shape or the format is unknown, `TypeError` if a
     NumPy or SciPy format is asked for inside a transformation.
     """
+    coloring = coloring.on_host()
     return assemble(decompress_data(B, coloring), coloring.sparsity, output_format)

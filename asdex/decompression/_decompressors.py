@@ -20,10 +20,15 @@ from ..coloring._counts import read_from_column, spoke_entries
 class Decompressor(eqx.Module):
     """Reads the nonzeros of a matrix from its compressed form `B`.
 
+    Decompressors compare and hash by identity, as functions do.
+
     **Attributes:** `compressed_shape`: the shape of `B`.
     """
 
     compressed_shape: eqx.AbstractVar[Any]
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
     @abc.abstractmethod
     def __call__(self, B: Any) -> Shaped[Array, " nnz"]:
