@@ -1,5 +1,6 @@
 """Sets of integers, as compressed rows: which of them are equal, parts of them, and their transpose."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -7,27 +8,43 @@ import scipy.sparse as sp
 from jaxtyping import Int, Int32, UInt64
 
 
+_PART = 100_000  # members
 Sets = tuple[Any, Any]
 """Where each set starts, `(sets + 1,)`, and the members of one set after the other, ascending."""
 
 
 def equal_sets(sets: Sets) -> Int32[np.ndarray, " sets"]:
     """Return for each set the number of the first that is equal to it; empty sets equal none."""
-    indptr, _ = sets
-    _, first, kind = np.unique(hashes(sets), return_index=True, return_inverse=True)
-    first = first[kind].astype(np.int32)
-    lengths = np.diff(indptr)
-    numbers = np.arange(len(first), dtype=np.int32)
+    indptr, indices = sets
+    first = _first_equal(hashes(sets))
     # Hashes collide as good as never; a set whose hash does is left on its own.
-    repeats = np.flatnonzero(first < numbers)
-    same = (lengths[repeats] == lengths[first[repeats]]) & (lengths[repeats] > 0)
-    first[repeats[~same]] = repeats[~same]
-    repeats = repeats[same]
-    _, left = take_sets(sets, repeats)
-    _, right = take_sets(sets, first[repeats])
-    differs = np.flatnonzero(left != right)
-    wrong = repeats[np.searchsorted(np.cumsum(lengths[repeats]), differs, side="right")]
-    first[wrong] = wrong
+    lengths = np.diff(indptr)
+    differs = (lengths != lengths[first]) | (lengths == 0)
+    wrong = [np.flatnonzero(differs)]
+    first[wrong[0]] = wrong[0]
+    shifts = indptr[:-1] - indptr[first]
+    for begin, end in parts(indptr):
+        start, stop = indptr[begin], indptr[end]
+        positions = np.arange(start, stop) - np.repeat(shifts[begin:end], lengths[begin:end])
+        differs = start + np.flatnonzero(indices[start:stop] != indices[positions])
+        if len(differs):
+            wrong.append(np.searchsorted(indptr, differs, side="right") - 1)
+    alone = np.concatenate(wrong)
+    first[alone] = alone
+    return first
+
+
+def _first_equal(marks: UInt64[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
+    """Return for each mark the place of the first that is equal to it."""
+    numbers = np.arange(len(marks), dtype=np.int32)
+    table = np.empty(4 * len(marks) + 1, np.int32)
+    slots = marks % np.uint64(len(table))
+    table[slots[::-1]] = numbers[::-1]
+    first = table[slots]
+    # Others have the slot of a mark before them.
+    others = np.flatnonzero(marks[first] != marks)
+    _, places, kinds = np.unique(marks[others], return_index=True, return_inverse=True)
+    first[others] = others[places[kinds]]
     return first
 
 
@@ -37,10 +54,21 @@ def hashes(sets: Sets) -> UInt64[np.ndarray, " sets"]:
     size = int(indices.max(initial=-1)) + 1
     numbers = np.random.default_rng(0).integers(0, 2**64, size, dtype=np.uint64)
     result = np.zeros(len(indptr) - 1, np.uint64)
-    nonempty = np.diff(indptr) > 0
-    if len(indices):
-        result[nonempty] = np.add.reduceat(numbers[indices], indptr[:-1][nonempty])
+    nonempty = np.flatnonzero(np.diff(indptr))
+    starts = np.append(indptr[nonempty], len(indices))
+    for begin, end in parts(starts):
+        members = numbers[indices[starts[begin] : starts[end]]]
+        result[nonempty[begin:end]] = np.add.reduceat(members, starts[begin:end] - starts[begin])
     return result
+
+
+def parts(indptr: Int[np.ndarray, " sets+1"]) -> list[tuple[int, int]]:
+    """Cut sets into parts whose members fit into the cache: fresh memory costs more than arithmetic.
+
+    **Returns:** the first set of each part, and the first after it.
+    """
+    cuts = np.searchsorted(indptr[:-1], np.arange(0, indptr[-1], _PART))
+    return list(pairwise(np.unique(np.append(cuts, len(indptr) - 1)).tolist()))
 
 
 def take_sets(sets: Sets, chosen: Int[np.ndarray, " k"]) -> Sets:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from . import (
+    blocks,
     coloring,
     coverage,
     detection,
@@ -27,6 +28,7 @@ SECTIONS = {
     "detection": detection,
     "evaluation": evaluation,
     "coloring": coloring,
+    "blocks": blocks,
     "passes": passes,
     "first_jacobian": first_jacobian,
     "tutorial": tutorial,

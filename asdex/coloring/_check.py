@@ -125,7 +125,7 @@ def _as_colors(
 def _check_partition(
     sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], row: str, members: str
 ) -> None:
-    indptr, of_entries = sparsity.indptr, colors[sparsity.cols]
+    indptr, of_entries = sparsity.indptr, colors.astype(np.int32)[sparsity.cols]
     if any_repeated(indptr, of_entries):
         first = int(np.argmax(repeated(indptr, of_entries)))
         group = sparsity.cols[indptr[sparsity.rows[first]] : indptr[sparsity.rows[first] + 1]]

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Int, Integer
 
 from .._pattern import column_order, SparsityPattern
+from .._sets import parts
 
 
 _MASK_BITS = 32
@@ -22,14 +23,17 @@ def any_repeated(
     num_colors = int(colors.max(initial=-1)) + 1
     if num_colors > _MASK_BITS * _MAX_MASKS:
         return bool(np.any(repeated(indptr, colors)))
-    starts = indptr[:-1][np.diff(indptr) > 0]
+    starts = np.append(indptr[:-1][np.diff(indptr) > 0], len(colors))
     for first in range(0, num_colors, _MASK_BITS):
         # Half of the bits of a word, so that the sum of a group cannot overflow into a wrong one.
-        shift = colors.astype(np.int64) - first
-        inside = (shift >= 0) & (shift < _MASK_BITS)
-        bits = np.where(inside, np.left_shift(1, np.where(inside, shift, 0)), 0)
-        if np.any(np.add.reduceat(bits, starts) != np.bitwise_or.reduceat(bits, starts)):
-            return True
+        bits = np.zeros(num_colors, np.int64)
+        window = bits[first : first + _MASK_BITS]
+        window[:] = np.left_shift(1, np.arange(len(window)))
+        for begin, end in parts(starts):
+            members = bits[colors[starts[begin] : starts[end]]]
+            at = starts[begin:end] - starts[begin]
+            if np.any(np.add.reduceat(members, at) != np.bitwise_or.reduceat(members, at)):
+                return True
     return False
 
 
