@@ -135,5 +135,6 @@ def _abstract(leaf: Any) -> Any:
     """Shape and dtype stand for the value; a Python number keeps its weak type."""
     struct_of(leaf)  # says in the user's words what is wrong with something that is not an array
     if isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=leaf.weak_type)
+        weak = getattr(leaf, "weak_type", False)  # keys of a random number generator have none
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=weak)
     return leaf
