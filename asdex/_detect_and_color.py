@@ -62,6 +62,37 @@ def jacobian_coloring(
 
     `asdex.DenseColoringWarning` if nothing is gained over a dense Jacobian.
     """
+    return jacobian_coloring_and_modes(
+        f,
+        *args,
+        argnums=argnums,
+        has_aux=has_aux,
+        mode=mode,
+        symmetric=symmetric,
+        order=order,
+        budget=budget,
+        input_shape=input_shape,
+        unknown=unknown,
+        values=values,
+        **kwargs,
+    )[0]
+
+
+def jacobian_coloring_and_modes(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    mode: JacobianMode | None = None,
+    symmetric: bool = False,
+    order: OrderName | None = None,
+    budget: float | None = None,
+    input_shape: int | Sequence[int] | None = None,
+    unknown: Literal["dense", "error"] = "dense",
+    values: Literal["use", "ignore"] = "use",
+    **kwargs: Any,
+) -> tuple[ColoredPattern, tuple[str, ...]]:
+    """As `jacobian_coloring`; also the modes among which one may choose, "fwd" and "rev"."""
     detection = detect_jacobian(
         f,
         sample_arguments(args, input_shape),
@@ -73,14 +104,18 @@ def jacobian_coloring(
     )
     possible = [one for one in ("fwd", "rev") if one not in detection.unsupported_modes]
     allowed = [one for one in possible if one in _modes_for_dtypes(detection.sparsity)]
-    return color_jacobian(
+    modes = tuple(allowed or possible or ("fwd", "rev"))
+    coloring = color_jacobian(
         detection.sparsity,
         mode=mode,
         symmetric=symmetric,
-        allowed=allowed or possible or ["fwd", "rev"],
+        allowed=modes,
         order=order,
         budget=budget,
     )
+    if mode not in (None, "auto"):
+        modes = () if mode == "bidirectional" else (mode,)
+    return coloring, (coloring.mode,) if symmetric else modes
 
 
 def _modes_for_dtypes(sparsity: SparsityPattern) -> tuple[str, ...]:

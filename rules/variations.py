@@ -6,6 +6,8 @@ Structure is that of the sparsity rules, where these are exact about values and 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
+
 from asdex import Dependence
 from asdex.detection import (
     everywhere,
@@ -34,8 +36,8 @@ _ZERO_OF_ZEROS = frozenset(
 
 
 @register_variation(
-    *elementwise.ELEMENTWISE,
-    *("clamp", "pow", "sign", "floor", "ceil", "round", "is_finite"),
+    *(name for name in elementwise.ELEMENTWISE if name != "integer_pow"),
+    *("clamp", "sign", "floor", "ceil", "round", "is_finite"),
     *("eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to"),
     *("and", "or", "xor", "not", "population_count", "clz"),
     *("shift_left", "shift_right_arithmetic", "shift_right_logical"),
@@ -73,6 +75,16 @@ def div(step: Step) -> Variation:
     supports = step.supports([0])
     varies = union([step.varies(0), step.varies(1)], step.shape)
     return Variation(varies, None if supports is None else _marked(supports, step))
+
+
+@register_variation("pow", "integer_pow")
+def power(step: Step) -> Variation:
+    """`x ** 0` is one. JAX's second derivative of `x ** 2` has such a factor."""
+    bases = step.varies(0)
+    exponent = step.params["y"] if step.name == "integer_pow" else step.known(1)
+    if exponent is not None:
+        bases = intersection([bases, np.asarray(exponent != 0)], step.shape)
+    return Variation(union([bases, *(one.varies for one in step.operands[1:])], step.shape))
 
 
 @register_variation("select_n")

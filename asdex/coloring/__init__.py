@@ -12,6 +12,7 @@ from ._check import (
     check_coloring_rows as check_coloring_rows,
     check_coloring_symmetric as check_coloring_symmetric,
 )
+from ._choose import cost_of as cost_of
 from ._colored_pattern import (
     ColoredPattern as ColoredPattern,
     ColoringMode as ColoringMode,

@@ -1,8 +1,10 @@
 from ._api import (
+    check_known as check_known,
     decompress as decompress,
     decompress_data as decompress_data,
     decompressor_for as decompressor_for,
 )
+from ._constant import ConstantDecompressor as ConstantDecompressor
 from ._decompressors import (
     BidirectionalDecompressor as BidirectionalDecompressor,
     ColumnDecompressor as ColumnDecompressor,

@@ -27,7 +27,8 @@ class Traced(NamedTuple):
     """A traced function.
 
     `jaxpr` is closed; its inputs are all values that may change between calls, and `positions` says which
-    of them are the leaves of the differentiated arguments, in order.
+    of them are the leaves of the differentiated arguments, in order. `samples` are these values in the
+    sample, or what stands for them.
     """
 
     jaxpr: Any
@@ -35,6 +36,7 @@ class Traced(NamedTuple):
     inputs: Inputs
     output_avals: tuple[jax.ShapeDtypeStruct, ...]
     output_tree: Any
+    samples: list[Any]
 
 
 def trace(
@@ -77,12 +79,12 @@ def trace(
         output_leaves, output_tree = _output_leaves(result, has_aux)
         return output_leaves
 
-    dynamic = [_abstract(leaf) for leaf, moves in zip(leaves, changing, strict=True) if moves]
-    jaxpr, output_avals = _make_jaxpr(flat, dynamic, inputs)
+    samples = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]
+    jaxpr, output_avals = _make_jaxpr(flat, list(map(_abstract, samples)), inputs)
     jaxpr = _without_references(jaxpr)
     order = np.cumsum(changing) - 1
     positions = [int(order[len(f_leaves) + k]) for k in chosen]
-    return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree)
+    return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree, samples)
 
 
 def _differentiated_positions(args: Sequence[Any], argnums: Argnums) -> list[int]:

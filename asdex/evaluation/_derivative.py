@@ -16,12 +16,12 @@ from .._arguments import (
     check_inputs,
     differentiated,
     normalize_argnums,
-    sample_arguments,
 )
 from ..coloring import ColoredPattern
 from ..decompression import (
     block_decompressor,
     BLOCK_FORMATS,
+    ConstantDecompressor,
     Decompressor,
     decompressor_for,
     OutputFormat,
@@ -30,6 +30,7 @@ from ._compiled import evaluate_prepared
 from ._devices import batches
 from ._kernel import Kernel, Options
 from ._layout import Layout, layout_of, matrix_layout
+from ._origin import Origin
 from ._processes import agreed
 from ._signature import Signature
 
@@ -48,7 +49,9 @@ class SparseDerivative(eqx.Module):
     **Attributes:**
 
     - `f`: the differentiated function.
-    - `coloring`: the `asdex.ColoredPattern` in use.
+    - `coloring`: an `asdex.ColoredPattern` of the whole matrix; the one in use, unless there is:
+    - `per_call`: where constant entries are reused, the coloring of those that each call computes.
+    - `num_constant`: how many entries are reused.
     """
 
     f: Callable[..., Any]
@@ -60,9 +63,16 @@ class SparseDerivative(eqx.Module):
     options: Options
     output_format: str = eqx.field(static=True)
     signature: Signature | None = eqx.field(static=True)
+    per_call: ColoredPattern | None = None
+    origin: Origin | None = eqx.field(static=True, default=None)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
+
+    @property
+    def num_constant(self) -> int:
+        reads = self.decompressor
+        return reads.num_constant if isinstance(reads, ConstantDecompressor) else 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate at `args`, which are those of `f`.
@@ -77,7 +87,8 @@ class SparseDerivative(eqx.Module):
         `ValueError` or `TypeError` if the differentiated arguments differ from the coloring's in tree, shape
         or dtype, if any argument differs from the sample in tree, shape, or (where it is no array or
         floating-point number) value, or if `f` has another output size or shape; `TypeError` for a NumPy or
-        SciPy format inside a transformation.
+        SciPy format inside a transformation. With constant entries, `ValueError` if `f` was replaced, and
+        `TypeError` for results of another dtype.
         """
         options, layout = self.options, self.layout
         result, input_tree = evaluate_prepared(self, _prepare, args, kwargs)
@@ -105,6 +116,8 @@ def _prepare(
     options, sparsity = derivative.options, derivative.coloring.sparsity
     if derivative.signature is not None:
         derivative.signature.check(args, kwargs)
+    if derivative.origin is not None:
+        derivative.origin.check(derivative.f)
     check_arity(args, options.argnums)
     inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
     check_inputs(inputs, sparsity.input_avals, sparsity.n)
@@ -137,7 +150,7 @@ def make_derivative(
     `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for the other kind of
     derivative, or if an option has a value that is not allowed.
     """
-    _check_callable(f)
+    check_callable(f)
     _check_coloring(coloring, hessian)
     check_options(output_format=output_format)
     batched = batches(chunk_size, mesh, axis)
@@ -192,10 +205,13 @@ def check_options(
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
     axis: str | Sequence[str] | None = None,
+    constant: str = "recompute",
     **others: bool,
 ) -> None:
     """Refuse options that can be told to be wrong before any work is done."""
     del others
+    if constant not in ("recompute", "reuse"):
+        raise ValueError(f"Expected `constant` to be 'recompute' or 'reuse', got {constant!r}.")
     if output_format not in get_args(OutputFormat):
         raise ValueError(
             f"Expected `output_format` to be one of {', '.join(map(repr, get_args(OutputFormat)))}, got "
@@ -204,7 +220,7 @@ def check_options(
     batches(chunk_size, mesh, axis)
 
 
-def _check_callable(f: Any) -> None:
+def check_callable(f: Any) -> None:
     if not callable(f):
         raise TypeError(
             f"Expected a function, got {type(f).__name__}. The function comes first: asdex.jacobian(f, x)."
@@ -224,47 +240,3 @@ def _check_coloring(coloring: Any, hessian: bool) -> None:
             f"Expected a coloring for a {what}, with mode {', '.join(map(repr, expected))}, got mode "
             f"{coloring.mode!r}. Use asdex.{what.lower()}_coloring."
         )
-
-
-_EVALUATION_OPTIONS = ("output_format", "holomorphic", "allow_int", "chunk_size", "mesh")
-_COLORING_OPTIONS = (
-    *("argnums", "has_aux", "input_shape", "unknown", "values"),
-    *("mode", "symmetric", "recovery", "order", "budget"),
-)
-
-
-def derivative_from_samples(
-    color: Callable[..., ColoredPattern],
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    options: Mapping[str, Any],
-    *,
-    hessian: bool,
-    compressed: bool,
-    with_value: bool,
-) -> SparseDerivative:
-    """Detect and color with `color`, then `make_derivative`; `options` may hold keywords of `f` as well."""
-    # Without a mesh `axis` is a keyword of `f`, which many functions have.
-    names = _EVALUATION_OPTIONS + (("axis",) if options.get("mesh") is not None else ())
-    chosen = {name: options[name] for name in names if name in options}
-    others = {name: value for name, value in options.items() if name not in chosen}
-    if compressed and "output_format" in chosen:
-        raise TypeError(
-            "Expected no `output_format` for a compressed derivative, which is a plain array. Pass it to "
-            "asdex.decompress."
-        )
-    _check_callable(f)
-    check_options(**chosen)
-    coloring = color(f, *args, **others)
-    kwargs = {name: value for name, value in others.items() if name not in _COLORING_OPTIONS}
-    samples = sample_arguments(args, options.get("input_shape"))
-    return make_derivative(
-        f,
-        coloring,
-        hessian=hessian,
-        compressed=compressed,
-        with_value=with_value,
-        has_aux=options.get("has_aux", False),
-        signature=Signature.of(samples, kwargs, coloring.sparsity.argnums),
-        **chosen,
-    )

@@ -10,8 +10,9 @@ from jax.sharding import Mesh
 from .._detect_and_color import hessian_coloring
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
 from ..decompression import OutputFormat
-from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
+from ._derivative import make_derivative, SparseDerivative
 from ._options import EvaluationOptions
+from ._samples import derivative_from_samples
 
 
 def hessian(
@@ -29,6 +30,7 @@ def hessian(
     mesh: Mesh | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
+    constant: Literal["recompute", "reuse"] = "recompute",
     input_shape: int | Sequence[int] | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
@@ -43,6 +45,9 @@ def hessian(
 
     - `f`: a function that `jax.jit` can trace and reverse, from arrays or pytrees to a single element.
     - `mode`, `symmetric`, `recovery`, `order`, `budget`: as for `asdex.hessian_coloring`.
+    - `constant`: as for `asdex.jacobian`; the quadratic part of `f` has constant entries. The others are read
+        from products with groups of columns or, if that takes fewer, from a symmetric coloring of the rows
+        and columns that they are in.
     - all others: as for `asdex.jacobian`.
 
     **Returns:**
@@ -68,6 +73,7 @@ def hessian(
         "mesh": mesh,
         "holomorphic": holomorphic,
         "allow_int": allow_int,
+        "constant": constant,
         "input_shape": input_shape,
         "unknown": unknown,
         "values": values,

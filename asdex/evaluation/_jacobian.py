@@ -10,8 +10,9 @@ from jax.sharding import Mesh
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern, JacobianMode, OrderName
 from ..decompression import OutputFormat
-from ._derivative import derivative_from_samples, make_derivative, SparseDerivative
+from ._derivative import make_derivative, SparseDerivative
 from ._options import EvaluationOptions
+from ._samples import derivative_from_samples
 
 
 def jacobian(
@@ -28,6 +29,7 @@ def jacobian(
     mesh: Mesh | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
+    constant: Literal["recompute", "reuse"] = "recompute",
     input_shape: int | Sequence[int] | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
@@ -51,6 +53,10 @@ def jacobian(
     - `mesh`, `axis`: a `jax.sharding.Mesh`, and the name or names of its axes that the colors are spread over
         (a mesh with a single axis needs no name). Each device then runs its share of the passes, and the
         result is whole on all of them. Without `mesh`, `axis` is a keyword of `f`.
+    - `constant`: `"reuse"` finds the entries that no call can change, computes them once, and colors for the
+        others only. What may change are all floating-point leaves of `f` and all arrays and floating-point
+        numbers among the arguments; values and predicates count, not only derivatives. Entries that would be
+        NaN because an infinite factor meets a zero are then what they are elsewhere.
     - `input_shape`, `unknown`, `values`: as for `asdex.jacobian_sparsity`.
 
     **Returns:**
@@ -75,6 +81,7 @@ def jacobian(
         "mesh": mesh,
         "holomorphic": holomorphic,
         "allow_int": allow_int,
+        "constant": constant,
         "input_shape": input_shape,
         "unknown": unknown,
         "values": values,

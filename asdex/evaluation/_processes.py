@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Shaped
 
-from ..coloring import ColoredPattern
+
+_T = TypeVar("_T")
 
 
-def agreed(coloring: ColoredPattern, mesh: Mesh | None) -> ColoredPattern:
-    """The coloring that the process of the mesh's first device has.
+def agreed(coloring: _T, mesh: Mesh | None) -> _T:
+    """The coloring, or what goes with one, that the process of the mesh's first device has.
 
     Each process searches for a coloring until its time is up, and may find another one. Passes with
     different colors would be read as if they belonged together.
@@ -25,7 +27,7 @@ def agreed(coloring: ColoredPattern, mesh: Mesh | None) -> ColoredPattern:
         return executor.submit(_broadcast, coloring, mesh).result()
 
 
-def _broadcast(coloring: ColoredPattern, mesh: Mesh) -> ColoredPattern:
+def _broadcast(coloring: Any, mesh: Mesh) -> Any:
     data = np.frombuffer(pickle.dumps(coloring), np.uint8)
     (length,) = _of_first(np.array([data.size], np.int32), mesh)
     padded = np.zeros(length, np.uint8)

@@ -1,0 +1,77 @@
+"""Decompression of a matrix of which some entries are known beforehand."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, Shaped
+
+from ._decompressors import _take, Decompressor
+
+
+class ConstantDecompressor(Decompressor):
+    """Reads the entries that change from `B`, and adds those that do not.
+
+    The constants are held as integers of the same bits: what updates the floating-point arrays of a tree,
+    such as an optimizer, must not take them for parameters.
+    """
+
+    varying: Decompressor
+    index: Int[Array, " nnz"]
+    is_constant: Bool[Array, " nnz"]
+    bits: Int[Array, "nnz ..."]
+    num_constant: int = eqx.field(static=True)
+    dtype: np.dtype = eqx.field(static=True)
+    compressed_shape: Any = eqx.field(static=True)
+
+    def __init__(
+        self,
+        varying: Decompressor,
+        index: Int[np.ndarray, " nnz"],
+        is_constant: Bool[np.ndarray, " nnz"],
+        constants: Shaped[np.ndarray, " nnz"],
+    ):
+        """**Arguments:** `varying`: reads the entries that change, and perhaps more. `index`: for each
+        nonzero, which of them it is. `is_constant`: which nonzeros do not change. `constants`: their
+        values, and any others for the rest."""
+        self.varying = varying
+        self.num_constant = int(np.count_nonzero(is_constant))
+        self.dtype = np.dtype(constants.dtype)
+        self.compressed_shape = varying.compressed_shape
+        with jax.ensure_compile_time_eval():
+            self.index = jnp.asarray(np.where(is_constant, 0, index), jnp.int32)
+            self.is_constant = jnp.asarray(is_constant)
+            self.bits = jnp.asarray(_bits(constants))
+
+    def __call__(self, B: Any) -> Shaped[Array, " nnz"]:
+        """Return the values of the nonzeros.
+
+        **Raises:** `ValueError` if `B` has another shape, `TypeError` if it has another dtype than the
+        constants.
+        """
+        values = self.varying(B)
+        if values.dtype != self.dtype:
+            raise TypeError(
+                f"Expected a derivative of dtype {self.dtype}, as that whose constant entries were computed, "
+                f"got {values.dtype}. Make a new derivative with samples of these dtypes, or pass inputs of "
+                "the dtypes of the samples."
+            )
+        constants = _from_bits(self.bits, self.dtype)
+        if not len(values):
+            return constants
+        return jnp.where(self.is_constant, constants, _take(values, (self.index,)))
+
+
+def _bits(values: Shaped[np.ndarray, " nnz"]) -> np.ndarray:
+    if np.iscomplexobj(values):
+        values = np.stack([np.real(values), np.imag(values)], axis=-1)
+    return values.view(f"u{values.dtype.itemsize}")
+
+
+def _from_bits(bits: Array, dtype: np.dtype) -> Array:
+    if not np.issubdtype(dtype, np.complexfloating):
+        return jax.lax.bitcast_convert_type(bits, dtype)
+    parts = jax.lax.bitcast_convert_type(bits, np.real(np.zeros(0, dtype)).dtype)
+    return jax.lax.complex(parts[..., 0], parts[..., 1])
