@@ -96,7 +96,9 @@ class SparseDerivative(eqx.Module):
         if layout is not None:
             rows = input_tree if options.is_hessian else result.output_tree.value
             # Called through the class: Equinox builds a new object for each bound method.
-            derivative = Layout.assemble(layout, derivative, self.output_format, rows, input_tree)
+            derivative = Layout.assemble(
+                layout, derivative, self.output_format, rows, input_tree, result.dtypes.value
+            )
         aux = eqx.combine(result.aux_arrays, result.aux_static.value) if options.has_aux else None
         match options.with_value, options.has_aux:
             case True, True:
@@ -154,7 +156,7 @@ def make_derivative(
     _check_coloring(coloring, hessian)
     check_options(output_format=output_format)
     batched = batches(chunk_size, mesh, axis)
-    coloring = agreed(coloring.on_host(), mesh)
+    coloring = agreed(coloring, mesh)
     sparsity = coloring.sparsity
     options = Options(
         mode=coloring.mode,

@@ -16,6 +16,7 @@ from .._arguments import Argnums, differentiated, Inputs, size_of, struct_of, su
 from .._scalar import as_scalar, split_aux
 from ..decompression import Decompressor
 from ._devices import Batches
+from ._layout import Dtypes
 from ._passes import gradient_along, pull_back, push_and_pull, push_forward
 
 
@@ -49,7 +50,8 @@ class Result(NamedTuple):
     """What one call computes.
 
     `data` holds the values of the nonzeros, or the compressed matrix without a decompressor; `output` the
-    function's value, if it was asked for; `aux` its auxiliary data, in two halves: arrays, and the rest.
+    function's value, if it was asked for; `aux` its auxiliary data, in two halves: arrays, and the rest;
+    `dtypes` those of the blocks: an `asdex.evaluation._layout.Dtypes`.
     """
 
     data: Any
@@ -57,6 +59,7 @@ class Result(NamedTuple):
     output_tree: Static
     aux_arrays: Any
     aux_static: Static
+    dtypes: Static
 
 
 class Kernel(eqx.Module):
@@ -79,9 +82,9 @@ class Kernel(eqx.Module):
         leaves = [jnp.asarray(inputs.leaves[i]) for i in moving]
         B, (output, aux_arrays) = self._compress(call, leaves, inputs, moving)
         data = B if self.decompressor is None else self.decompressor(B)
-        tree = Static(jtu.tree_structure(output))
+        tree, dtypes = Static(jtu.tree_structure(output)), Static(_dtypes(output, inputs, options))
         output = output if options.with_value else None
-        return Result(data, output, tree, aux_arrays, Static(call.aux_static))
+        return Result(data, output, tree, aux_arrays, Static(call.aux_static), dtypes)
 
     def _compress(
         self, call: _Call, leaves: list[Array], inputs: Inputs, moving: list[int]
@@ -114,6 +117,14 @@ class Kernel(eqx.Module):
                 colors = _moving_part(self.colors, sizes, moving)
                 B, aux = pull_back(call.gradient, leaves, colors, count, batches)
         return _all_columns(B, sizes, moving), aux
+
+
+def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
+    """Those that jax gives to blocks: by `jax.jacfwd` of the output, by `jax.jacrev` of the input."""
+    by_column = options.mode == "rev"
+    leaves = inputs.avals if by_column or options.is_hessian else jtu.tree_leaves(output)
+    dtypes = tuple(struct_of(leaf).dtype for leaf in leaves)
+    return Dtypes(by_column, dtypes) if len(set(dtypes)) > 1 else None
 
 
 def _no_passes(options: Options) -> Any:

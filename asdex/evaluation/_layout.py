@@ -5,20 +5,37 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.core import Tracer
 from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
 from .._arguments import size_of
 from .._block_pattern import BlockPattern
 from .._pattern import SparsityPattern
-from ..decompression import assemble
+from ..decompression import assemble, check_known
+
+
+class Dtypes(NamedTuple):
+    """The dtype of each row of blocks, or of each column."""
+
+    by_column: bool
+    dtypes: tuple[Any, ...]
+
+    def cast(self, data: Array, row: int, column: int) -> Array:
+        """The values of a block, which have a dtype for all blocks, in its own."""
+        dtype = self.dtypes[column if self.by_column else row]
+        if not jnp.issubdtype(dtype, np.inexact):
+            return data
+        is_complex = jnp.issubdtype(dtype, np.complexfloating)
+        real = jnp.iscomplexobj(data) and not is_complex
+        return (data.real if real else data).astype(dtype)
 
 
 class Block(eqx.Module):
@@ -34,8 +51,11 @@ class Block(eqx.Module):
     shape: tuple[int, ...] = eqx.field(static=True)
     blocks: BlockPattern | None = None
 
-    def assemble(self, data: Array, output_format: str) -> Any:
-        values = data if self.select is None else data[self.select]
+    def values(self, data: Array) -> Array:
+        """The values of this block, out of those of all."""
+        return data if self.select is None else data[self.select]
+
+    def assemble(self, values: Array, output_format: str) -> Any:
         if output_format == "bcoo":
             # Initializing a BCOO would take as long as a small Jacobian.
             return jtu.tree_unflatten(_bcoo_tree(self.shape), (values, self.indices))
@@ -71,24 +91,38 @@ class Layout(eqx.Module):
             return self.blocks
         return self.blocks[0][0] if [len(row) for row in self.blocks] == [1] else None
 
-    def assemble(self, data: Array, output_format: str, output_tree: Any, input_tree: Any) -> Any:
+    def assemble(
+        self,
+        data: Array,
+        output_format: str,
+        output_tree: Any,
+        input_tree: Any,
+        dtypes: Dtypes | None = None,
+    ) -> Any:
         """The derivative in the format asked for: a tree of trees of blocks, as `jax.jacobian` gives.
 
-        `"data"` gives all values in pattern order.
+        `"data"` gives all values in pattern order, in one dtype.
         """
         if output_format == "data":
             return data
         if isinstance(self.blocks, Block):
             return self.blocks.assemble(data, output_format)
-        # Called through the class: Equinox builds a new object for each bound method.
+
+        def assembled(block: Block, i: int, j: int) -> Any:
+            # Called through the class: Equinox builds a new object for each bound method.
+            values = Block.values(block, data)
+            values = values if dtypes is None else dtypes.cast(values, i, j)
+            return Block.assemble(block, values, output_format)
+
         rows = [
-            input_tree.unflatten([Block.assemble(block, data, output_format) for block in row])
-            for row in self.blocks
+            input_tree.unflatten([assembled(block, i, j) for j, block in enumerate(row)])
+            for i, row in enumerate(self.blocks)
         ]
         return output_tree.unflatten(rows)
 
 
 def _with_nodes(block: Block) -> Block:
+    check_known(block.sparsity, "A format of dense blocks")
     return dataclasses.replace(block, blocks=BlockPattern.from_sparsity(block.sparsity))
 
 
@@ -101,6 +135,7 @@ def layout_of(
     if len(outputs) == 1 and len(inputs) == 1:
         shape = (*outputs[0].shape, *inputs[0].shape)
         return Layout(((_block(sparsity, None, outputs[0].shape, inputs[0].shape, shape),),))
+    check_known(sparsity, "A tree of blocks")
     row_stops = np.cumsum([0, *map(size_of, outputs)])
     col_stops = np.cumsum([0, *map(size_of, inputs)])
     row_leaf = np.searchsorted(row_stops, sparsity.rows, side="right") - 1
@@ -156,9 +191,10 @@ def _block(
     cols: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> Block:
+    xp = jnp if isinstance(sparsity.rows, Tracer) else np
     axes = [*_unravel(sparsity.rows, rows), *_unravel(sparsity.cols, cols)]
     indices = (
-        np.stack(axes, axis=1).astype(np.int32) if axes else np.zeros((sparsity.nnz, 0), np.int32)
+        xp.stack(axes, axis=1).astype(np.int32) if axes else xp.zeros((sparsity.nnz, 0), np.int32)
     )
     with jax.ensure_compile_time_eval():
         return Block(
@@ -167,4 +203,7 @@ def _block(
 
 
 def _unravel(positions: np.ndarray, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
-    return (positions,) if len(shape) == 1 else np.unravel_index(positions, shape) if shape else ()
+    if len(shape) < 2:
+        return (positions,) * len(shape)
+    xp = jnp if isinstance(positions, Tracer) else np
+    return xp.unravel_index(positions, shape)
