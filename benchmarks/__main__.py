@@ -10,6 +10,7 @@ from pathlib import Path
 from . import (
     blocks,
     coloring,
+    constant,
     coverage,
     detection,
     evaluation,
@@ -30,6 +31,7 @@ SECTIONS = {
     "coloring": coloring,
     "blocks": blocks,
     "passes": passes,
+    "constant": constant,
     "first_jacobian": first_jacobian,
     "tutorial": tutorial,
     "nonlinear_programs": nonlinear_programs,

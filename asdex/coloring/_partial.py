@@ -141,7 +141,10 @@ def _color_as_whole(
         required = required | required[mirror_positions(sparsity)]
     in_row = _occupied(sparsity.rows[required], sparsity.m)
     in_column = _occupied(sparsity.cols[required], sparsity.n)
-    part = _kept(sparsity, in_row[sparsity.rows] & in_column[sparsity.cols])
+    inside = in_row[sparsity.rows] & in_column[sparsity.cols]
+    if np.all(inside):
+        return whole
+    part = _kept(sparsity, inside)
     search = effort(part, order, budget)
     if whole.symmetric:
         colored = color_graph(part, whole.mode, *search, recovery=whole.recovery)

@@ -150,13 +150,13 @@ def _has_value(leaf: Any) -> bool:
 
 def _evaluated(jaxpr: Any, points: Sequence[Sequence[Any]]) -> list[np.ndarray]:
     """The values at each point; of the second point, only if the function can be evaluated there."""
-    function = jax.jit(jaxpr_as_fun(jaxpr))
-    with jax.ensure_compile_time_eval():
-        results = [np.asarray(function(*points[0])[0])]
-        try:
-            results.append(np.asarray(function(*points[1])[0]))
-        except Exception:  # such as a check of the user's that fails there
-            results.append(results[0])
+    # Compiled beforehand it runs at once, also where a trace is under way.
+    function = jax.jit(jaxpr_as_fun(jaxpr)).lower(*points[0]).compile()
+    results = [np.asarray(function(*points[0])[0])]
+    try:
+        results.append(np.asarray(function(*points[1])[0]))
+    except Exception:  # such as a check of the user's that fails there
+        results.append(results[0])
     return results
 
 
