@@ -4,14 +4,11 @@ import os
 from typing import Any, Literal
 
 import equinox as eqx
-import jax
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Int32
 
 from .._pattern import as_pattern, SparsityPattern
 from .._storage import npz_path, pattern_fields, pattern_to_arrays
-from ._known_arrays import KnownArrays
 from ._star_set import find_stars, StarSet
 
 
@@ -26,8 +23,7 @@ Recovery = Literal["direct", "substitution"]
 class ColoredPattern(eqx.Module):
     """A sparsity pattern with a coloring of its columns, its rows, or its adjacency graph.
 
-    Colorings compare and hash by identity. Change one with `dataclasses.replace`: what is put into its leaves
-    by other means is not seen where they are traced.
+    Colorings compare and hash by identity.
 
     **Attributes:**
 
@@ -58,12 +54,6 @@ class ColoredPattern(eqx.Module):
     num_row_colors: int = eqx.field(static=True, default=0)
     recovery: str = eqx.field(static=True, default="direct")
     reason: str = eqx.field(static=True, default="")
-    _known: KnownArrays | None = eqx.field(static=True, init=False)
-
-    def __post_init__(self):
-        arrays = jax.tree.leaves((self.sparsity, self.colors, self.row_colors))
-        known = all(isinstance(array, np.ndarray) for array in arrays)
-        self._known = KnownArrays(arrays) if known else None
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -72,20 +62,6 @@ class ColoredPattern(eqx.Module):
     def optimal(self) -> bool:
         """Whether the number of colors is proven to be the least possible for this kind."""
         return self.num_colors == self.lower_bound
-
-    def on_host(self) -> "ColoredPattern":
-        """Return this coloring with arrays that are known, also where it is an argument of `jit`.
-
-        **Raises:** `TypeError` if it was made of traced arrays.
-        """
-        if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
-            return self
-        if self._known is None:
-            raise TypeError(
-                "Expected a coloring with known colors, got one that was made of traced arrays. Make it "
-                "outside of `jit` and other transformations, and pass it or close over it."
-            )
-        return jax.tree.unflatten(jax.tree.structure(self), self._known.arrays)
 
     @property
     def star_set(self) -> StarSet | None:

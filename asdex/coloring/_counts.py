@@ -1,8 +1,12 @@
 """Where colors repeat around a vertex, which decides what can be read where."""
 
+from typing import Any
+
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Int, Integer
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Int, Integer
 
 from .._pattern import column_order, SparsityPattern
 from .._sets import parts
@@ -69,8 +73,9 @@ def read_from_column(
 
     They can be read from the products with the groups of columns; columns of color -1 are in none.
     """
-    colors = np.asarray(column_colors)[np.asarray(sparsity.cols)]
-    return (colors >= 0) & ~repeated(sparsity.indptr, colors + 1)
+    rows, cols, column_colors = known_or_traced(sparsity.rows, sparsity.cols, column_colors)
+    colors = column_colors[cols]
+    return (colors >= 0) & ~_repeated_in_rows(sparsity, rows, colors + 1)
 
 
 def read_from_row(
@@ -92,4 +97,28 @@ def spoke_entries(
     There v is the hub of a two-colored star and w one of its spokes: the sum of row v over w's
     color holds more than H[v, w], and H[v, w] must be read as H[w, v].
     """
-    return repeated(sparsity.indptr, np.asarray(colors)[np.asarray(sparsity.cols)])
+    rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
+    return _repeated_in_rows(sparsity, rows, colors[cols])
+
+
+def known_or_traced(*arrays: Any) -> tuple[Any, ...]:
+    """Return the arrays as NumPy's, or as JAX's if a transformation traces one of them."""
+    traced = any(isinstance(array, Tracer) for array in arrays)
+    return tuple(map(jnp.asarray if traced else np.asarray, arrays))
+
+
+def _repeated_in_rows(sparsity: SparsityPattern, rows: Any, colors: Any) -> Any:
+    """As `repeated`, by the rows of a pattern."""
+    if isinstance(colors, Tracer):
+        return _repeated_while_traced(rows, colors)
+    return repeated(sparsity.indptr, colors)
+
+
+def _repeated_while_traced(
+    rows: Int[Array, " nnz"], colors: Int[Array, " nnz"]
+) -> Bool[Array, " nnz"]:
+    """As `repeated`, by sorting."""
+    order = jnp.lexsort((colors, rows))
+    same = (jnp.diff(rows[order]) == 0) & (jnp.diff(colors[order]) == 0)
+    with_neighbor = jnp.pad(same, (0, 1)) | jnp.pad(same, (1, 0))
+    return jnp.zeros(len(rows), bool).at[order].set(with_neighbor[: len(rows)])

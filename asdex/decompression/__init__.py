@@ -1,4 +1,5 @@
 from ._api import (
+    check_known as check_known,
     decompress as decompress,
     decompress_data as decompress_data,
     decompressor_for as decompressor_for,

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Shaped
 from numpy.typing import ArrayLike
 
@@ -24,9 +26,11 @@ Compressed = ArrayLike | tuple[ArrayLike, ArrayLike]
 def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     """Return the decompressor of a coloring; build it once to decompress many matrices.
 
-    **Raises:** `TypeError` if the coloring was made of traced arrays.
+    The coloring may be an argument of a function that is being compiled: where nonzeros are read is then
+    found at each call, for symmetric and bidirectional colorings by sorting.
+
+    **Raises:** `TypeError` for a traced coloring with recovery by substitution.
     """
-    coloring = coloring.on_host()
     sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
     if coloring.mode == "bidirectional":
         num_row_colors = coloring.num_row_colors
@@ -35,12 +39,26 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
             sparsity, colors, coloring.row_colors, num_colors - num_row_colors, num_row_colors
         )
     if coloring.symmetric and coloring.recovery == "substitution":
+        check_known(coloring, "Recovery by substitution")
         return SubstitutionDecompressor(sparsity, colors, num_colors)
     if coloring.symmetric:
         return StarDecompressor(sparsity, colors, num_colors)
     if coloring.mode == "rev":
         return RowDecompressor(sparsity, colors, num_colors)
     return ColumnDecompressor(sparsity, colors, num_colors)
+
+
+def check_known(tree: Any, what: str) -> None:
+    """Refuse a coloring or a pattern whose arrays are traced.
+
+    **Raises:** `TypeError`.
+    """
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree)):
+        raise TypeError(
+            f"{what} needs a known coloring, got one that is traced, because it was passed as an argument "
+            "through `jit` or another transformation. Close over the coloring, or pass what you make of "
+            "it outside: a decompressor, or the derivative's callable."
+        )
 
 
 def decompress_data(B: Compressed, coloring: ColoredPattern) -> Shaped[Array, " nnz"]:
@@ -73,5 +91,4 @@ def decompress(
     **Raises:** `ValueError` if `B` has another shape or the format is unknown, `TypeError` if a
     NumPy or SciPy format is asked for inside a transformation.
     """
-    coloring = coloring.on_host()
     return assemble(decompress_data(B, coloring), coloring.sparsity, output_format)

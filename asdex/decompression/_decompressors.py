@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, Integer, Shaped
 
 from .._pattern import SparsityPattern
-from ..coloring._counts import read_from_column, spoke_entries
+from ..coloring._counts import known_or_traced, read_from_column, spoke_entries
 
 
 class Decompressor(eqx.Module):
@@ -136,9 +136,9 @@ class BidirectionalDecompressor(Decompressor):
         by_column = read_from_column(sparsity, column_colors)
         # Nonzeros that are read elsewhere point at the first place.
         color, position = read_columns(sparsity, column_colors)
-        of_columns = np.where(by_column, color, 0), np.where(by_column, position, 0)
+        of_columns = color * by_column, position * by_column
         color, position = read_rows(sparsity, row_colors)
-        of_rows = np.where(by_column, 0, color), np.where(by_column, 0, position)
+        of_rows = color * ~by_column, position * ~by_column
         self.column_index = _index(*of_columns, self.compressed_shape[0])
         self.row_index = _index(*of_rows, self.compressed_shape[1])
         with jax.ensure_compile_time_eval():
@@ -189,21 +189,22 @@ _ONE_BY_ONE = jax.lax.GatherDimensionNumbers(
 
 def read_columns(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
     """Return the color and the position in `B` `(num_colors, m)` of each nonzero."""
-    rows, cols, colors = map(np.asarray, (sparsity.rows, sparsity.cols, colors))
+    rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
     return colors[cols], rows
 
 
 def read_rows(sparsity: SparsityPattern, colors: Integer[np.ndarray, " m"]):
     """Return the color and the position in `B` `(num_colors, n)` of each nonzero."""
-    rows, cols, colors = map(np.asarray, (sparsity.rows, sparsity.cols, colors))
+    rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
     return colors[rows], cols
 
 
 def read_stars(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
     """Return the color and the position in `B` `(num_colors, n)` of each nonzero."""
-    rows, cols, colors = map(np.asarray, (sparsity.rows, sparsity.cols, colors))
+    rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
     mirrored = spoke_entries(sparsity, colors)
-    return colors[np.where(mirrored, rows, cols)], np.where(mirrored, cols, rows)
+    there, position = (cols - rows) * ~mirrored + rows, (cols - rows) * mirrored + rows
+    return colors[there], position
 
 
 def _index(

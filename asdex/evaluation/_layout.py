@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.core import Tracer
 from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
 from .._arguments import size_of
 from .._block_pattern import BlockPattern
 from .._pattern import SparsityPattern
-from ..decompression import assemble
+from ..decompression import assemble, check_known
 
 
 class Dtypes(NamedTuple):
@@ -121,6 +122,7 @@ class Layout(eqx.Module):
 
 
 def _with_nodes(block: Block) -> Block:
+    check_known(block.sparsity, "A format of dense blocks")
     return dataclasses.replace(block, blocks=BlockPattern.from_sparsity(block.sparsity))
 
 
@@ -133,6 +135,7 @@ def layout_of(
     if len(outputs) == 1 and len(inputs) == 1:
         shape = (*outputs[0].shape, *inputs[0].shape)
         return Layout(((_block(sparsity, None, outputs[0].shape, inputs[0].shape, shape),),))
+    check_known(sparsity, "A tree of blocks")
     row_stops = np.cumsum([0, *map(size_of, outputs)])
     col_stops = np.cumsum([0, *map(size_of, inputs)])
     row_leaf = np.searchsorted(row_stops, sparsity.rows, side="right") - 1
@@ -188,9 +191,10 @@ def _block(
     cols: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> Block:
+    xp = jnp if isinstance(sparsity.rows, Tracer) else np
     axes = [*_unravel(sparsity.rows, rows), *_unravel(sparsity.cols, cols)]
     indices = (
-        np.stack(axes, axis=1).astype(np.int32) if axes else np.zeros((sparsity.nnz, 0), np.int32)
+        xp.stack(axes, axis=1).astype(np.int32) if axes else xp.zeros((sparsity.nnz, 0), np.int32)
     )
     with jax.ensure_compile_time_eval():
         return Block(
@@ -198,5 +202,8 @@ def _block(
         )
 
 
-def _unravel(positions: np.ndarray, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
-    return (positions,) if len(shape) == 1 else np.unravel_index(positions, shape) if shape else ()
+def _unravel(positions: Any, shape: tuple[int, ...]) -> Sequence[Any]:
+    if len(shape) < 2:
+        return (positions,) * len(shape)
+    xp = jnp if isinstance(positions, Tracer) else np
+    return xp.unravel_index(positions, shape)

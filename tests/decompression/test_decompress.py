@@ -1,7 +1,5 @@
 """Decompression: exact recovery of integer matrices, output formats, and transformations."""
 
-import dataclasses
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -160,14 +158,11 @@ def test_a_coloring_may_be_an_argument(case):
         np.testing.assert_array_equal(dense, matrix)
 
 
-def test_a_coloring_of_traced_arrays_is_refused(case):
-    _, coloring, B = case
-
-    def recolored(B, colors):
-        return asdex.decompress_data(B, dataclasses.replace(coloring, colors=colors))
-
-    with pytest.raises(TypeError, match="Make it outside of `jit`"):
-        jax.jit(recolored)(B, coloring.colors)
+def test_recovery_by_substitution_needs_a_known_coloring():
+    matrix = np.diag(np.arange(1, 7)) + np.diag(np.arange(1, 6), 1) + np.diag(np.arange(1, 6), -1)
+    coloring = asdex.hessian_coloring_from_sparsity(matrix, recovery="substitution")
+    with pytest.raises(TypeError, match="Close over the coloring"):
+        eqx.filter_jit(asdex.decompress_data)(np.zeros((coloring.num_colors, 6)), coloring)
 
 
 def test_a_decompressor_built_inside_a_trace_is_concrete(case):
