@@ -156,7 +156,7 @@ def make_derivative(
     _check_coloring(coloring, hessian)
     check_options(output_format=output_format)
     batched = batches(chunk_size, mesh, axis)
-    coloring = agreed(coloring.on_host(), mesh)
+    coloring = agreed(coloring, mesh)
     sparsity = coloring.sparsity
     options = Options(
         mode=coloring.mode,
