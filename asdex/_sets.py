@@ -49,17 +49,23 @@ def _first_equal(marks: UInt64[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
 
 
 def hashes(sets: Sets) -> UInt64[np.ndarray, " sets"]:
-    """Return a sum of random numbers for each set, 0 for empty ones."""
+    """Return a sum of scattered numbers for each set, 0 for empty ones."""
     indptr, indices = sets
-    size = int(indices.max(initial=-1)) + 1
-    numbers = np.random.default_rng(0).integers(0, 2**64, size, dtype=np.uint64)
     result = np.zeros(len(indptr) - 1, np.uint64)
     nonempty = np.flatnonzero(np.diff(indptr))
     starts = np.append(indptr[nonempty], len(indices))
     for begin, end in parts(starts):
-        members = numbers[indices[starts[begin] : starts[end]]]
+        members = _scatter(indices[starts[begin] : starts[end]])
         result[nonempty[begin:end]] = np.add.reduceat(members, starts[begin:end] - starts[begin])
     return result
+
+
+def _scatter(numbers: Int[np.ndarray, " k"]) -> UInt64[np.ndarray, " k"]:
+    """Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014)."""
+    z = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def parts(indptr: Int[np.ndarray, " sets+1"]) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ def color(path, kind, by_vertex, repeats):
     if by_vertex:
         from asdex.coloring import _problem
 
-        _problem.find_blocks = lambda *_: None
+        _problem.find_blocks = _problem.find_copies = lambda *_: None
     pattern = pattern_of(path)
     function = {
         "columns": lambda: asdex.jacobian_coloring_from_sparsity(pattern, mode="fwd"),

@@ -42,6 +42,9 @@ class Blocks(NamedTuple):
     nodes: Int32[np.ndarray, " n"]
     members: Int32[np.ndarray, " n"]
 
+    exact = False
+    """Whether the best coloring of the smaller pattern gives a best one of the whole."""
+
     def expand(self, colors: Int32[np.ndarray, " nodes"]) -> Int32[np.ndarray, " n"]:
         """Return the coloring of the columns that a coloring of the nodes makes."""
         occupied = self.nodes >= 0

@@ -12,9 +12,9 @@ from ._search import (
     Colors,
     count,
     fewer,
-    improve_by_vertex,
-    start_by_vertex,
-    with_nodes,
+    improve_directly,
+    start_directly,
+    with_reduction,
 )
 from ._star import Star
 
@@ -34,7 +34,7 @@ def color_with_hubs(
     """
     if order is not None:
         return color(problem, budget, order)
-    return with_nodes(problem, lambda one: _color(one, Budget(budget.left)))
+    return with_reduction(problem, lambda one: _color(one, Budget(budget.left)))
 
 
 def _color(problem: Star | Acyclic, budget: Budget) -> Colors:
@@ -48,12 +48,12 @@ def _color(problem: Star | Acyclic, budget: Budget) -> Colors:
             total = count(colors) + len(hubs)
     if total <= problem.lower_bound:
         return _joined(best, best_hubs)
-    return _joined(improve_by_vertex(best_rest, best, budget), best_hubs)
+    return _joined(improve_directly(best_rest, best, budget), best_hubs)
 
 
 def _color_fast(problem: Star | Acyclic) -> Colors:
     """Color by the algorithms of linear cost, for forests with an optimal one among them."""
-    colors = start_by_vertex(problem)
+    colors = start_directly(problem)
     if count(colors) <= problem.lower_bound:
         return colors
     return fewer(colors, problem.greedy(breadth_first(problem.incidence), count(colors)))

@@ -12,6 +12,7 @@ from jaxtyping import Int, Int32
 from .._graphs import connected_components
 from .._pattern import column_order, SparsityPattern
 from ._blocks import Blocks, find_blocks
+from ._copies import Copies, find_copies
 
 
 class Incidence(NamedTuple):
@@ -158,17 +159,20 @@ class Problem(abc.ABC):
         self.sparsity, self.incidence, self.grid = sparsity, incidence, grid
 
     @functools.cached_property
-    def blocks(self) -> Blocks | None:
-        """The blocks of the pattern, `None` if it has none."""
+    def reduction(self) -> Copies | Blocks | None:
+        """What makes a smaller problem of this one; `None` if nothing does."""
         sparsity, incidence = self.sparsity, self.incidence
+        copies = find_copies(sparsity, self.grid, self.on_graph)
+        if copies is not None:
+            return copies
         columns = sparsity if self.on_graph else incidence
         return find_blocks(sparsity, (columns.indptr, columns.indices), self.grid, self.on_graph)
 
     @functools.cached_property
-    def nodes(self) -> Self | None:
-        """The same problem for the nodes of the blocks."""
+    def reduced(self) -> Self | None:
+        """The smaller problem."""
         make = cast(Callable[..., Self], type(self))
-        return self.blocks and make(self.blocks.pattern, self.blocks.grid)
+        return self.reduction and make(self.reduction.pattern, self.reduction.grid)
 
     @functools.cached_property
     @abc.abstractmethod

@@ -18,7 +18,7 @@ P = TypeVar("P", bound=Problem)
 _CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
 _CACHED = 10_000  # vertices from which on access to the conflicts becomes slower
 _LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is sought before a greedy coloring
-_SMALL_GRAPH = 200_000  # nonzeros up to which blocks are also colored vertex by vertex
+_SMALL_GRAPH = 200_000  # nonzeros up to which all vertices of blocks are colored as well
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
 
 
@@ -62,37 +62,37 @@ def color(problem: Problem, budget: Budget, order: Order | None = None) -> Color
         colors = problem.greedy(order(problem.incidence))
         assert colors is not None  # there was no limit
         return colors
-    return with_nodes(
-        problem, lambda one: improve_by_vertex(one, start_by_vertex(one), Budget(budget.left))
+    return with_reduction(
+        problem, lambda one: improve_directly(one, start_directly(one), Budget(budget.left))
     )
 
 
-def with_nodes(problem: P, solve: Callable[[P], Colors]) -> Colors:
-    """Color the nodes of a pattern of blocks, and, unless that is optimal or costly, its columns.
+def with_reduction(problem: P, solve: Callable[[P], Colors]) -> Colors:
+    """Color the smaller problem that this one can be reduced to, and the whole unless it is of no use.
 
-    The columns may need fewer colors than the nodes need times the size of a block: 5 in place of 6
-    for blocks of two columns on a circle of five nodes.
+    The columns of blocks may need fewer colors than the nodes need times the size of a block: 5 in
+    place of 6 for blocks of two columns on a circle of five nodes.
     """
-    if problem.nodes is None:
+    if problem.reduced is None or problem.reduction is None:
         return solve(problem)
-    assert problem.blocks is not None
-    colors = problem.blocks.expand(solve(problem.nodes))
-    if count(colors) <= problem.lower_bound or _by_node_only(problem):
-        return colors
-    return fewer(colors, solve(problem))
+    colors = problem.reduction.expand(with_reduction(problem.reduced, solve))
+    return colors if _is_final(problem, colors) else fewer(colors, solve(problem))
 
 
-def _by_node_only(problem: Problem) -> bool:
-    return problem.on_graph and problem.sparsity.nnz > _SMALL_GRAPH
+def _is_final(problem: Problem, colors: Colors) -> bool:
+    """Whether there is no use in coloring the whole problem, or it takes too long."""
+    if problem.reduction is None or count(colors) <= problem.lower_bound:
+        return True
+    return problem.reduction.exact or (problem.on_graph and problem.sparsity.nnz > _SMALL_GRAPH)
 
 
 def start(problem: Problem) -> Colors:
     """Color by the fast algorithms, until one meets the lower bound: those of linear cost."""
-    return with_nodes(problem, start_by_vertex)
+    return with_reduction(problem, start_directly)
 
 
-def start_by_vertex(problem: Problem) -> Colors:
-    """As `start`, without a look at blocks."""
+def start_directly(problem: Problem) -> Colors:
+    """As `start`, without a look at copies and blocks."""
     occupied = np.diff(problem.incidence.indptr) > 0
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
@@ -114,18 +114,19 @@ def start_by_vertex(problem: Problem) -> Colors:
 
 def improve(problem: Problem, best: Colors, budget: Budget) -> Colors:
     """Look for fewer colors, by a better order and then by recoloring, within the budget."""
-    if count(best) <= problem.lower_bound or problem.nodes is None:
-        return improve_by_vertex(problem, best, budget)
-    assert problem.blocks is not None
-    nodes = improve(problem.nodes, problem.blocks.contract(best), Budget(budget.left))
-    best = fewer(best, problem.blocks.expand(nodes))
-    if count(best) <= problem.lower_bound or _by_node_only(problem):
+    if problem.reduced is None or problem.reduction is None:
+        return improve_directly(problem, best, budget)
+    if count(best) <= problem.lower_bound:
         return best
-    return fewer(best, improve_by_vertex(problem, start_by_vertex(problem), budget))
+    found = improve(problem.reduced, problem.reduction.contract(best), Budget(budget.left))
+    best = fewer(best, problem.reduction.expand(found))
+    if _is_final(problem, best):
+        return best
+    return fewer(best, improve_directly(problem, start_directly(problem), budget))
 
 
-def improve_by_vertex(problem: Problem, best: Colors, budget: Budget) -> Colors:
-    """As `improve`, without a look at blocks."""
+def improve_directly(problem: Problem, best: Colors, budget: Budget) -> Colors:
+    """As `improve`, without a look at copies and blocks."""
     if count(best) <= problem.lower_bound:
         return best
     work = num_conflicts(problem.incidence)

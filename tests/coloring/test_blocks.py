@@ -12,7 +12,7 @@ from asdex import _sets
 from asdex.coloring import _blocks
 from asdex.coloring._greedy import Partition
 from asdex.coloring._hubs import _color
-from asdex.coloring._search import Budget, count, improve_by_vertex, start_by_vertex
+from asdex.coloring._search import Budget, count, improve_directly, start_directly
 from asdex.coloring._star import Star
 
 
@@ -34,7 +34,7 @@ def by_vertex(problem, budget):
     """The number of colors without a look at blocks."""
     if problem.on_graph:
         return count(_color(problem, Budget(budget)))
-    return count(improve_by_vertex(problem, start_by_vertex(problem), Budget(budget)))
+    return count(improve_directly(problem, start_directly(problem), Budget(budget)))
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -43,13 +43,13 @@ def test_the_nodes_of_blocks_are_found(size, numbering):
     mesh = cross(4, 5)
     pattern = blown_up(mesh, size, numbering)
     for problem in (Partition(pattern), Star(pattern)):
-        assert problem.blocks.size == size
-        np.testing.assert_array_equal(problem.blocks.pattern.todense(), mesh.todense())
+        assert problem.reduction.size == size
+        np.testing.assert_array_equal(problem.reduction.pattern.todense(), mesh.todense())
         node, member = np.divmod(np.arange(pattern.n), size)
         if numbering == "component":
             member, node = np.divmod(np.arange(pattern.n), mesh.n)
-        np.testing.assert_array_equal(problem.blocks.nodes, node)
-        np.testing.assert_array_equal(problem.blocks.members, member)
+        np.testing.assert_array_equal(problem.reduction.nodes, node)
+        np.testing.assert_array_equal(problem.reduction.members, member)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_the_nodes_of_blocks_are_found(size, numbering):
 )
 def test_nodes_know_their_grid(numbering, shapes):
     pattern = blown_up(cross(4, 5), 6, numbering)
-    assert Partition(pattern, tuple(shapes)).nodes.grid == ((4, 5),)
+    assert Partition(pattern, tuple(shapes)).reduced.grid == ((4, 5),)
 
 
 @pytest.mark.parametrize("shapes", [(), ((120,),), ((5, 24),), ((20, 5), (20, 1)), ((6, 20),)])
 def test_other_shapes_say_nothing_about_nodes(shapes):
-    assert Partition(blown_up(cross(4, 5), 6), shapes).nodes.grid == ()
+    assert Partition(blown_up(cross(4, 5), 6), shapes).reduced.grid == ()
 
 
 @pytest.mark.parametrize("numbering", ["node", "component", "shuffled"])
@@ -126,11 +126,11 @@ def test_blocks_never_take_more_colors(pattern):
 def test_a_block_that_is_not_full_is_no_block():
     dense = blown_up(band(30, 1, 1), 2).todense()
     dense[np.arange(0, 58, 2), np.arange(3, 61, 2)] = 0
-    assert Partition(pattern_of(dense)).blocks is None
-    assert Partition(band(30, 1, 1)).blocks is None
-    assert Partition(complete(30)).blocks is None
-    assert Partition(pattern_of(np.zeros((4, 4)))).blocks is None
-    assert Partition(pattern_of(np.zeros((0, 0)))).blocks is None
+    assert Partition(pattern_of(dense)).reduction is None
+    assert Partition(band(30, 1, 1)).reduction is None
+    assert Partition(complete(30)).reduction is None
+    assert Partition(pattern_of(np.zeros((4, 4)))).reduction is None
+    assert Partition(pattern_of(np.zeros((0, 0)))).reduction is None
 
 
 def test_a_few_columns_may_lie_in_no_block():
@@ -138,7 +138,7 @@ def test_a_few_columns_may_lie_in_no_block():
     dense[-1] = dense[:, -1] = 1  # a multiplier, coupled to everything
     dense[4, :] = dense[:, 4] = 0  # an unknown that is in no equation
     pattern = pattern_of(dense)
-    assert Partition(pattern).blocks.size == 3
+    assert Partition(pattern).reduction.size == 3
     # The full row needs a color for each column; without it the multiplier needs one.
     assert asdex.color_cols(pattern)[1] == 75
     assert asdex.color_cols(pattern_of(dense[:-1]))[1] == 16
@@ -148,12 +148,12 @@ def test_a_few_columns_may_lie_in_no_block():
 def test_nodes_of_twice_the_size_are_two_nodes():
     """The two nodes on each step of a ladder have the same neighbors."""
     ladder = blown_up(band(10, 1, 1), 2)
-    blocks = Partition(blown_up(ladder, 3)).blocks
+    blocks = Partition(blown_up(ladder, 3)).reduction
     assert (blocks.size, blocks.pattern.n) == (6, 10)
     dense = blown_up(ladder, 3).todense()
     joined = np.zeros((90, 90), np.int8)
     joined[:60, :60], joined[60:, 60:] = dense, blown_up(band(10, 1, 1), 3).todense()
-    blocks = Partition(pattern_of(joined)).blocks
+    blocks = Partition(pattern_of(joined)).reduction
     assert (blocks.size, blocks.pattern.n) == (3, 30)
     assert asdex.color_cols(pattern_of(joined))[1] == 18
 
@@ -163,7 +163,7 @@ def test_unknowns_without_a_second_derivative_of_their_own_are_not_grouped():
     hub = np.zeros((13, 13), np.int8)
     hub[0] = hub[:, 0] = 1
     pattern = pattern_of(hub)
-    assert Star(pattern).blocks is None
+    assert Star(pattern).reduction is None
     assert asdex.color_symmetric(pattern)[1] == 2
 
 

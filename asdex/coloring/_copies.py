@@ -1,0 +1,199 @@
+"""Patterns with equal parts, as a batch of functions makes: one copy of each part is colored."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Int32
+
+from .._pattern import SparsityPattern
+from .._sets import equal_sets, Sets, take_sets
+
+
+_SAMPLED = 1000  # nonzeros that tell a batch from other patterns
+_GAIN = 2  # by which the nonzeros must become fewer
+
+
+class Copies(NamedTuple):
+    """A pattern whose rows and columns fall into parts without common nonzeros, many of them equal.
+
+    A coloring of one copy of each gives one of all, with as many colors.
+
+    **Attributes:**
+
+    - `pattern`: one copy of each part, without empty rows and columns; symmetric if the whole was.
+    - `grid`: the shapes of the arrays whose elements are the columns of the copy; empty if unknown.
+    - `places`: for each column the one that stands for it; -1 for columns without nonzeros.
+    """
+
+    pattern: SparsityPattern
+    grid: tuple[tuple[int, ...], ...]
+    places: Int32[np.ndarray, " n"]
+
+    exact = True
+    """Whether the best coloring of the smaller pattern gives a best one of the whole."""
+
+    def expand(self, colors: Int32[np.ndarray, " k"]) -> Int32[np.ndarray, " n"]:
+        """Return the coloring of all columns that a coloring of one copy makes."""
+        return np.where(self.places >= 0, colors[self.places], 0).astype(np.int32)
+
+    def contract(self, colors: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " k"]:
+        """Return the colors of one copy of each part."""
+        result = np.empty(self.pattern.n, np.int32)
+        occupied = np.flatnonzero(self.places >= 0)[::-1]
+        result[self.places[occupied]] = colors[occupied]
+        return result
+
+
+def find_copies(
+    sparsity: SparsityPattern, grid: Sequence[tuple[int, ...]], symmetric: bool
+) -> Copies | None:
+    """Return one copy of each of the parts of a pattern, if there are far more.
+
+    Parts are found that are consecutive, as those of a batch along a leading axis are, or are numbered in
+    turns, as those along a trailing axis are. In O(m) or less for other patterns, and O(nnz) for these.
+
+    **Arguments:** `sparsity`: an `(m, n)` pattern. `grid`: the shapes of the arrays that the columns
+    belong to. `symmetric`: whether rows are to be numbered like columns; the pattern must then be
+    structurally symmetric.
+    """
+    if not sparsity.nnz:
+        return None
+    for items, trailing in _batches(sparsity, grid):
+        ordered = None if items is None else _by_item(sparsity, items, symmetric)
+        if items is not None and ordered is None:
+            continue
+        rows, rank = (sparsity.indptr, sparsity.cols), None
+        if ordered is not None:
+            rows, rank = ordered
+        found = _one_of_each(rows, sparsity.n)
+        if found is not None:
+            pattern, places = found
+            if rank is not None:
+                places = places[rank]
+            return Copies(pattern, _grid_of_one(grid, pattern.n, trailing), places)
+    return None
+
+
+def _batches(
+    sparsity: SparsityPattern, grid: Sequence[tuple[int, ...]]
+) -> Iterator[tuple[Int[np.ndarray, " n"] | None, bool]]:
+    """Yield what may be the item of a batch that each column belongs to, and whether items take turns.
+
+    `None` stands for items that follow each other.
+    """
+    yield None, False
+    sizes = [int(np.prod(shape)) for shape in grid]
+    starts = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes) if grid else 0
+    within = np.arange(sparsity.n) - starts
+    if grid and all(shape and size for shape, size in zip(grid, sizes, strict=True)):
+        leading, trailing = ({shape[axis] for shape in grid} for axis in (0, -1))
+        if len(grid) > 1 and len(leading) == 1 and max(leading) > 1:
+            yield within // np.repeat([size // max(leading) for size in sizes], sizes), False
+        if len(trailing) == 1 and max(trailing) > 1:
+            yield within % max(trailing), True
+    if sparsity.m == sparsity.n:
+        some = _some(sparsity.nnz)
+        period = int(np.gcd.reduce(np.abs(sparsity.cols[some] - sparsity.rows[some])))
+        if period > 1:
+            yield np.arange(sparsity.n) % period, True
+
+
+def _some(nnz: int) -> Int[np.ndarray, " k"]:
+    return np.linspace(0, nnz - 1, min(_SAMPLED, nnz)).astype(np.int64)
+
+
+def _by_item(
+    sparsity: SparsityPattern, items: Int[np.ndarray, " n"], symmetric: bool
+) -> tuple[Sets, Int[np.ndarray, " n"]] | None:
+    """Number rows and columns item after item; `None` if a row has columns of several items.
+
+    **Returns:** the columns of each row, and the new number of each column.
+    """
+    some = _some(sparsity.nnz)
+    first = np.searchsorted(sparsity.rows, sparsity.rows[some])
+    if np.any(items[sparsity.cols[some]] != items[sparsity.cols[first]]):
+        return None
+    indptr = sparsity.indptr
+    of_row = np.zeros(sparsity.m, np.int64)
+    nonempty = np.flatnonzero(np.diff(indptr))
+    of_row[nonempty] = items[sparsity.cols[indptr[nonempty]]]
+    if np.any(items[sparsity.cols] != of_row[sparsity.rows]):
+        return None
+    if symmetric and np.any(of_row[nonempty] != items[nonempty]):
+        return None
+    rank = np.empty(sparsity.n, np.int32)
+    rank[np.argsort(items, kind="stable")] = np.arange(sparsity.n)
+    order = np.argsort(items if symmetric else of_row, kind="stable")
+    return take_sets((indptr, rank[sparsity.cols]), order), rank
+
+
+def _one_of_each(rows: Sets, n: int) -> tuple[SparsityPattern, Int32[np.ndarray, " n"]] | None:
+    """Cut a pattern into consecutive parts without common rows or columns, and keep one of equal ones.
+
+    **Returns:** the pattern of one copy of each, and where the columns are in it.
+    """
+    indptr, cols = rows
+    nonempty = np.flatnonzero(np.diff(indptr))
+    reach = np.maximum.accumulate(cols[indptr[nonempty + 1] - 1])
+    ahead = np.minimum.accumulate(cols[indptr[nonempty]][::-1])[::-1]
+    cuts = np.append(0, np.flatnonzero(reach[:-1] < ahead[1:]) + 1)
+    if len(cuts) < _GAIN:
+        return None
+    lengths = np.diff(indptr)[nonempty]
+    col_starts = ahead[cuts].astype(np.int32)
+    parts = np.append(indptr[nonempty[cuts]], len(cols)), cols
+    first = _first_equal(parts, np.append(cuts, len(nonempty)), lengths, col_starts)
+    kept = np.flatnonzero(first == np.arange(len(cuts)))
+    indptr_kept, cols_kept = take_sets(parts, kept)
+    if _GAIN * indptr_kept[-1] > len(cols):
+        return None
+    number = np.zeros(n, np.int32)
+    number[cols_kept] = 1
+    number = np.cumsum(number, dtype=np.int32) - 1
+    part = np.zeros(n, np.int32)
+    part[col_starts[1:]] = 1
+    part = np.cumsum(part)
+    stands_for = np.arange(n) + (col_starts[first] - col_starts)[part]
+    occupied = np.zeros(n, bool)
+    occupied[cols] = True
+    places = np.full(n, -1, np.int32)
+    places[occupied] = number[stands_for[occupied]]
+    _, lengths_kept = take_sets((np.append(cuts, len(nonempty)), lengths), kept)
+    rows_kept = np.repeat(np.arange(len(lengths_kept), dtype=np.int32), lengths_kept)
+    shape = (len(lengths_kept), int(number[-1]) + 1)
+    return SparsityPattern(rows_kept, number[cols_kept], shape), places
+
+
+def _first_equal(
+    parts: Sets,
+    rows: Int[np.ndarray, " parts+1"],
+    lengths: Int[np.ndarray, " rows"],
+    col_starts: Int[np.ndarray, " parts"],
+) -> Int[np.ndarray, " parts"]:
+    """Return for each part the first that has rows of the same lengths, with the same columns.
+
+    **Arguments:** `parts`: the columns in each part. `rows`: where the rows of each start in `lengths`,
+    which holds the number of columns in each row. `col_starts`: the first column of each part.
+    """
+    starts, cols = parts
+    if np.ptp(np.diff(starts)) == np.ptp(np.diff(rows)) == 0:
+        columns = cols.reshape(len(col_starts), -1) - col_starts[:, None]
+        counts = lengths.reshape(len(col_starts), -1)
+        if np.all(columns == columns[0]) and np.all(counts == counts[0]):
+            return np.zeros(len(col_starts), np.int64)
+    columns = cols - np.repeat(col_starts, np.diff(starts))
+    row = np.arange(len(lengths)) - np.repeat(rows[:-1], np.diff(rows))
+    keys = np.repeat(row, lengths) * (int(columns.max()) + 1) + columns
+    return equal_sets((starts, keys))
+
+
+def _grid_of_one(
+    grid: Sequence[tuple[int, ...]], size: int, trailing: bool
+) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of the arrays of one item, if they have `size` elements."""
+    for axes in range(1, max(map(len, grid), default=0)):
+        shapes = tuple(shape[:-axes] if trailing else shape[axes:] for shape in grid)
+        if all(shapes) and sum(int(np.prod(shape)) for shape in shapes) == size:
+            return shapes
+    return ()
