@@ -46,9 +46,9 @@ def jacobian(
     - `args`, `kwargs`: sample inputs in the calling convention of `f`: arrays or `jax.ShapeDtypeStruct`s.
     - `argnums`, `has_aux`, `holomorphic`, `allow_int`: as for `jax.jacobian`.
     - `mode`, `symmetric`, `order`, `budget`: as for `asdex.jacobian_coloring`.
-    - `output_format`: `"bcoo"`, `"bcsr"`, `"dense"` (arrays of jax), `"numpy_dense"`, `"scipy_coo"`,
-        `"scipy_csr"`, `"scipy_csc"` (outside of transformations), or `"data"`: the `(nnz,)` values alone,
-        in the order of `coloring.sparsity`.
+    - `output_format`: `"bcoo"`, `"bcsr"`, `"bsr"`, `"dense"` (arrays of jax), `"numpy_dense"`, `"scipy_coo"`,
+        `"scipy_csr"`, `"scipy_csc"`, `"scipy_bsr"` (outside of transformations), or `"data"`: the
+        `(nnz,)` values alone, in the order of `coloring.sparsity`.
     - `chunk_size`: how many passes a device batches; by default all. Fewer need less memory.
     - `mesh`, `axis`: a `jax.sharding.Mesh`, and the name or names of its axes that the colors are spread over
         (a mesh with a single axis needs no name). Each device then runs its share of the passes, and the
