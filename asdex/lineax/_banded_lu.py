@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int, Int32
 
 from ._block_tridiagonal import BlockFactors, factorise
+from ._full_rank import AbstractFullRankSolver
 from ._matrix import SparseMatrixLinearOperator
 from ._ordering import block_layout, BlockLayout
 from ._refinement import largest_sum, refine
@@ -72,7 +73,7 @@ class BandedState(eqx.Module):
         return solved.reshape(-1).at[comes_out].get(mode="promise_in_bounds", unique_indices=True)
 
 
-class BandedLU(lx.AbstractLinearSolver[BandedState]):
+class BandedLU(AbstractFullRankSolver[BandedState]):
     """A direct solver for square sparse operators, for patterns that have an order with a small bandwidth.
 
     The pattern decides, on the host and once: a diagonal is divided by; a tridiagonal matrix goes to
@@ -136,9 +137,6 @@ class BandedLU(lx.AbstractLinearSolver[BandedState]):
     ) -> tuple[BandedState, dict[str, Any]]:
         del options
         return _replace(state, state.factors.conj(), state.matrix.conjugate(), state.transposed), {}
-
-    def assume_full_rank(self) -> bool:
-        return True
 
 
 def _replace(state: BandedState, factors: Any, matrix: Any, transposed: bool) -> BandedState:

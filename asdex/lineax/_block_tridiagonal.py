@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.lax.linalg import lu, triangular_solve
-from jaxtyping import Array, Inexact, Int
+from jaxtyping import Array, Inexact
+
+
+_SMALL: Final = 16
 
 
 class BlockFactors(eqx.Module):
@@ -19,12 +23,11 @@ class BlockFactors(eqx.Module):
 
     **Attributes:**
 
-    - `packed`: the LU factors of the blocks of `D`, `permutations` their row permutations.
+    - `inverses`: those of the blocks of `D`, so that solving takes products only.
     - `lower`: row i holds `L[i, i - 1]`, the first zero. `upper`: row i holds `U[i, i + 1]`, the last zero.
     """
 
-    packed: Inexact[Array, "lanes blocks width width"]
-    permutations: Int[Array, "lanes blocks width"]
+    inverses: Inexact[Array, "lanes blocks width width"]
     lower: Inexact[Array, "lanes blocks width width"]
     upper: Inexact[Array, "lanes blocks width width"]
 
@@ -36,13 +39,7 @@ class BlockFactors(eqx.Module):
 
     def conj(self) -> BlockFactors:
         """The factors of the conjugated matrix."""
-        parts = (
-            jnp.conj(self.packed),
-            self.permutations,
-            jnp.conj(self.lower),
-            jnp.conj(self.upper),
-        )
-        return BlockFactors(*parts)
+        return jax.tree.map(jnp.conj, self)
 
 
 def factorise(
@@ -50,60 +47,80 @@ def factorise(
     diagonal: Inexact[Array, "lanes blocks width width"],
     above: Inexact[Array, "lanes blocks width width"],
 ) -> BlockFactors:
-    """Factorise the matrices with the given blocks: in block row i `below[i]`, `diagonal[i]`, `above[i]`."""
+    """Factorise the matrices with the given blocks: in block row i `below[i]`, `diagonal[i]`, `above[i]`.
+
+    **Arguments:** blocks of a width that `suitable_width` returns.
+    """
     return jax.vmap(_factorise)(below, diagonal, above)
 
 
+def suitable_width(least: int) -> int:
+    """The smallest width of blocks, of at least `least`, that can be halved down to a small one."""
+    halvings = max(least // (_SMALL // 2), 1).bit_length() - 1
+    return -(-least >> halvings) << halvings
+
+
 def _factorise(below: Array, diagonal: Array, above: Array) -> BlockFactors:
-    width = diagonal.shape[-1]
-
-    def step(carry: tuple[Array, Array, Array], row: tuple[Array, Array, Array]) -> Any:
-        packed, permutation, previous_above = carry
+    def step(carry: tuple[Array, Array], row: tuple[Array, Array, Array]) -> Any:
+        inverse, previous_above = carry
         left, middle, right = row
-        lower = _divide(left, packed, permutation)
-        packed, _, permutation = lu(middle - _times(lower, previous_above))
-        return (packed, permutation, right), (packed, permutation, lower)
+        lower = _times(left, inverse)
+        inverse = _inverse(middle - _times(lower, previous_above))
+        return (inverse, right), (inverse, lower)
 
-    start = (
-        jnp.eye(width, dtype=diagonal.dtype),
-        jnp.arange(width, dtype=jnp.int32),
-        jnp.zeros_like(diagonal[0]),
-    )
-    _, (packed, permutations, lower) = jax.lax.scan(step, start, (below, diagonal, above))
-    upper = jax.vmap(_divide_left)(packed, permutations, above)
-    return BlockFactors(packed, permutations, lower, upper)
+    start = (jnp.zeros_like(diagonal[0]), jnp.zeros_like(diagonal[0]))
+    _, (inverses, lower) = jax.lax.scan(step, start, (below, diagonal, above))
+    return BlockFactors(inverses, lower, _times(inverses, above))
 
 
-def _divide(left: Array, packed: Array, permutation: Array) -> Array:
-    """`left @ inv(D)`, where `D[permutation] = L U`."""
-    solved = triangular_solve(packed, left, left_side=False, lower=False)
-    solved = triangular_solve(packed, solved, left_side=False, lower=True, unit_diagonal=True)
-    return jnp.zeros_like(solved).at[:, permutation].set(solved, unique_indices=True)
+def _inverse(block: Inexact[Array, "width width"]) -> Inexact[Array, "width width"]:
+    """The inverse by LU with partial pivoting.
+
+    Small systems are solved by products because a BLAS spreads triangular solves over threads, which costs
+    more than a block does, and hundreds of times more on a busy machine.
+    """
+    packed, _, permutation = lu(block)
+    lower = jnp.tril(packed, -1) + jnp.eye(len(packed), dtype=packed.dtype)
+    inverses = jax.vmap(_triangular_inverse)(jnp.stack([lower, jnp.triu(packed).T]))
+    product = _times(inverses[1].T, inverses[0])
+    return jnp.zeros_like(product).at[:, permutation].set(product, unique_indices=True)
 
 
-def _divide_left(packed: Array, permutation: Array, right: Array) -> Array:
-    """`inv(D) @ right`."""
-    solved = triangular_solve(
-        packed, right[permutation], left_side=True, lower=True, unit_diagonal=True
-    )
-    return triangular_solve(packed, solved, left_side=True, lower=False)
+def _triangular_inverse(lower: Inexact[Array, "width width"]) -> Inexact[Array, "width width"]:
+    """The inverse of a lower triangular matrix, from those of the small blocks on its diagonal."""
+    width = len(lower)
+    size = width
+    while size >= _SMALL and size % 2 == 0:
+        size //= 2
+    every = np.arange(width // size)
+    small = lower.reshape(len(every), size, len(every), size)[every, :, every, :]
+    identity = jnp.broadcast_to(jnp.eye(size, dtype=lower.dtype), small.shape)
+    inverses = triangular_solve(small, identity, left_side=True, lower=True)
+    while size < width:
+        # The inverse of [[A, 0], [C, B]] is [[inv(A), 0], [-inv(B) C inv(A), inv(B)]].
+        count = width // size
+        odd, even = np.arange(1, count, 2), np.arange(0, count, 2)
+        corner = lower.reshape(count, size, count, size)[odd, :, even, :]
+        a, b = inverses[even], inverses[odd]
+        c = -_times(_times(b, corner), a)
+        upper_half = jnp.concatenate([a, jnp.zeros_like(a)], axis=2)
+        inverses = jnp.concatenate([upper_half, jnp.concatenate([c, b], axis=2)], axis=1)
+        size *= 2
+    return inverses[0]
 
 
 def _solve(factors: BlockFactors, right: Array) -> Array:
     forward = _recur(factors.lower, right, reverse=False)
-    middle = jax.vmap(_divide_left)(factors.packed, factors.permutations, forward[..., None])
-    return _recur(factors.upper, middle[..., 0], reverse=True)
+    middle = _times(factors.inverses, forward[..., None])[..., 0]
+    return _recur(factors.upper, middle, reverse=True)
 
 
 def _solve_transposed(factors: BlockFactors, right: Array) -> Array:
-    def divide(packed: Array, permutation: Array, row: Array) -> Array:
-        return _divide(row[None], packed, permutation)[0]
-
     # Block row i of the transpose of I + U holds the transpose of U[i - 1, i].
     lower = jnp.roll(jnp.swapaxes(factors.upper, -1, -2), 1, axis=0)
     upper = jnp.roll(jnp.swapaxes(factors.lower, -1, -2), -1, axis=0)
     forward = _recur(lower, right, reverse=False)
-    middle = jax.vmap(divide)(factors.packed, factors.permutations, forward)
+    middle = _times(forward[..., None, :], factors.inverses)[..., 0, :]
     return _recur(upper, middle, reverse=True)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import lineax as lx
 
 from ._banded_lu import BandedLU, BandedState
+from ._full_rank import AbstractFullRankSolver
 from ._matrix import SparseMatrixLinearOperator
 from ._spaces import ravel, unravel
 from ._sparsify import multiply, to_sparse
@@ -25,7 +26,7 @@ class NormalState(eqx.Module):
     tall: bool = eqx.field(static=True)
 
 
-class NormalBandedLU(lx.AbstractLinearSolver[NormalState]):
+class NormalBandedLU(AbstractFullRankSolver[NormalState]):
     """A direct solver for sparse linear least squares: `asdex.lineax.BandedLU` on the normal equations.
 
     Solves AᴴA x = Aᴴb for an operator A of shape `(m, n)` with `m >= n`, and else AAᴴ y = b with x = Aᴴy, for
@@ -77,6 +78,3 @@ class NormalBandedLU(lx.AbstractLinearSolver[NormalState]):
     ) -> tuple[NormalState, dict[str, Any]]:
         gram, _ = BandedLU().conj(state.gram, options)
         return NormalState(gram, state.matrix.conjugate(), state.tall), {}
-
-    def assume_full_rank(self) -> bool:
-        return True

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from scipy.sparse import csgraph
 
 from .._graphs import connected_components
+from ._block_tridiagonal import suitable_width
 from ._structure import as_graph, Structure
 
 
@@ -143,6 +144,6 @@ def _pack(sizes: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _block_width(bandwidth: int, length: int) -> int:
     """The size of the blocks: no entry may reach past the neighboring block."""
-    width = max(bandwidth, _LEAST_WIDTH)
+    width = suitable_width(max(bandwidth, _LEAST_WIDTH))
     # Two blocks of this size cost more than one of twice the size.
-    return length if length <= 2 * width else width
+    return suitable_width(length) if length <= 2 * width else width

@@ -127,6 +127,17 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
     def assume_full_rank(self) -> bool:
         return self.solver is None or self.solver.assume_full_rank()
 
+    # What lineax asks before version 0.1.
+
+    def allow_dependent_columns(self, operator: lx.AbstractLinearOperator) -> bool:
+        return self._solver_for(operator).allow_dependent_columns(operator)
+
+    def allow_dependent_rows(self, operator: lx.AbstractLinearOperator) -> bool:
+        return self._solver_for(operator).allow_dependent_rows(operator)
+
+    def _solver_for(self, operator: lx.AbstractLinearOperator) -> Any:
+        return self._solver(operator.in_size() == operator.out_size())
+
 
 def _ends_like_the_input(operator: lx.AbstractLinearOperator) -> bool:
     """Whether the output is a pair of which the second part is like the input, as for a damped Jacobian."""
