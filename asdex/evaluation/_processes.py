@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Shaped
 
@@ -20,9 +21,19 @@ def agreed(coloring: _T, mesh: Mesh | None) -> _T:
 
     Each process searches for a coloring until its time is up, and may find another one. Passes with
     different colors would be read as if they belonged together.
+
+    **Raises:**
+
+    `TypeError` if it is traced: it cannot be sent then.
     """
     if mesh is None or len({device.process_index for device in mesh.devices.flat}) == 1:
         return coloring
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(coloring)):
+        raise TypeError(
+            "Expected a known coloring for a mesh of several processes, got one that is traced, because it "
+            "was passed as an argument through `jit` or another transformation. Make the derivative outside, "
+            "and pass that."
+        )
     with ThreadPoolExecutor(1) as executor:  # where no trace and no mesh is under way
         return executor.submit(_broadcast, coloring, mesh).result()
 

@@ -75,6 +75,12 @@ def programs(process):
         jac_fn = asdex.jacobian_from_coloring(window, coloring, **options)
         assert jac_fn.coloring.mode == "fwd"
         yield f"different colorings, {name}", jac_fn(x), expected
+        try:
+            jax.jit(lambda c, x: asdex.jacobian_from_coloring(window, c, **options)(x))(coloring, x)  # noqa: B023
+        except TypeError as error:
+            assert "a mesh of several processes" in str(error)
+        else:
+            raise AssertionError("Expected a refusal of a traced coloring.")
 
 
 if __name__ == "__main__":

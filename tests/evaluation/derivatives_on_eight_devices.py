@@ -54,6 +54,10 @@ def arrow(x):
     return jnp.concatenate([jnp.sum(x**2)[None], x[1:] ** 3 * x[:1]])
 
 
+def partly_linear(x):
+    return jnp.concatenate([arrow(x), x[::-1] - 2 * x])
+
+
 def energy(x):
     return jnp.sum(jnp.sin(x[2:]) * x[:-2] ** 2 + x[1:-1] ** 3 * x[2:])
 
@@ -129,6 +133,9 @@ def functions():
         yield name, asdex.jacobian(f, X, mesh=GRID, axis="c")(X), jax.jacobian(f)(X)
     yield "no colors", asdex.jacobian(jnp.sign, X, mesh=LINE)(X), np.zeros((24, 24))
     yield "one color", asdex.jacobian(jnp.sin, X, mesh=LINE)(X), jax.jacobian(jnp.sin)(X)
+    jac_fn = asdex.jacobian(partly_linear, X, constant="reuse", mesh=LINE)
+    assert jac_fn.num_constant > 0
+    yield "constant entries", jac_fn(X), jax.jacobian(partly_linear)(X)
     z = X + 1j
     jac_fn = asdex.jacobian(window, z, holomorphic=True, mesh=LINE)
     yield "complex", jac_fn(z), jax.jacobian(window, holomorphic=True)(z)
