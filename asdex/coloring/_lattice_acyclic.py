@@ -9,7 +9,7 @@ from .._pattern import SparsityPattern
 from ._acyclic import is_acyclic_coloring
 from ._geometry_inference import Shapes
 from ._lattice import explanations, may_be_stencil
-from ._lattice_edges import edge_types, proper_lattices, with_diagonal
+from ._lattice_edges import edge_types, MOST_SPECIES, proper_lattices, with_diagonal
 from ._lattice_plans import linear_plan, spread
 from ._repair import row_groups
 
@@ -40,6 +40,8 @@ def lattice_acyclic(
     vertices, part = _part(sparsity)
     best = None
     for geometry, types in explanations(sparsity, closed, shapes):
+        if geometry.num_species > MOST_SPECIES:
+            continue
         edges, periodic = edge_types(sparsity, geometry, types)
         for num_colors in range(least, max_colors + 1):
             solutions, _ = proper_lattices(geometry, edges, periodic, num_colors)

@@ -9,6 +9,8 @@ from ._lattice import spread_indices
 from ._lattice_plans import free_stages, linear_forms, nonzero_solutions, Stage
 
 
+MOST_SPECIES = 16
+"""Unknowns at a point up to which lattices are sought: each is one more stage for every number of colors."""
 _SAMPLED_EDGES = 100_000
 
 

@@ -7,7 +7,7 @@ from .._pattern import column_order, SparsityPattern
 from ._geometry import Geometry, Types
 from ._geometry_inference import Shapes
 from ._lattice import explanations, may_be_stencil, search_lattices
-from ._lattice_edges import edge_types, proper_lattices, with_diagonal
+from ._lattice_edges import edge_types, MOST_SPECIES, proper_lattices, with_diagonal
 from ._lattice_plans import linear_plan, Plan, spread
 from ._repair import row_groups
 
@@ -47,7 +47,7 @@ def _star_only(
 ) -> Int32[np.ndarray, " n"] | None:
     """Try lattices that color neighbors of a vertex alike."""
     # With one species an edge is as its mirror image, and neighbors cannot be alike.
-    candidates = [candidate for candidate in candidates if candidate[0].num_species > 1]
+    candidates = [each for each in candidates if 1 < each[0].num_species <= MOST_SPECIES]
     if least > most or not candidates:
         return None
     mirror = column_order(sparsity)[1]

@@ -69,3 +69,13 @@ def test_random_stencils_are_colored_validly():
         )
         counts.append(num_star_colors(symmetric, 40))
     assert counts.count(None) < 10
+
+
+def test_many_unknowns_at_each_point_are_no_lattice():
+    """The items of a batch along the last axis: a search over each of its 40 unknowns would not end."""
+    items = np.random.default_rng(0).random((40, 40)) < 0.1
+    item = asdex.SparsityPattern.from_dense(items | items.T | np.eye(40, dtype=bool))
+    batch = np.arange(300)
+    rows, cols = ((300 * of[:, None] + batch).ravel() for of in (item.rows, item.cols))
+    pattern = asdex.SparsityPattern.from_coo(rows, cols, (12_000, 12_000))
+    assert lattice_star(pattern, 2, 60, ((40, 300),)) is None
