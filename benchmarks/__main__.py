@@ -19,6 +19,7 @@ from . import (
     nonlinear_programs,
     passes,
     precision,
+    solvers,
     tutorial,
     versions,
 )
@@ -35,12 +36,14 @@ SECTIONS = {
     "first_jacobian": first_jacobian,
     "tutorial": tutorial,
     "nonlinear_programs": nonlinear_programs,
+    "solvers": solvers,
     "precision": precision,
     "coverage": coverage,
     "fuzzing": fuzzing,
     "versions": versions,
 }
 RESULTS = REPOSITORY / "benchmarks" / "RESULTS.md"
+SECTION_RECORDS = REPOSITORY / "benchmarks" / "records" / "sections"
 
 
 def processor() -> str:
@@ -57,11 +60,11 @@ def preamble(ours: Library, peer: Library) -> str:
         [
             "# Results",
             "",
-            "Written by `make bench`, which reproduces it. Ratios above 1 mean that asdex needs",
-            "less. The peer is `asdex==0.5.1` from PyPI, an independent library of the same name.",
-            "Times are medians over several runs in which the libraries take turns.",
+            "Written by `make bench`, which reproduces it; `python -m benchmarks NAME --write` measures",
+            "single sections anew. Ratios above 1 mean that asdex needs less. The peer is `asdex==0.5.1`",
+            "from PyPI, an independent library of the same name. Times are medians over several runs in",
+            "which the libraries take turns.",
             "",
-            f"- Date: {datetime.date.today().isoformat()}",
             f"- Machine: {processor()}, {os.cpu_count()} cores, {platform.system()}",
             f"- asdex: {ours.versions()}",
             f"- peer: {peer.versions()}",
@@ -69,10 +72,17 @@ def preamble(ours: Library, peer: Library) -> str:
     )
 
 
+def dated(section: str) -> str:
+    """The section with today's date under its title."""
+    title, _, rest = section.partition("\n")
+    return f"{title}\n\nMeasured on {datetime.date.today().isoformat()}.\n{rest}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"only these: {', '.join(SECTIONS)}")
     parser.add_argument(
-        "sections", nargs="*", help=f"print only these, write nothing: {', '.join(SECTIONS)}"
+        "--write", action="store_true", help="put the sections in place of the earlier ones"
     )
     parser.add_argument(
         "--peer",
@@ -90,14 +100,21 @@ def main() -> None:
     # `absolute` and not `resolve`: the link in a virtual environment is what makes it one.
     ours = Library("asdex", Path(sys.executable).absolute(), path=(REPOSITORY,))
     peer = Library("peer", arguments.peer.absolute())
-    parts = [preamble(ours, peer)]
     for name in arguments.sections or SECTIONS:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        parts.append(SECTIONS[name].run(ours, peer))
-    text = "\n\n".join(parts) + "\n"
-    print(text)
-    if not arguments.sections:
-        RESULTS.write_text(text, encoding="utf-8")
+        section = dated(SECTIONS[name].run(ours, peer))
+        print(section, end="\n\n", flush=True)
+        if arguments.write:
+            write(name, section, preamble(ours, peer))
+
+
+def write(name: str, section: str, start: str) -> None:
+    """Put a section into `RESULTS.md`, in place of its earlier version."""
+    SECTION_RECORDS.mkdir(parents=True, exist_ok=True)
+    (SECTION_RECORDS / f"{name}.md").write_text(section + "\n", encoding="utf-8")
+    records = [SECTION_RECORDS / f"{one}.md" for one in SECTIONS]
+    texts = [one.read_text(encoding="utf-8").strip() for one in records if one.exists()]
+    RESULTS.write_text("\n\n".join([start, *texts]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def gradients(side: int) -> None:
     print(f"gradient {gradient:.6f}, by differences {difference:.6f}, in {taken:.3f} s")
 
 
-def smoothing(points: int) -> None:
+def smoothing(points: int) -> dict[str, float]:
     section(f"3. A robust spline with {points} unknowns: Levenberg-Marquardt")
     t = np.linspace(0, 1, points)
     data = np.sin(8 * t) + 0.05 * np.random.default_rng(0).normal(size=points)
@@ -121,8 +121,9 @@ def smoothing(points: int) -> None:
         method = optx.LevenbergMarquardt(rtol=1e-6, atol=1e-6, linear_solver=linear_solver)
         return optx.least_squares(residuals, method, start, args=data, max_steps=100).value
 
-    fitted, _ = compare(solve, sparse, lx.QR())
+    fitted, seconds = compare(solve, sparse, lx.QR())
     print(f"median error: {np.median(np.abs(fitted - np.sin(8 * t))):.3f}")
+    return seconds
 
 
 def draw(path: str, root: Any, seconds: dict[str, float]) -> None:

@@ -18,3 +18,4 @@ from ._solver import SparseLinearSolver as SparseLinearSolver
 
 
 SparseJacobianOperator = SparseJacobianLinearOperator
+"""The same class, by a shorter name."""
