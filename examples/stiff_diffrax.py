@@ -97,7 +97,7 @@ def draw(path: str, field: np.ndarray, until: float, seconds: dict[str, float]) 
 
 
 def main(
-    points: int = 1024, short: float = 0.01, until: float = 10.0, plot: str | None = None
+    points: int = 1024, short: float = 0.05, until: float = 10.0, plot: str | None = None
 ) -> None:
     y0 = start(points)
 
