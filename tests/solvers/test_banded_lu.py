@@ -1,5 +1,7 @@
 """`BandedLU`: direct solves of sparse systems of all structures."""
 
+import importlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,7 @@ import asdex
 
 
 lx = pytest.importorskip("lineax")
-asdex_lineax = pytest.importorskip("asdex.lineax")
+asdex_lineax = importlib.import_module("asdex.lineax")
 
 from asdex.lineax import _banded_lu, _block_tridiagonal, _ordering, _structure  # noqa: E402
 

@@ -1,5 +1,7 @@
 """`SparseJacobianLinearOperator`: a lazy Jacobian that knows its pattern."""
 
+import importlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ import asdex
 
 
 lx = pytest.importorskip("lineax")
-asdex_lineax = pytest.importorskip("asdex.lineax")
+asdex_lineax = importlib.import_module("asdex.lineax")
 Operator = asdex_lineax.SparseJacobianLinearOperator
 
 N = 36

@@ -1,5 +1,7 @@
 """`NormalBandedLU`: sparse least squares and minimum norms."""
 
+import importlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ import asdex
 
 
 lx = pytest.importorskip("lineax")
-asdex_lineax = pytest.importorskip("asdex.lineax")
+asdex_lineax = importlib.import_module("asdex.lineax")
 Matrix = asdex_lineax.SparseMatrixLinearOperator
 SOLVER = asdex_lineax.NormalBandedLU()
 

@@ -1,5 +1,7 @@
 """`asdex.diffrax.sparse_root_finder`: implicit Runge-Kutta methods with a sparse Jacobian."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ import asdex
 dfx = pytest.importorskip("diffrax")
 lx = pytest.importorskip("lineax")
 optx = pytest.importorskip("optimistix")
-asdex_diffrax = pytest.importorskip("asdex.diffrax")
+asdex_diffrax = importlib.import_module("asdex.diffrax")
 sparse_root_finder = asdex_diffrax.sparse_root_finder
 
 N = 20
