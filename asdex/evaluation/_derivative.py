@@ -69,6 +69,10 @@ class SparseDerivative(eqx.Module):
     __hash__ = object.__hash__
     __eq__ = object.__eq__
 
+    def __repr__(self) -> str:
+        name = getattr(self.f, "__qualname__", type(self.f).__name__)
+        return f"SparseDerivative({name}, {self.coloring!r})"
+
     @property
     def num_constant(self) -> int:
         reads = self.decompressor

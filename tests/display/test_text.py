@@ -188,3 +188,12 @@ def test_the_cost_line_follows_the_mode_and_not_the_symmetry():
     assert str(hessian).splitlines()[1] == "  3 HVPs (instead of 9 HVPs)"
     jacobian = asdex.jacobian_coloring_from_sparsity(pattern, symmetric=True)
     assert str(jacobian).splitlines()[1] == "  3 JVPs (instead of 9 VJPs or 9 JVPs)"
+
+
+def test_derivatives_are_described_in_one_line():
+    def f(x):
+        return (x[1:] - x[:-1]) ** 2
+
+    name = "test_derivatives_are_described_in_one_line.<locals>.f"
+    coloring = "ColoredPattern(5×6, nnz=10, sparsity=66.7%, JVP, 2 colors)"
+    assert repr(asdex.jacobian(f, np.ones(6))) == f"SparseDerivative({name}, {coloring})"
