@@ -1,7 +1,9 @@
 """Settings that every test shares."""
 
+import gc
 import importlib
 import os
+from pathlib import Path
 
 import jax
 import pytest
@@ -13,6 +15,20 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+_MEMORY = 2 * 2**30
+_STATM = Path("/proc/self/statm")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory():
+    """Drop compiled programs once they fill two gigabytes: JAX would keep all of them."""
+    yield
+    pages = int(_STATM.read_text().split()[1]) if _STATM.exists() else 0
+    if pages * os.sysconf("SC_PAGE_SIZE") > _MEMORY:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
