@@ -68,7 +68,7 @@ primitives: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate_primitives.py
 
 bench: $(VENV)/.installed-test $(PEERS)/.installed
-	$(BIN)/python -m benchmarks --peer $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks --write --peer $(PEERS)/bin/python
 
 bench-peers: $(PEERS)/.installed
 
