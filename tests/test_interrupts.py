@@ -107,7 +107,15 @@ def test_an_interrupted_import_of_a_plugin_is_done_anew(monkeypatch, tmp_path):
     asdex.jacobian_sparsity(jnp.sin, X)  # warns no more
 
 
-def test_an_interrupt_waits_until_a_computation_is_complete():
+@pytest.fixture
+def interruptible():
+    """Python's handler of Ctrl-C, also where the shell that started the tests lets them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_until_a_computation_is_complete(interruptible):
     done = []
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -146,6 +154,7 @@ def alarm(*_):
         signal.raise_signal(signal.SIGINT)
 
 armed = False
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have switched off
 signal.signal(signal.SIGALRM, alarm)
 for k in range(12):
     signal.setitimer(signal.ITIMER_REAL, 0.01 * 1.4**k, 0.2)

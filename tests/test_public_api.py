@@ -16,7 +16,7 @@ SEARCH = ["order", "budget"]
 JACOBIAN = ["mode", "symmetric", *SEARCH]
 HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
 TRACED = ["input_shape", "unknown", "values", "**kwargs"]
-EVALUATED = ["output_format", "chunk_size", "mesh", "holomorphic", "allow_int", *TRACED]
+EVALUATED = ["output_format", "chunk_size", "mesh", "holomorphic", "allow_int", "constant", *TRACED]
 EVALUATION = ["has_aux", "holomorphic", "allow_int", "chunk_size", "mesh", "axis"]
 COMPRESSED = ["f", "coloring", *EVALUATION]
 ASSEMBLED = ["f", "coloring", "output_format", *EVALUATION]
@@ -56,6 +56,10 @@ FUNCTIONS = {
     ],
     "decompress": ["B", "coloring", "output_format"],
     "decompress_data": ["B", "coloring"],
+    "materialize": [
+        *("matvec", "x", "coloring", "output_format", "mode", "symmetric", *SEARCH),
+        *("chunk_size", "check", "unknown", "values"),
+    ],
     "check_jacobian_correctness": CHECKED,
     "check_hessian_correctness": CHECKED,
     "check_coloring_rows": ["sparsity", "colors"],
@@ -74,6 +78,8 @@ CLASSES = {
         "reason star_set save load"
     ),
     "StarSet": "",
+    "BlockPattern": "indices indptr block_shape shape components num_blocks from_sparsity matrix to_scipy",
+    "BSR": "data indices indptr shape components block_shape rows todense to_scipy",
     "SparseDerivative": "f coloring",
 }
 ALIASES = {
@@ -87,7 +93,7 @@ ALIASES = {
     "OrderName": {"natural", "largest_first", "smallest_last", "saturation", "random"},
     "OutputFormat": {
         *("bcoo", "dense", "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc"),
-        *("bcsr", "data"),
+        *("bcsr", "data", "bsr", "scipy_bsr"),
     },
 }
 EXCEPTIONS = {
@@ -127,7 +133,7 @@ def test_parameters(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_options_are_keywords_with_defaults(name):
-    positional = {"f", "coloring", "sparsity", "colors", "x", "B", "output_format"}
+    positional = {"f", "matvec", "coloring", "sparsity", "colors", "x", "B", "output_format"}
     positional |= {"column_colors", "row_colors", "objective", "constraints"}
     for parameter in inspect.signature(getattr(asdex, name)).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -157,6 +163,7 @@ def test_defaults(name):
         "mesh": None,
         "holomorphic": False,
         "allow_int": False,
+        "constant": "recompute",
         "input_shape": None,
         "unknown": "dense",
         "values": "use",
