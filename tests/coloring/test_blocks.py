@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 import asdex
 from asdex import _sets
 from asdex.coloring import _blocks
+from asdex.coloring._blocks import Blocks
 from asdex.coloring._greedy import Partition
 from asdex.coloring._hubs import _color
 from asdex.coloring._search import Budget, count, improve_directly, start_directly
@@ -37,19 +38,30 @@ def by_vertex(problem, budget):
     return count(improve_directly(problem, start_directly(problem), Budget(budget)))
 
 
+def blocks_of(problem):
+    assert isinstance(problem.reduction, Blocks)
+    return problem.reduction
+
+
+def grid_of_nodes(problem):
+    assert problem.reduced is not None
+    return problem.reduced.grid
+
+
 @pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("numbering", ["node", "component"])
 def test_the_nodes_of_blocks_are_found(size, numbering):
     mesh = cross(4, 5)
     pattern = blown_up(mesh, size, numbering)
     for problem in (Partition(pattern), Star(pattern)):
-        assert problem.reduction.size == size
-        np.testing.assert_array_equal(problem.reduction.pattern.todense(), mesh.todense())
+        blocks = blocks_of(problem)
+        assert blocks.size == size
+        np.testing.assert_array_equal(blocks.pattern.todense(), mesh.todense())
         node, member = np.divmod(np.arange(pattern.n), size)
         if numbering == "component":
             member, node = np.divmod(np.arange(pattern.n), mesh.n)
-        np.testing.assert_array_equal(problem.reduction.nodes, node)
-        np.testing.assert_array_equal(problem.reduction.members, member)
+        np.testing.assert_array_equal(blocks.nodes, node)
+        np.testing.assert_array_equal(blocks.members, member)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +77,12 @@ def test_the_nodes_of_blocks_are_found(size, numbering):
 )
 def test_nodes_know_their_grid(numbering, shapes):
     pattern = blown_up(cross(4, 5), 6, numbering)
-    assert Partition(pattern, tuple(shapes)).reduced.grid == ((4, 5),)
+    assert grid_of_nodes(Partition(pattern, tuple(shapes))) == ((4, 5),)
 
 
 @pytest.mark.parametrize("shapes", [(), ((120,),), ((5, 24),), ((20, 5), (20, 1)), ((6, 20),)])
 def test_other_shapes_say_nothing_about_nodes(shapes):
-    assert Partition(blown_up(cross(4, 5), 6), shapes).reduced.grid == ()
+    assert grid_of_nodes(Partition(blown_up(cross(4, 5), 6), shapes)) == ()
 
 
 @pytest.mark.parametrize("numbering", ["node", "component", "shuffled"])
@@ -138,7 +150,7 @@ def test_a_few_columns_may_lie_in_no_block():
     dense[-1] = dense[:, -1] = 1  # a multiplier, coupled to everything
     dense[4, :] = dense[:, 4] = 0  # an unknown that is in no equation
     pattern = pattern_of(dense)
-    assert Partition(pattern).reduction.size == 3
+    assert blocks_of(Partition(pattern)).size == 3
     # The full row needs a color for each column; without it the multiplier needs one.
     assert asdex.color_cols(pattern)[1] == 75
     assert asdex.color_cols(pattern_of(dense[:-1]))[1] == 16
@@ -148,12 +160,12 @@ def test_a_few_columns_may_lie_in_no_block():
 def test_nodes_of_twice_the_size_are_two_nodes():
     """The two nodes on each step of a ladder have the same neighbors."""
     ladder = blown_up(band(10, 1, 1), 2)
-    blocks = Partition(blown_up(ladder, 3)).reduction
+    blocks = blocks_of(Partition(blown_up(ladder, 3)))
     assert (blocks.size, blocks.pattern.n) == (6, 10)
     dense = blown_up(ladder, 3).todense()
     joined = np.zeros((90, 90), np.int8)
     joined[:60, :60], joined[60:, 60:] = dense, blown_up(band(10, 1, 1), 3).todense()
-    blocks = Partition(pattern_of(joined)).reduction
+    blocks = blocks_of(Partition(pattern_of(joined)))
     assert (blocks.size, blocks.pattern.n) == (3, 30)
     assert asdex.color_cols(pattern_of(joined))[1] == 18
 

@@ -8,6 +8,7 @@ from graph_families import band, complete, cross, pattern_of
 from hypothesis import given, strategies as st
 
 import asdex
+from asdex.coloring._copies import Copies
 from asdex.coloring._greedy import Partition
 from asdex.coloring._star import Star
 
@@ -25,6 +26,16 @@ def compact(dense):
     return dense[np.any(dense, axis=1)][:, np.any(dense, axis=0)]
 
 
+def copies_of(problem):
+    assert isinstance(problem.reduction, Copies)
+    return problem.reduction
+
+
+def grid_of_item(problem):
+    assert problem.reduced is not None
+    return problem.reduced.grid
+
+
 @st.composite
 def patterns(draw, square=False):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -39,7 +50,7 @@ def patterns(draw, square=False):
 def test_batches_are_colored_like_one_item(pattern, count, axis):
     whole = batch(pattern, count, axis)
     shape = (count, pattern.n) if axis == "leading" else (pattern.n, count)
-    copies = Partition(whole, (shape,)).reduction
+    copies = copies_of(Partition(whole, (shape,)))
     part = copies.pattern.todense()
     # Items that fall into equal parts themselves leave less than one item.
     assert part.sum() <= pattern.nnz
@@ -74,20 +85,20 @@ def joined(*patterns):
 def test_one_of_each_kind_of_part_is_kept():
     mesh, chain, other = cross(3, 3), band(9, 1, 1), band(9, 2, 0)
     whole = joined(mesh, chain, mesh, other, mesh, chain, mesh, mesh)
-    copies = Partition(whole).reduction
+    copies = copies_of(Partition(whole))
     assert copies.pattern.nnz == mesh.nnz + chain.nnz + other.nnz
     np.testing.assert_array_equal(copies.pattern.todense(), joined(mesh, chain, other).todense())
     starts = [0, 9, 0, 18, 0, 9, 0, 0]
     places = np.concatenate([start + np.arange(9) for start in starts])
     np.testing.assert_array_equal(copies.places, places)
-    graph = Star(joined(mesh, chain, mesh, mesh, chain, mesh)).reduction
+    graph = copies_of(Star(joined(mesh, chain, mesh, mesh, chain, mesh)))
     np.testing.assert_array_equal(graph.pattern.todense(), joined(mesh, chain).todense())
 
 
 def test_parts_of_equal_size_may_differ():
     lower, upper = band(5, 1, 0), band(5, 0, 1)
     assert lower.nnz == upper.nnz
-    copies = Partition(joined(lower, upper, lower, lower, upper, lower)).reduction
+    copies = copies_of(Partition(joined(lower, upper, lower, lower, upper, lower)))
     np.testing.assert_array_equal(copies.pattern.todense(), joined(lower, upper).todense())
 
 
@@ -103,7 +114,7 @@ def test_empty_rows_and_columns_are_in_no_part():
     dense = np.zeros((14, 17), np.int8)
     for k in range(4):
         dense[1 + 3 * k : 3 + 3 * k, 2 + 4 * k : 4 + 4 * k] = [[1, 1], [0, 1]]
-    copies = Partition(pattern_of(dense)).reduction
+    copies = copies_of(Partition(pattern_of(dense)))
     np.testing.assert_array_equal(copies.pattern.todense(), [[1, 1], [0, 1]])
     np.testing.assert_array_equal(copies.places[:8], [-1, -1, 0, 1, -1, -1, 0, 1])
     assert asdex.color_cols(pattern_of(dense))[1] == 2
@@ -146,7 +157,7 @@ def test_batches_of_several_arrays(axis):
     batched = jax.vmap(pair, in_axes=axis, out_axes=axis)
     coloring = asdex.jacobian_coloring(batched, u, p, argnums=(0, 1), mode="fwd")
     problem = Partition(coloring.sparsity, (u.shape, p.shape))
-    assert problem.reduction.pattern.nnz == coloring.sparsity.nnz // 10
+    assert copies_of(problem).pattern.nnz == coloring.sparsity.nnz // 10
     single = asdex.jacobian_coloring(pair, jnp.ones(3), jnp.ones(4), argnums=(0, 1), mode="fwd")
     assert coloring.num_colors == single.num_colors
     jac = asdex.jacobian_from_coloring(batched, coloring, "dense")(u, p)
@@ -157,9 +168,9 @@ def test_batches_of_several_arrays(axis):
 
 def test_items_know_their_grid():
     whole = batch(cross(4, 5), 6)
-    assert Partition(whole, ((6, 4, 5),)).reduced.grid == ((4, 5),)
-    assert Partition(whole, ((2, 3, 4, 5),)).reduced.grid == ((4, 5),)
-    assert Partition(whole, ((120,),)).reduced.grid == ()
+    assert grid_of_item(Partition(whole, ((6, 4, 5),))) == ((4, 5),)
+    assert grid_of_item(Partition(whole, ((2, 3, 4, 5),))) == ((4, 5),)
+    assert grid_of_item(Partition(whole, ((120,),))) == ()
     interleaved = batch(cross(4, 5), 6, "trailing")
-    assert Partition(interleaved, ((4, 5, 6),)).reduced.grid == ((4, 5),)
+    assert grid_of_item(Partition(interleaved, ((4, 5, 6),))) == ((4, 5),)
     assert asdex.color_cols(interleaved)[1] == asdex.color_cols(whole)[1] == 5

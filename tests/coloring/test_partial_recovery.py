@@ -11,6 +11,9 @@ from asdex.coloring import color_partially, color_required
 from asdex.coloring._partial import check_required, conflict_groups
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
+
+
 def on_diagonal(pattern):
     return pattern.rows == pattern.cols
 

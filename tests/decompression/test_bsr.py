@@ -1,5 +1,7 @@
 """Matrices of dense blocks: which blocks a pattern has, and their values, in jax and in SciPy."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -92,9 +94,9 @@ def test_products_and_dense_arrays(shape, components):
     assert matrix.block_shape == shape
     np.testing.assert_array_equal(matrix.rows, [0, 0, 1, 1, 2])
     np.testing.assert_array_equal(matrix.todense(), dense)
-    x = np.arange(pattern.n)
+    x = jnp.arange(pattern.n)
     np.testing.assert_array_equal(matrix @ x, dense @ x)
-    two = np.stack([x, x**2], axis=1)
+    two = jnp.stack([x, x**2], axis=1)
     np.testing.assert_array_equal(matrix @ two, dense @ two)
 
 
@@ -104,10 +106,10 @@ def test_products_and_dense_arrays(shape, components):
 def test_the_shape_of_arrays_decides_between_blocks(shape, size):
     """A dense matrix has blocks of any size: those of the unknowns at a node are wanted."""
     avals = (jax.ShapeDtypeStruct(shape, jnp.float32),)
-    everywhere = np.nonzero(np.ones((12, 12)))
+    rows, cols = np.nonzero(np.ones((12, 12)))
     for outputs in (avals, ()):
         pattern = asdex.SparsityPattern.from_coo(
-            *everywhere, (12, 12), input_avals=avals, output_avals=outputs
+            rows, cols, (12, 12), input_avals=avals, output_avals=outputs
         )
         blocks = asdex.BlockPattern.from_sparsity(pattern)
         assert (blocks.block_shape, blocks.components) == ((size, size), "last")
@@ -146,15 +148,17 @@ def test_what_is_no_block_is_refused():
             other.to_bsr(block_shape=2)
     with pytest.raises(ValueError, match="full or empty"):
         asdex.BlockPattern.from_sparsity(pattern, 3)
-    for shape in (4, 0, (2,), (2, 4), (2.0, 2), (2, 2, 2)):
+    wrong: list[Any] = [4, 0, (2,), (2, 4), (2.0, 2), (2, 2, 2)]
+    for shape in wrong:
         with pytest.raises(ValueError, match="two positive integers that divide"):
             asdex.BlockPattern.from_sparsity(pattern, shape)
     with pytest.raises(ValueError, match=r"shape \(28,\)"):
         asdex.BlockPattern.from_sparsity(pattern)(jnp.zeros(27))
     with pytest.raises(ValueError, match=r"shape \(28,\)"):
         pattern.to_bsr(np.zeros(29))
+    matrix = asdex.BlockPattern.from_sparsity(pattern)(jnp.zeros(28))
     with pytest.raises(ValueError, match="6 rows"):
-        asdex.BlockPattern.from_sparsity(pattern)(jnp.zeros(28)) @ jnp.zeros(5)
+        matrix.__matmul__(jnp.zeros(5))
 
 
 def forces(u):

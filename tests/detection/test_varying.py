@@ -152,7 +152,7 @@ def test_entries_of_jacobians(f, expected):
 
 
 def test_a_sparse_matrix_that_is_known_is_followed_entry_by_entry():
-    matrix = sparse.BCOO.fromdense(MATRIX)
+    matrix = sparse.BCOO.fromdense(jnp.asarray(MATRIX))
     found = entries(lambda x: matrix @ x.at[4:].set(jnp.sin(x[4:])))
     np.testing.assert_array_equal(found, (MATRIX != 0) & LAST_TWO)
 

@@ -248,7 +248,9 @@ def test_the_default_bounds_the_memory_of_a_batch():
     def temporary(chunk_size):
         call = asdex.compressed_jacobian_from_coloring(f, coloring, chunk_size=chunk_size)
         compiled = jax.jit(lambda x: call(x)).lower(jnp.ones(n)).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        memory = compiled.memory_analysis()
+        assert memory is not None
+        return memory.temp_size_in_bytes
 
     everything, default, one = map(temporary, (n, None, 1))
     assert one < default < everything - 4 * n * m / 2

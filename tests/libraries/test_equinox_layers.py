@@ -1,6 +1,7 @@
 """`equinox.nn`: the structure of each layer."""
 
 import inspect
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -94,7 +95,9 @@ def test_embedding_of_known_tokens_reads_their_rows():
 
 def test_batch_norm():
     # An older equinox has no other mode than this one.
-    mode = {"mode": "ema"} if "mode" in inspect.signature(nn.BatchNorm).parameters else {}
+    mode: dict[str, Any] = (
+        {"mode": "ema"} if "mode" in inspect.signature(nn.BatchNorm).parameters else {}
+    )
     norm, state = nn.make_with_state(nn.BatchNorm)(2, "batch", **mode)
     frozen = nn.inference_mode(norm)
     rows = values(3, 2)
