@@ -46,9 +46,9 @@ from ._registry import (
 )
 from ._trace import trace as trace, Traced as Traced
 from ._value import Value as Value
+from ._variation import Variation as Variation
 from ._varying import (
     register_variation as register_variation,
     Step as Step,
-    Variation as Variation,
     varying_results as varying_results,
 )

@@ -15,6 +15,7 @@ from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
 from .._pattern import SparsityPattern
+from .._progress import working
 from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
 from ..coloring import color_required, cost_of
 from ..decompression import ConstantDecompressor, decompressor_for
@@ -91,6 +92,7 @@ class _Entries(eqx.Module):
         return self.kernel(args, kwargs).data
 
 
+@working("looking for constant entries")
 def _find(
     derivative: SparseDerivative, args: Sequence[Any], kwargs: Mapping[str, Any], values: str
 ) -> tuple[Bool[np.ndarray, " nnz"], Shaped[np.ndarray, " nnz"]] | None:
