@@ -29,7 +29,8 @@ class ColoredPattern(eqx.Module):
 
     - `sparsity`: the `(m, n)` pattern.
     - `colors`: int32 colors, `(n,)` of the columns, or `(m,)` of the rows where `mode` is "rev".
-      With mode "bidirectional" -1 marks columns that take part in no product.
+      -1 marks columns that take part in no product, with mode "bidirectional" and where only some
+      entries are to be read (`SparseDerivative.per_call`).
     - `num_colors`: the number of derivative passes; 0 for a pattern without nonzeros.
     - `symmetric`: whether `colors` belongs to the adjacency graph of a symmetric pattern, so that
       one of H[i, j] and H[j, i] is read.
