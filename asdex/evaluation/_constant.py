@@ -17,7 +17,7 @@ from jaxtyping import Bool, Shaped
 from .._pattern import SparsityPattern
 from .._progress import working
 from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
-from ..coloring import color_required, cost_of
+from ..coloring import color_required, ColoredPattern, cost_of
 from ..decompression import ConstantDecompressor, decompressor_for
 from ..detection import trace, Traced, varying_results
 from ._devices import Batches
@@ -59,11 +59,26 @@ def with_constants(
         return derivative
     mask, data = found
     effort = {name: options.get(name) for name in ("order", "budget")}
-    per_call = color_required(whole.sparsity, ~mask, whole, modes, **effort)
-    mask, data, per_call = agreed((mask, data, per_call), options.get("mesh"))
-    if cost_of(per_call) >= cost_of(whole):
-        return derivative
-    index = _positions(per_call.sparsity, whole.sparsity)
+    for allowed in (modes, [whole.mode]):
+        per_call = color_required(whole.sparsity, ~mask, whole, allowed, **effort)
+        mask, data, per_call = agreed((mask, data, per_call), options.get("mesh"))
+        if cost_of(per_call) >= cost_of(whole):
+            return derivative
+        reused = _reused(derivative, mask, data, per_call)
+        # A loop may allow no reverse mode although its results have zero derivatives.
+        if per_call.mode == whole.mode or _can_be_traced(reused, args, kwargs):
+            return reused
+    return derivative
+
+
+def _reused(
+    derivative: SparseDerivative,
+    mask: Bool[np.ndarray, " nnz"],
+    data: Shaped[np.ndarray, " nnz"],
+    per_call: ColoredPattern,
+) -> SparseDerivative:
+    """The derivative that computes what `per_call` colors, and takes what `mask` marks from `data`."""
+    index = _positions(per_call.sparsity, derivative.coloring.sparsity)
     with jax.ensure_compile_time_eval():
         colors = jnp.asarray(per_call.colors)
         row_colors = None if per_call.row_colors is None else jnp.asarray(per_call.row_colors)
@@ -81,6 +96,19 @@ def with_constants(
         per_call=per_call,
         origin=Origin.of(derivative.f),
     )
+
+
+def _can_be_traced(
+    derivative: SparseDerivative, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> bool:
+    """Whether the function can be differentiated in the mode of the derivative."""
+    parts = (derivative.colors, derivative.row_colors, derivative.decompressor, derivative.options)
+    entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts)))
+    try:
+        trace(entries, args, kwargs, argnums=derivative.options.argnums, has_aux=False)
+    except Exception:
+        return False
+    return True
 
 
 class _Entries(eqx.Module):

@@ -305,6 +305,23 @@ def test_dense_rows_and_columns_that_are_constant_cost_nothing():
     np.testing.assert_allclose(derivative(2 * X), jax.jacfwd(f)(2 * X), rtol=1e-6)
 
 
+def test_a_mode_that_the_function_does_not_allow_is_not_chosen():
+    """Reverse mode would take one pass. JAX refuses to transpose the loop, though its derivative is zero."""
+
+    def f(x):
+        def step(state):
+            return state[0] + 1, jnp.floor(state[1]) * 2
+
+        steps = lax.while_loop(lambda state: state[0] < 3, step, (0, x))[1]
+        return jnp.concatenate([A @ x, jnp.sum(jnp.sin(x) + steps)[None]])
+
+    with pytest.raises(ValueError, match="Reverse-mode"):
+        jax.jacrev(f)(X)
+    derivative = reuse(f, X)
+    assert derivative.options.mode == "fwd"
+    np.testing.assert_allclose(derivative(2 * X), jax.jacfwd(f)(2 * X), rtol=1e-6)
+
+
 def test_nothing_is_reused_where_it_saves_nothing():
     def f(x):
         return jnp.concatenate([3 * x[:1], x[1:] ** 2])

@@ -63,7 +63,10 @@ def compare(seed: int, *, hessian: bool = False) -> tuple[int, int] | None:
     changed = (p[::-1] * 1.3, (k[::-1] * 5 + 1) % SIZE)
     arguments: list[tuple[Any, ...]] = [(POINTS[1], p, k), (POINTS[2], *changed)]
     for args in arguments:
-        compare_values(derivative(*args), _dense(jax.grad(f) if hessian else f, args))
+        got, want = derivative(*args), _dense(jax.grad(f) if hessian else f, args)
+        if derivative.options.mode == "rev" and not np.all(np.isfinite(got)):
+            want = jax.jacrev(f)(*args)  # which may be NaN where forward mode is not
+        compare_values(got, want)
     return derivative.num_constant, derivative.coloring.sparsity.nnz
 
 
