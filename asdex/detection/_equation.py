@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from .._arguments import size_of
 from .._versions import binder, has_derivative, is_key_dtype, open_jaxpr, without_references
 from ._dependence import Dependence
+from ._equation_view import EquationView
 from ._ranges import Range, range_of
 from ._value import Value
 
@@ -26,40 +27,17 @@ class DerivationFailed(Exception):
     """JAX has no derivative for this equation."""
 
 
-class Equation:
+class Equation(EquationView):
     """One equation of a jaxpr, as rules see it."""
 
     def __init__(
         self, eqn: Any, operands: Sequence[Value], needed: Sequence[bool], interpreter: Interpreter
     ):
-        self._eqn = eqn
+        super().__init__(eqn)
         self._interpreter = interpreter
         self.operands = tuple(operands)
         self.needed = tuple(needed)
         self.origin = "rule"
-
-    @property
-    def primitive(self) -> Any:
-        return self._eqn.primitive
-
-    @property
-    def name(self) -> str:
-        return self._eqn.primitive.name
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The equation's parameters."""
-        return self._eqn.params
-
-    @property
-    def in_avals(self) -> list[Any]:
-        """Shapes and dtypes of the operands."""
-        return [atom.aval for atom in self._eqn.invars]
-
-    @property
-    def out_avals(self) -> list[Any]:
-        """Shapes and dtypes of the results."""
-        return [variable.aval for variable in self._eqn.outvars]
 
     @property
     def source(self) -> str:

@@ -28,6 +28,7 @@ from .._versions import (
 )
 from ._dependence import Dependence
 from ._equation import Equation
+from ._equation_view import EquationView
 from ._interpreter import Interpreter, live_steps
 from ._known import Evaluation, Known
 from ._masks import as_dependence, as_mask, intersection, Mask, simplified
@@ -36,7 +37,7 @@ from ._value import is_floating_array, Value
 from ._variation import Variation
 
 
-class Step:
+class Step(EquationView):
     """One equation of a jaxpr, as rules for variations see it."""
 
     def __init__(
@@ -46,24 +47,9 @@ class Step:
         needed: Sequence[bool],
         variations: Variations,
     ):
-        self._eqn, self._variations = eqn, variations
+        super().__init__(eqn)
+        self._variations = variations
         self.operands, self.needed = tuple(operands), tuple(needed)
-
-    @property
-    def name(self) -> str:
-        return self._eqn.primitive.name
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return self._eqn.params
-
-    @property
-    def in_avals(self) -> list[Any]:
-        return [atom.aval for atom in self._eqn.invars]
-
-    @property
-    def out_avals(self) -> list[Any]:
-        return [variable.aval for variable in self._eqn.outvars]
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -85,3 +85,12 @@ def random_stencil(rng):
     return asdex.SparsityPattern.from_coo(
         np.concatenate([pattern.rows, rows]), np.concatenate([pattern.cols, cols]), pattern.shape
     )
+
+
+def symmetric(pattern):
+    """The union of a pattern with its transpose."""
+    return asdex.SparsityPattern.from_coo(
+        np.concatenate([pattern.rows, pattern.cols]),
+        np.concatenate([pattern.cols, pattern.rows]),
+        pattern.shape,
+    )

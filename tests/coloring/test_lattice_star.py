@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stencils import box, brusselator, cross, delaunay, local, random_stencil, stencil
+from stencils import box, brusselator, cross, delaunay, local, random_stencil, stencil, symmetric
 
 import asdex
 from asdex.coloring._lattice_star import lattice_star
@@ -59,15 +59,7 @@ def test_no_more_colors_than_asked_for():
 
 def test_random_stencils_are_colored_validly():
     rng = np.random.default_rng(0)
-    counts = []
-    for _ in range(20):
-        pattern = random_stencil(rng)
-        symmetric = asdex.SparsityPattern.from_coo(
-            np.concatenate([pattern.rows, pattern.cols]),
-            np.concatenate([pattern.cols, pattern.rows]),
-            pattern.shape,
-        )
-        counts.append(num_star_colors(symmetric, 40))
+    counts = [num_star_colors(symmetric(random_stencil(rng)), 40) for _ in range(20)]
     assert counts.count(None) < 10
 
 

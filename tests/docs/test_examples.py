@@ -1,30 +1,14 @@
 """The examples run, and what they print is true."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from example_processes import printed_by
 
 
 @pytest.fixture(scope="module")
 def printed():
-    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    # A process of its own: the example turns on float64, and nothing may warn.
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "examples/getting_started.py"],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return printed_by("examples/getting_started.py")
 
 
 def test_getting_started_agrees_with_jax(printed):

@@ -1,31 +1,10 @@
 """The examples with solvers run, and their solutions are right."""
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def run_example(name, call):
-    """What the example prints: in a process of its own, as it turns on float64, and nothing may warn."""
-    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    code = f"import sys; sys.path.insert(0, 'examples'); import {name}; {name}.{call}"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from example_processes import run_example
 
 
 @pytest.fixture(scope="module")
