@@ -106,8 +106,9 @@ of_pyenv = $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python)
 OLDEST_PYTHON ?= $(call first_that_runs,python3.11 $(call of_pyenv,3.11))
 NEWEST_PYTHON ?= $(call first_that_runs,python3.13 $(call of_pyenv,3.13) python3.12 $(call of_pyenv,3.12) $(PYTHON))
 
-# The lower bounds of pyproject.toml, which have wheels for Python 3.11 and for none after it.
-OLDEST_PACKAGES := jax==0.6.0 jaxlib==0.6.0 equinox==0.11.12 numpy==1.26.0 scipy==1.11.1
+# The lower bounds of pyproject.toml, which have wheels for Python 3.11 and for none after it. Later
+# pyamg needs a later scipy, and does not say so.
+OLDEST_PACKAGES := jax==0.6.0 jaxlib==0.6.0 equinox==0.11.12 numpy==1.26.0 scipy==1.11.1 pyamg==5.2.1
 
 $(OLDEST)/.installed: pyproject.toml
 	$(if $(OLDEST_PYTHON),,$(error The oldest packages need Python 3.11, which was not found; say where it is: make OLDEST_PYTHON=/path/to/python3.11 $@))

@@ -111,9 +111,9 @@ class BlockPattern(eqx.Module):
         return self.matrix(jnp.asarray(data).at[self.order].get(mode="promise_in_bounds"))
 
     def to_scipy(self, data: Shaped[np.ndarray, " nnz"]) -> Any:
-        """Return SciPy's `bsr_matrix` with the given values; components must be last."""
+        """Return SciPy's `bsr_array` with the given values; components must be last."""
         indices, indptr, order = map(np.array, (self.indices, self.indptr, self.order))
-        return sp.bsr_matrix((data[order], indices, indptr), shape=self.shape)
+        return sp.bsr_array((data[order], indices, indptr), shape=self.shape)
 
     def matrix(self, blocks: Shaped[Array, "num_blocks b_r b_c"]) -> BSR:
         """Return the matrix with the given blocks."""

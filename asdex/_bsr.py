@@ -75,7 +75,7 @@ class BSR(eqx.Module):
         return blocks.transpose(axes).reshape(self.shape)
 
     def to_scipy(self) -> Any:
-        """Return SciPy's `bsr_matrix`, whose rows and columns are numbered node by node.
+        """Return SciPy's `bsr_array`, whose rows and columns are numbered node by node.
 
         **Raises:** `TypeError` inside a transformation.
         """
@@ -85,4 +85,4 @@ class BSR(eqx.Module):
                 "one, which SciPy cannot hold. Return it and convert it outside."
             )
         arrays = tuple(np.array(part) for part in (self.data, self.indices, self.indptr))
-        return sp.bsr_matrix(arrays, shape=self.shape)
+        return sp.bsr_array(arrays, shape=self.shape)

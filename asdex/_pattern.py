@@ -222,7 +222,7 @@ class SparsityPattern(eqx.Module):
     def to_scipy(
         self, data: ArrayLike | None = None, format: Literal["csr", "csc", "coo"] = "csr"
     ) -> Any:
-        """Return an `(m, n)` SciPy sparse matrix with this pattern, for options such as `jac_sparsity`.
+        """Return an `(m, n)` SciPy sparse array with this pattern, for options such as `jac_sparsity`.
 
         **Arguments:** `data`: `(nnz,)` values in the order of `rows` and `cols`; int8 ones if
         omitted. `format`: "csr", "csc", "coo" or another format of SciPy's.
@@ -232,12 +232,12 @@ class SparsityPattern(eqx.Module):
         values = np.ones(self.nnz, np.int8) if data is None else np.array(data)
         self._check_data(values)
         compressed = (values, np.array(self.cols), self.indptr)
-        return sp.csr_matrix(compressed, shape=self.shape).asformat(format)
+        return sp.csr_array(compressed, shape=self.shape).asformat(format)
 
     def to_bsr(
         self, data: ArrayLike | None = None, block_shape: int | Sequence[int] | None = None
     ) -> Any:
-        """Return SciPy's `(m, n)` `bsr_matrix` with this pattern: block compressed sparse rows.
+        """Return SciPy's `(m, n)` `bsr_array` with this pattern: block compressed sparse rows.
 
         **Arguments:** `data`: as for `to_scipy`. `block_shape`: as for [`BlockPattern`][].
 

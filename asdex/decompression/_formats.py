@@ -97,7 +97,7 @@ def _numpy_dense(data, sparsity):
 
 def _scipy_coo(data, sparsity):
     coordinates = (np.array(sparsity.rows), np.array(sparsity.cols))
-    matrix = sp.coo_matrix((np.array(data), coordinates), shape=sparsity.shape)
+    matrix = sp.coo_array((np.array(data), coordinates), shape=sparsity.shape)
     matrix.has_canonical_format = True
     return matrix
 

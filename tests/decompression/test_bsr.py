@@ -81,7 +81,7 @@ def test_the_largest_blocks_are_found(case):
         assert shape == (1, 1)
     values, dense = values_of(pattern)
     matrix = pattern.to_bsr(values)
-    assert isinstance(matrix, sp.bsr_matrix)
+    assert isinstance(matrix, sp.bsr_array)
     np.testing.assert_array_equal(matrix.toarray(), dense)
 
 

@@ -99,9 +99,9 @@ def case():
         ("bcsr", BCSR, None),
         ("dense", jax.Array, None),
         ("numpy_dense", np.ndarray, None),
-        ("scipy_coo", sp.coo_matrix, "coo"),
-        ("scipy_csr", sp.csr_matrix, "csr"),
-        ("scipy_csc", sp.csc_matrix, "csc"),
+        ("scipy_coo", sp.coo_array, "coo"),
+        ("scipy_csr", sp.csr_array, "csr"),
+        ("scipy_csc", sp.csc_array, "csc"),
     ],
 )
 def test_output_formats(case, output_format, kind, form):

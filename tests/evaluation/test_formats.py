@@ -68,7 +68,7 @@ def test_scipy_matrices_are_canonical(output_format):
     jacobian = asdex.jacobian(shuffled, X, output_format=output_format)(X)
     assert jacobian.has_canonical_format
     assert jacobian.nnz == 8 and jacobian.data.dtype == np.float32
-    expected = sp.coo_matrix(JACOBIAN).asformat(output_format[-3:])
+    expected = sp.coo_array(JACOBIAN).asformat(output_format[-3:])
     for name in ("data", "row", "col", "indptr", "indices"):
         if hasattr(jacobian, name):
             np.testing.assert_allclose(getattr(jacobian, name), getattr(expected, name), rtol=1e-6)
@@ -103,7 +103,7 @@ def test_every_format_is_compiled_once(output_format, make):
 @pytest.mark.parametrize("mode", ["fwd", "rev", "bidirectional"])
 def test_patterns_hold_plain_arrays(mode):
     pattern = asdex.jacobian(shuffled, X, mode=mode).coloring.sparsity
-    expected = sp.csr_matrix(JACOBIAN)
+    expected = sp.csr_array(JACOBIAN)
     arrays = {name: getattr(pattern, name) for name in ("rows", "cols", "indptr", "indices")}
     assert all(type(one) is np.ndarray and one.dtype == np.int32 for one in arrays.values())
     np.testing.assert_array_equal(arrays["indptr"], expected.indptr)
@@ -116,7 +116,7 @@ def test_values_follow_the_arrays_of_the_pattern():
     data_fn = asdex.jacobian(shuffled, X, output_format="data")
     pattern = data_fn.coloring.sparsity
     data = np.asarray(data_fn(X))
-    by_rows = sp.csr_matrix((data, pattern.indices, pattern.indptr), shape=pattern.shape)
+    by_rows = sp.csr_array((data, pattern.indices, pattern.indptr), shape=pattern.shape)
     np.testing.assert_allclose(by_rows.toarray(), JACOBIAN, rtol=1e-6)
     np.testing.assert_allclose(data, JACOBIAN[pattern.rows, pattern.cols], rtol=1e-6)
     np.testing.assert_allclose(pattern.to_bcoo(data).todense(), JACOBIAN, rtol=1e-6)

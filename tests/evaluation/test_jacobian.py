@@ -59,9 +59,9 @@ def test_symmetric_jacobians_share_entries(mode):
         ("bcsr", BCSR),
         ("dense", jax.Array),
         ("numpy_dense", np.ndarray),
-        ("scipy_coo", sp.coo_matrix),
-        ("scipy_csr", sp.csr_matrix),
-        ("scipy_csc", sp.csc_matrix),
+        ("scipy_coo", sp.coo_array),
+        ("scipy_csr", sp.csr_array),
+        ("scipy_csc", sp.csc_array),
     ],
 )
 def test_output_formats(output_format, kind):
