@@ -51,6 +51,7 @@ from .decompression import (
     decompress_data as decompress_data,
     Decompressor as Decompressor,
     decompressor_for as decompressor_for,
+    DenseDecompressor as DenseDecompressor,
     OutputFormat as OutputFormat,
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,

@@ -58,7 +58,9 @@ def is_predictable(eqn: Any) -> bool:
         return False
     if any(_is_hardware_key(atom.aval) for atom in (*eqn.invars, *eqn.outvars)):
         return False
-    return all(is_predictable(one) for inner in _nested(eqn) for one in open_jaxpr(inner).eqns)
+    return all(
+        is_predictable(one) for inner in nested_jaxprs(eqn) for one in open_jaxpr(inner).eqns
+    )
 
 
 def _is_hardware_key(aval: Any) -> bool:
@@ -67,7 +69,7 @@ def _is_hardware_key(aval: Any) -> bool:
     return dtype is not None and not isinstance(dtype, np.dtype) and "rbg" in str(dtype)
 
 
-def _nested(eqn: Any) -> list[Any]:
+def nested_jaxprs(eqn: Any) -> list[Any]:
     """The jaxprs in the parameters of an equation."""
     values = [
         one

@@ -59,7 +59,13 @@ def color_graph(
         check_coloring_acyclic(sparsity, colors)
     number = _count(sparsity, colors)
     return ColoredPattern(
-        sparsity, colors, number, True, mode, problem.lower_bound, recovery=recovery
+        sparsity,
+        _in_order(colors, number),
+        number,
+        True,
+        mode,
+        problem.lower_bound,
+        recovery=recovery,
     )
 
 
@@ -154,7 +160,14 @@ def _colored_partition(sparsity, mode, problem, colors) -> ColoredPattern:
     check = check_coloring_rows if mode == "rev" else check_coloring_cols
     check(sparsity, colors)
     number = _count(sparsity, colors)
-    return ColoredPattern(sparsity, colors, number, False, mode, problem.lower_bound)
+    return ColoredPattern(
+        sparsity, _in_order(colors, number), number, False, mode, problem.lower_bound
+    )
+
+
+def _in_order(colors: np.ndarray, number: int) -> np.ndarray:
+    """Colors that are all different, renamed: the compressed matrix is then the matrix or its transpose."""
+    return np.arange(number, dtype=colors.dtype) if number == len(colors) else colors
 
 
 def _grid(avals) -> tuple[tuple[int, ...], ...]:

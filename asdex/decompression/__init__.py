@@ -12,6 +12,7 @@ from ._decompressors import (
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,
 )
+from ._dense import DenseDecompressor as DenseDecompressor
 from ._formats import (
     assemble as assemble,
     BLOCK_FORMATS as BLOCK_FORMATS,

@@ -16,6 +16,7 @@ from ._decompressors import (
     RowDecompressor,
     StarDecompressor,
 )
+from ._dense import dense_decompressor
 from ._formats import assemble, OutputFormat
 from ._substitution import SubstitutionDecompressor
 
@@ -26,11 +27,17 @@ Compressed = ArrayLike | tuple[ArrayLike, ArrayLike]
 def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     """Return the decompressor of a coloring; build it once to decompress many matrices.
 
+    A full matrix whose columns or rows each have a color of their own, in order, is not gathered but read as
+    it is: an `asdex.DenseDecompressor`.
+
     The coloring may be an argument of a function that is being compiled: where nonzeros are read is then
     found at each call, for symmetric and bidirectional colorings by sorting.
 
     **Raises:** `TypeError` for a traced coloring with recovery by substitution.
     """
+    dense = dense_decompressor(coloring)
+    if dense is not None:
+        return dense
     sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
     if coloring.mode == "bidirectional":
         num_row_colors = coloring.num_row_colors

@@ -87,6 +87,10 @@ def product_of(coloring: "ColoredPattern") -> str:
 def cost_of(coloring: "ColoredPattern") -> str:
     m, n = coloring.sparsity.shape
     product = product_of(coloring)
+    vertex, vertices = ("row", m) if product == "VJP" else ("column", n)
+    if coloring.num_colors == vertices > 1 and coloring.mode != "bidirectional":
+        passes = plural(coloring.num_colors, product)
+        return f"{passes}, one for each {vertex}, as for a dense matrix"
     if product == "HVP":
         return f"{plural(coloring.num_colors, product)} (instead of {plural(n, 'HVP')})"
     passes = plural(coloring.num_colors, product)

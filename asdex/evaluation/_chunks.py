@@ -1,37 +1,49 @@
-"""How many passes are batched where `chunk_size` does not say."""
+"""How many passes are batched where `chunk_size` does not say, and when their seeds are constants."""
 
 from __future__ import annotations
 
 import jax
 
+from ._program import Program
 
-_CACHED = 2**16
-"""Elements of a batch on a CPU, whose arrays should stay in the caches from one operation to the next."""
+
+_CACHED = 2**15
+"""Elements of a batch on a CPU of operations that are not fused: their arrays should stay in the caches."""
+_MULTIPLIED = 2**20
+"""Elements of a batch on a CPU of products with matrices, which are the faster the larger they are."""
 _RESIDENT = 2**26
 """Elements of a batch on an accelerator, which large arrays keep busy: 256 MB in single precision."""
-_LEAST = 4
+_LEAST = 2
 """Passes that are batched however long they are: gathers and scatters share their indices."""
-_WORTH_A_LOOP = 2**14
-"""Elements of all passes from which on a CPU makes two batches even of a few passes.
-
-XLA moves a single batch into the gather that follows, and computes it there one element at a time. Loops
-stay where they are.
-"""
+_FOLDED = 2**18
+"""Elements of all seeds up to which XLA evaluates most operations on them in milliseconds."""
+_SLOW = 2**14
+"""Elements of scatters and windows up to which that takes a tenth of a second."""
 
 
-def default_chunk(num_colors: int, length: int) -> int:
+def default_chunk(num_colors: int, length: int, program: Program) -> int:
     """The number of passes to batch.
 
     **Arguments:**
 
     - `num_colors`: how many passes there are.
     - `length`: the elements that one pass reads or writes: the inputs or the outputs, whichever are more.
+    - `program`: what a pass is made of.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    most = max(_LEAST, (_CACHED if on_cpu else _RESIDENT) // max(length, 1))
-    if on_cpu and 1 < num_colors <= _LEAST and num_colors * length >= _WORTH_A_LOOP:
-        most = min(most, -(-num_colors // 2))
+    if jax.default_backend() != "cpu":
+        batch = _RESIDENT
+    elif program.kind == "fused":
+        return num_colors
+    else:
+        batch = _MULTIPLIED if program.kind == "products" else _CACHED
+    most = max(_LEAST, batch // max(length, program.largest, 1))
     if most >= num_colors:
         return num_colors
     # The last batch is filled up with passes that nobody needs: the fewer the better.
-    return min(range(most, (most - 1) // 2, -1), key=lambda size: -(-num_colors // size) * size)
+    return min(range(most, (most + 1) // 2, -1), key=lambda size: -(-num_colors // size) * size)
+
+
+def is_folded(num_colors: int, length: int, program: Program) -> bool:
+    """Whether to let XLA evaluate all that depends on the seeds alone beforehand, in one batch."""
+    most = _CACHED if program.kind == "separate" else _FOLDED
+    return num_colors * length <= most and program.slow <= _SLOW

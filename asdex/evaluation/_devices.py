@@ -19,7 +19,6 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from .._versions import constraint, in_auto_axes
-from ._chunks import default_chunk
 
 
 class Batches(NamedTuple):
@@ -38,11 +37,13 @@ class Batches(NamedTuple):
         """How many devices the colors are spread over."""
         return 1 if self.mesh is None else math.prod(self.mesh.shape[name] for name in self.axes)
 
-    def width(self, num_colors: int, length: int) -> int:
-        """The number of passes over `length` elements that run at once: a multiple of `devices`."""
-        share = -(-num_colors // self.devices)
-        size = default_chunk(share, length) if self.size is None else min(self.size, share)
-        return self.devices * size
+    def share(self, num_colors: int) -> int:
+        """How many of the passes one device has."""
+        return -(-num_colors // self.devices)
+
+    def width(self, size: int, num_colors: int) -> int:
+        """The number of passes that run at once, up to `size` on each device: a multiple of `devices`."""
+        return self.devices * min(size, self.share(num_colors))
 
     def spread(self, array: Array) -> Array:
         """The array with its leading axis, of a multiple of `devices`, spread over the devices."""

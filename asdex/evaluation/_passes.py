@@ -17,7 +17,9 @@ from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int
 
 from .._arguments import size_of
+from ._chunks import default_chunk, is_folded
 from ._devices import Batches
+from ._program import examine
 
 
 Leaves = Sequence[Any]
@@ -148,10 +150,6 @@ def _length(*sides: Leaves) -> int:
     return max(sum(map(size_of, leaves)) for leaves in sides)
 
 
-_FOLDED = 2**18
-"""Elements of seeds that may be constants, 1 MB in single precision: compilation is not slower with them."""
-
-
 def _in_chunks(
     rows: Callable[[Any], Array],
     colors: Int[Array, " vertices"],
@@ -160,11 +158,14 @@ def _in_chunks(
     batches: Batches,
 ) -> Inexact[Array, "num_colors columns"]:
     """All rows of `B`, a batch at a time; each pass handles about `length` elements."""
-    known = not isinstance(colors, Tracer) and num_colors * length <= _FOLDED
-    if known and batches == Batches():
-        # A function that closes over few colors: XLA computes what depends on the seeds alone beforehand.
-        return rows(np.arange(num_colors, dtype=np.int32))
-    width = batches.width(num_colors, length)
+    size = batches.size
+    if size is None:
+        program = examine(rows, num_colors)
+        known = not isinstance(colors, Tracer) and batches == Batches()
+        if known and is_folded(num_colors, length, program):
+            return rows(np.arange(num_colors, dtype=np.int32))
+        size = default_chunk(batches.share(num_colors), length, program)
+    width = batches.width(size, num_colors)
 
     def batch(numbers: Int[Array, " width"]) -> Array:
         return batches.spread(rows(batches.spread(numbers)))

@@ -1,5 +1,7 @@
 """Decompression: exact recovery of integer matrices, output formats, and transformations."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -207,6 +209,38 @@ def test_batches_and_derivatives(case):
     expected = np.zeros_like(matrix)
     expected[matrix != 0] = weights
     np.testing.assert_array_equal(gradient, compress(expected, coloring))
+
+
+@pytest.mark.parametrize(
+    ("mode", "symmetric"), [("fwd", False), ("rev", False), ("fwd_over_rev", True)]
+)
+def test_full_matrices_are_read_as_they_are(mode, symmetric):
+    m, n = (6, 6) if symmetric else (5, 7)
+    matrix = np.arange(1.0, m * n + 1).reshape(m, n)
+    matrix = matrix + matrix.T if symmetric else matrix
+    pattern = asdex.SparsityPattern.from_dense(matrix)
+    if symmetric:
+        coloring = asdex.hessian_coloring_from_sparsity(pattern)
+    else:
+        coloring = asdex.jacobian_coloring_from_sparsity(pattern, mode=mode)
+    decompressor = asdex.decompressor_for(coloring)
+    assert isinstance(decompressor, asdex.DenseDecompressor)
+    assert not jax.tree.leaves(decompressor)
+    B = jnp.asarray(matrix if mode == "rev" else matrix.T)
+    np.testing.assert_array_equal(decompressor(B), matrix.ravel())
+    with pytest.raises(ValueError, match="Expected a compressed matrix of shape"):
+        decompressor(B[1:])
+    # In another order, or with an entry less, the nonzeros are gathered.
+    shuffled = dataclasses.replace(coloring, colors=coloring.colors[::-1].copy())
+    gather = asdex.decompressor_for(shuffled)
+    assert not isinstance(gather, asdex.DenseDecompressor)
+    np.testing.assert_array_equal(gather(B[::-1]), matrix.ravel())
+    matrix[0, 0] = 0
+    if symmetric:
+        other = asdex.hessian_coloring_from_sparsity(matrix)
+    else:
+        other = asdex.jacobian_coloring_from_sparsity(matrix, mode=mode)
+    assert not isinstance(asdex.decompressor_for(other), asdex.DenseDecompressor)
 
 
 def test_compressed_matrices_beyond_int32_are_gathered_by_two_indices():

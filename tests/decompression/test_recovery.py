@@ -76,6 +76,8 @@ def gathered(decompressor, B):
             )
         )
         return np.where(decompressor.from_columns, columns, rows)
+    if isinstance(decompressor, asdex.DenseDecompressor):
+        return np.asarray(decompressor(B))
     return B.ravel()[np.asarray(*decompressor.index)]
 
 

@@ -1,5 +1,7 @@
 """What is traced, how often, and which arrays become constants of a compiled program."""
 
+import warnings
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,8 +11,9 @@ import pytest
 from jax.extend import core
 
 import asdex
-from asdex.evaluation._chunks import default_chunk
+from asdex.evaluation._chunks import default_chunk, is_folded
 from asdex.evaluation._compiled import _PLANS, _run
+from asdex.evaluation._program import examine, Program
 
 
 X = jnp.linspace(0.5, 1.5, 12)
@@ -217,19 +220,63 @@ def test_few_seeds_are_constants_of_a_closure():
 def test_default_chunk(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     on_cpu = backend == "cpu"
-    assert default_chunk(7, 100) == 7
-    assert default_chunk(0, 0) == 0
-    assert default_chunk(1, 10**9) == 1
-    assert default_chunk(20, 10**9) == 4
-    assert default_chunk(9, 10**9) == 3
-    assert default_chunk(2, 10**6) == (1 if on_cpu else 2)
-    assert default_chunk(3, 10**4) == (1 if on_cpu else 3)
-    assert default_chunk(7, 10**4) == (4 if on_cpu else 7)
-    assert default_chunk(1000, 10**4) == (5 if on_cpu else 1000)
+    fused, products, separate = (Program(kind, 0, 0) for kind in ("fused", "products", "separate"))
+    for program in (fused, products, separate):
+        assert default_chunk(7, 100, program) == 7
+        assert default_chunk(0, 0, program) == 0
+        assert default_chunk(1, 10**9, program) == 1
+        assert default_chunk(2, 10**6, program) == 2
+        assert default_chunk(9, 10**4, program) == (3 if on_cpu and program is separate else 9)
+    assert default_chunk(20, 10**9, fused) == (20 if on_cpu else 2)
+    assert default_chunk(20, 10**9, products) == 2
+    assert default_chunk(1000, 10**4, products) == (100 if on_cpu else 1000)
+    assert default_chunk(1000, 10, products._replace(largest=10**4)) == (100 if on_cpu else 1000)
+    assert default_chunk(1000, 10**4, separate) == (3 if on_cpu else 1000)
+
+
+def kind_of(function):
+    """How its linear part is computed, at six numbers."""
+    linear = jax.linearize(function, jnp.linspace(0.5, 1.5, 6))[1]
+    return examine(lambda numbers: jax.vmap(linear)(jnp.ones((numbers.size, 6))), 3)
+
+
+def test_what_passes_are_made_of():
+    weights = jnp.ones((8, 6))
+    assert kind_of(lambda x: jnp.sin(jnp.roll(x, 1)) + jnp.sum(x)) == Program("fused", 0, 0)
+    assert kind_of(lambda x: jnp.tanh(weights @ x)) == Program("products", 8, 0)
+    nested = kind_of(jax.jit(lambda x: jnp.zeros(9).at[jnp.arange(6)].add(x)))
+    assert nested == Program("separate", 9, 3 * 6)
+    loop = kind_of(lambda x: jax.lax.fori_loop(0, 4, lambda i, y: y.at[i].add(y[i + 1]), x))
+    assert loop == Program("separate", 6, 0)
+    assert kind_of(lambda x: jnp.cumsum(x)) == Program("separate", 6, 3 * 6)
+
+
+def test_when_seeds_are_constants():
+    quick = Program("fused", 0, 0)
+    assert is_folded(2, 10**5, quick) and not is_folded(3, 10**5, quick)
+    assert not is_folded(2, 10**5, quick._replace(kind="separate"))
+    assert not is_folded(2, 10, quick._replace(slow=10**5))
+
+
+def test_long_constant_folding_is_avoided():
+    """XLA takes minutes to scatter or multiply constants: seeds are not constants where that would happen."""
+    rng = np.random.default_rng(0)
+    n = 300
+    where, factors = jnp.asarray(rng.integers(0, n, (2, 10**5))), jnp.ones(10**5)
+    weights = jnp.asarray(rng.normal(size=(n + 10, n)), jnp.float32)
+    x = jnp.linspace(0.5, 1.5, n)
+    for energy in (
+        lambda x: jnp.sum(factors * x[where[0]] * x[where[1]]),
+        lambda x: jnp.sum(jnp.sin(weights @ x)),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", asdex.DenseColoringWarning)
+            hes_fn = asdex.hessian(energy, x)
+        assert n * n not in constants(jax.make_jaxpr(lambda x, fn=hes_fn: fn(x).data)(x))
 
 
 def test_the_default_bounds_the_memory_of_a_batch():
-    n, m = 128, 8192
+    n, m = 128, 2**16
     inner, outer = (
         jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
         for shape in ((64, n), (m, 64))

@@ -162,7 +162,8 @@ def test_refinement_makes_up_for_small_pivots(enable_x64):
         residual = np.abs(dense @ np.asarray(solution.value) - right).max()
         norm = max(np.abs(dense).sum(axis).max() for axis in (0, 1))
         scale = norm * np.abs(solution.value).max() + np.abs(right).max()
-        assert residual < 64 * np.finfo(np.float64).eps * scale
+        # One sum of products has the error of n + 1 roundings; the residual above is a second one.
+        assert residual < 2 * (n + 1) * np.finfo(np.float64).eps * scale
         assert int(solution.stats["num_refinements"]) >= 1
 
 

@@ -1,0 +1,42 @@
+"""Where the compressed matrix is the matrix itself: it is full, and every column or row has its own pass."""
+
+import equinox as eqx
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Shaped
+
+from ..coloring import ColoredPattern
+from ._decompressors import check_shape, Decompressor
+
+
+class DenseDecompressor(Decompressor):
+    """Reads a full matrix from `B` `(num_colors, length)`, which is this matrix or its transpose.
+
+    As fast as a dense derivative of jax: no index array is read.
+
+    **Attributes:**
+
+    - `transposed`: whether `B` is the transpose.
+    - `compressed_shape`: the shape of `B`.
+    """
+
+    transposed: bool = eqx.field(static=True)
+    compressed_shape: tuple[int, int] = eqx.field(static=True)
+
+    def __call__(self, B: Shaped[Array, "num_colors length"]) -> Shaped[Array, " nnz"]:
+        check_shape(B, self.compressed_shape)
+        return (B.T if self.transposed else B).reshape(-1)
+
+
+def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
+    """Return the decompressor of a full matrix whose passes are in order; else `None`."""
+    sparsity, colors = coloring.sparsity, coloring.colors
+    m, n = sparsity.shape
+    if coloring.mode == "bidirectional" or isinstance(colors, Tracer) or sparsity.nnz < m * n:
+        return None
+    if not np.array_equal(np.asarray(colors), np.arange(coloring.num_colors)):
+        return None
+    by_row = coloring.mode == "rev" or coloring.symmetric
+    return DenseDecompressor(
+        transposed=not by_row, compressed_shape=(coloring.num_colors, n if by_row else m)
+    )
