@@ -67,7 +67,7 @@ docs: $(VENV)/.installed-dev
 primitives: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate_primitives.py
 
-bench: $(VENV)/.installed-test $(PEERS)/.installed
+bench: $(VENV)/.installed-bench $(PEERS)/.installed
 	$(BIN)/python -m benchmarks --write --peer $(PEERS)/bin/python
 
 bench-peers: $(PEERS)/.installed
@@ -93,6 +93,10 @@ $(VENV)/.installed-examples: $(VENV)/.created pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[test,ipopt]"
+	@touch $(VENV)/.installed-base $(VENV)/.installed-examples $@
+
+$(VENV)/.installed-bench: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	@touch $(VENV)/.installed-base $(VENV)/.installed-examples $@
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml

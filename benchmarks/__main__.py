@@ -16,6 +16,7 @@ from . import (
     evaluation,
     first_jacobian,
     fuzzing,
+    long_programs,
     nonlinear_programs,
     passes,
     precision,
@@ -29,6 +30,7 @@ from .runner import Library, REPOSITORY
 SECTIONS = {
     "detection": detection,
     "evaluation": evaluation,
+    "long_programs": long_programs,
     "coloring": coloring,
     "blocks": blocks,
     "passes": passes,

@@ -187,6 +187,25 @@ def _evaluation(of_section: Sequence[Table], plt: Any) -> Any:
     return figure
 
 
+def _solvers(of_section: Sequence[Table], plt: Any) -> Any:
+    """A line from the time with sparse to that with dense matrices, for each problem."""
+    table = of_section[0]
+    dense, sparse = table.column("dense"), table.column("sparse")
+    figure, ax = plt.subplots(figsize=(7, 1.9), layout="constrained")
+    places = range(0, -len(table.rows), -1)
+    ax.hlines(places, sparse, dense, color=JAX, linewidth=1)
+    for times, color, label in ((sparse, OURS, "sparse"), (dense, JAX, "dense")):
+        ax.semilogx(times, places, "o", color=color, label=label)
+    for place, one, other, row in zip(places, sparse, dense, table.rows, strict=True):
+        ax.annotate(row[-1], ((one * other) ** 0.5, place), (0, 4), textcoords="offset points")
+    ax.set_yticks(places, [row[0] for row in table.rows])
+    ax.set(xlabel="seconds, on a logarithmic scale", ylim=(0.6 - len(table.rows), 0.6))
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    open_frame(ax)
+    return figure
+
+
 SECTIONS = {
     "benchmark-detection": (
         "Detection",
@@ -213,6 +232,11 @@ SECTIONS = {
         "wall, sparse",
         "Time of a sparse and of a dense Jacobian",
     ),
+    "benchmark-solvers": (
+        "Solvers",
+        "sparse",
+        "Time of solvers with sparse and with dense matrices",
+    ),
 }
 """The section of each plot, a column of the tables that it shows, and a description."""
 
@@ -222,6 +246,7 @@ PLOTS = {
     "benchmark-evaluation": _evaluation,
     "benchmark-first-jacobian": _first_jacobian,
     "benchmark-tutorial": _tutorial,
+    "benchmark-solvers": _solvers,
 }
 
 

@@ -53,6 +53,13 @@ Another table:
 |  | copy |
 | --- | ---: |
 | Brusselator | 1 ms |
+
+## Solvers
+
+|  | dense | sparse | ratio |
+| --- | ---: | ---: | ---: |
+| Newton | 3 s | 50 ms | 60x |
+| Kvaerno5 | 2 s | 20 ms | 100x |
 """
 
 
@@ -81,7 +88,7 @@ def test_tables_are_read(plots):
 def test_each_section_gets_its_plot(plots):
     page = plots.fill("Before.\n\n<!-- results -->\n", RESULTS)
     assert page.startswith("Before.\n\n\n## Detection\n\n![Time and memory")
-    assert page.count("](pictures/") == 3
+    assert page.count("](pictures/") == 4
     assert "](../pictures/benchmark-coloring.svg)" in plots.fill(plots.PLACE, RESULTS, "a/b.md")
     assert plots.fill("Another page.", RESULTS) == "Another page."
 
@@ -109,6 +116,11 @@ def test_curves_are_the_columns(plots):
             "Brusselator",
             "Rosenbrock",
         ]
+        (solvers,) = figures["benchmark-solvers"].axes
+        points = {line.get_label(): line.get_xydata() for line in solvers.lines}
+        np.testing.assert_allclose(points["sparse"], [(0.05, 0), (0.02, -1)])
+        np.testing.assert_allclose(points["dense"], [(3, 0), (2, -1)])
+        assert [text.get_text() for text in solvers.texts] == ["60x", "100x"]
     finally:
         for figure in figures.values():
             plt.close(figure)
