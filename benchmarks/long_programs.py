@@ -63,8 +63,9 @@ def run(ours: Library, peer: Library) -> str:
             f"{sum(one['missed'] for one in results)}; largest relative difference "
             f"{max(one['error'] for one in results):.1e}. "
             f"Compilation: median ratio {median(compilation):.2f}, above 2 for "
-            f"{sum(ratio > 2 for ratio in compilation)}. Warm calls: median ratio {median(warm):.2f}, above 1 "
-            f"for {sum(ratio > 1 for ratio in warm)}, above 1.05 for {sum(ratio > 1.05 for ratio in warm)}.",
+            f"{sum(ratio > 2 for ratio in compilation)}. Warm calls: median ratio {median(warm):.2f}, above "
+            f"1 for {sum(ratio > 1 for ratio in warm)}, above 1.05 for "
+            f"{sum(ratio > 1.05 for ratio in warm)}.",
             "The longest programs:",
             _shown(results, lambda one: one["equations"]),
             "The largest ratios of compilation:",

@@ -9,7 +9,7 @@ from .._pattern import SparsityPattern
 from .._progress import working
 from ._acyclic import check_coloring_acyclic
 from ._acyclic_problem import Acyclic
-from ._bicoloring import bidirectional_bound, color_both
+from ._bicoloring import Bicoloring, bidirectional_bound, color_both
 from ._check import (
     check_coloring_bidirectional,
     check_coloring_cols,
@@ -60,7 +60,7 @@ def color_graph(
     number = _count(sparsity, colors)
     return ColoredPattern(
         sparsity,
-        _in_order(colors, number),
+        _in_order(sparsity, colors),
         number,
         True,
         mode,
@@ -71,10 +71,16 @@ def color_graph(
 
 @working("coloring")
 def color_bidirectionally(
-    sparsity: SparsityPattern, budget: Budget, order: Order | None = None
+    sparsity: SparsityPattern,
+    budget: Budget,
+    order: Order | None = None,
+    start: Bicoloring | None = None,
 ) -> ColoredPattern:
-    """Color columns and rows together."""
-    colors = color_both(sparsity, budget, order)
+    """Color columns and rows together; `start` is a coloring that was found with less effort."""
+    if start is not None and start.num_colors <= bidirectional_bound(sparsity):
+        colors = start
+    else:
+        colors = color_both(sparsity, budget, order)
     check_coloring_bidirectional(sparsity, colors.columns, colors.rows)
     return ColoredPattern(
         sparsity,
@@ -117,7 +123,7 @@ def color_cheapest(
         both = color_both(sparsity, Budget(0.0), order)
         by_column, by_row = count(both.columns), count(both.rows)
         if _cost_of_both(by_column, by_row) < costs[mode]:
-            colored = color_bidirectionally(sparsity, budget, order)
+            colored = color_bidirectionally(sparsity, budget, order, both)
             reason = f"both modes; forward alone {needs['fwd']}, reverse alone {needs['rev']}"
             return dataclasses.replace(colored, reason=reason)
     colors = colorings[mode]
@@ -161,13 +167,14 @@ def _colored_partition(sparsity, mode, problem, colors) -> ColoredPattern:
     check(sparsity, colors)
     number = _count(sparsity, colors)
     return ColoredPattern(
-        sparsity, _in_order(colors, number), number, False, mode, problem.lower_bound
+        sparsity, _in_order(sparsity, colors), number, False, mode, problem.lower_bound
     )
 
 
-def _in_order(colors: np.ndarray, number: int) -> np.ndarray:
-    """Colors that are all different, renamed: the compressed matrix is then the matrix or its transpose."""
-    return np.arange(number, dtype=colors.dtype) if number == len(colors) else colors
+def _in_order(sparsity: SparsityPattern, colors: np.ndarray) -> np.ndarray:
+    """The colors of a full matrix, renamed: the compressed matrix is then this matrix or its transpose."""
+    full = 0 < sparsity.nnz == sparsity.m * sparsity.n
+    return np.arange(len(colors), dtype=colors.dtype) if full else colors
 
 
 def _grid(avals) -> tuple[tuple[int, ...], ...]:

@@ -42,7 +42,7 @@ class Budget:
 
 def default_budget(nnz: int) -> float:
     """Return a budget of about the time that detection takes, in seconds."""
-    return max(0.15, 1e-7 * nnz)
+    return max(0.15, 3e-8 * nnz)
 
 
 def count(colors: Colors) -> int:
@@ -62,6 +62,8 @@ def color(problem: Problem, budget: Budget, order: Order | None = None) -> Color
         colors = problem.greedy(order(problem.incidence))
         assert colors is not None  # there was no limit
         return colors
+    if has_no_conflicts(problem):
+        return np.zeros(problem.incidence.num_vertices, np.int32)
     return with_reduction(
         problem, lambda one: improve_directly(one, start_directly(one), Budget(budget.left))
     )
@@ -86,6 +88,28 @@ def _is_final(problem: Problem, colors: Colors) -> bool:
     return problem.reduction.exact or (problem.on_graph and problem.sparsity.nnz > _SMALL_GRAPH)
 
 
+def has_no_conflicts(problem: Problem) -> bool:
+    """Whether all vertices can have the same color, as a few dense rows leave it when they are peeled off."""
+    return problem.lower_bound <= 1 and problem.incidence.group_sizes().max(initial=0) <= 1
+
+
+def longest_apart(problem: Problem) -> Colors | None:
+    """Give the longest vertices colors of their own and all others the same, if that is an optimal coloring.
+
+    So a diagonal beside a few dense columns is colored without a greedy run.
+    """
+    incidence, num_apart = problem.incidence, problem.lower_bound - 1
+    if problem.on_graph or not 0 < num_apart < incidence.num_vertices:
+        return None
+    lengths = np.diff(incidence.indptr)
+    longest = np.argpartition(-lengths, num_apart - 1)[:num_apart]
+    colors = np.zeros(incidence.num_vertices, np.int32)
+    colors[longest] = np.arange(1, num_apart + 1)
+    others = np.repeat(colors == 0, lengths)
+    conflict = np.bincount(incidence.indices[others]).max(initial=0) > 1
+    return None if conflict else colors
+
+
 def start(problem: Problem) -> Colors:
     """Color by the fast algorithms, until one meets the lower bound: those of linear cost."""
     return with_reduction(problem, start_directly)
@@ -97,6 +121,9 @@ def start_directly(problem: Problem) -> Colors:
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
         return best
+    apart = longest_apart(problem)
+    if apart is not None:
+        return apart
     attempts: list[tuple[str, Callable[[], Colors | None]]] = [
         ("natural order", lambda: problem.greedy(natural(problem.incidence), count(best))),
         ("lattices", lambda: problem.lattice(count(best) - 1)),

@@ -6,7 +6,7 @@ from ._problem import Incidence
 
 
 _VERTICES = 49  # 7 by 7 points of a grid
-_STEPS = 20_000
+_STEPS = 5_000
 
 
 def window_star_bound(graph: Incidence, least: int) -> int:

@@ -236,6 +236,26 @@ def test_the_search_stops_at_the_lower_bound():
     assert found > 50 and number > 5
 
 
+@pytest.mark.parametrize("num_dense", [0, 1, 3])
+def test_a_diagonal_beside_dense_columns_needs_no_search(num_dense, monkeypatch):
+    """All at once, without the greedy algorithm, which would be compiled for a large pattern."""
+    n = 40
+    matrix = np.eye(n, dtype=int)
+    matrix[:, rng(0).permutation(n)[:num_dense]] = 1
+    monkeypatch.setattr(Partition, "greedy", None)
+    coloring = asdex.jacobian_coloring_from_sparsity(matrix, mode="fwd")
+    assert coloring.num_colors == coloring.lower_bound == num_dense + 1
+    assert np.all(np.bincount(coloring.colors)[1:] == 1)
+
+
+def test_dense_columns_that_share_no_rows_share_colors():
+    matrix = np.zeros((8, 6), int)
+    matrix[:4, 0] = matrix[4:, 1] = 1
+    matrix[range(4), range(2, 6)] = 1
+    coloring = asdex.jacobian_coloring_from_sparsity(matrix, mode="fwd")
+    assert coloring.num_colors == coloring.lower_bound == 2
+
+
 def test_the_search_keeps_to_its_budget():
     pattern = PATTERNS["rows"]
     least = _search._LEAST_COST

@@ -77,6 +77,7 @@ def test_tables_are_read(plots):
         ("Coloring", "Columns", 2),
         ("Evaluation", "About 10 inputs", 2),
         ("Evaluation", "About 10 inputs", 1),
+        ("Solvers", "", 2),
     ]
     assert tables[0].column("inputs") == [1000, 10_000]
     assert tables[0].column("asdex wall") == pytest.approx([0.0015, 0.012])
