@@ -36,7 +36,17 @@ def pattern_to_arrays(pattern: "SparsityPattern") -> dict[str, Any]:
 
 
 def pattern_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the arguments of `SparsityPattern.from_coo` that a file's arrays describe."""
+    """Return the arguments of `SparsityPattern.from_coo` that a file's arrays describe.
+
+    **Raises:** `ValueError` if they describe no pattern.
+    """
+    missing = {"rows", "cols", "shape", "metadata"} - set(arrays)
+    if missing:
+        raise ValueError(
+            f"Expected a file that `save` of asdex wrote, with arrays named {sorted(missing)} among others, "
+            f"got arrays named {sorted(arrays)}. Files of other libraries have to be made anew; "
+            "`SparsityPattern.from_coo` takes plain index arrays."
+        )
     metadata = json.loads(str(arrays["metadata"]))
     argnums = metadata["argnums"]
     return {

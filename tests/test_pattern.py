@@ -169,6 +169,13 @@ def test_save_and_load(pattern, tmp_path, name):
     assert_same(asdex.SparsityPattern.load(tmp_path / name), pattern)
 
 
+@pytest.mark.parametrize("kind", [asdex.SparsityPattern, asdex.ColoredPattern])
+def test_files_of_other_programs_are_refused(kind, tmp_path):
+    np.savez(tmp_path / "p.npz", rows=[0], cols=[0], colors=[0])
+    with pytest.raises(ValueError, match=r"arrays named \['metadata', 'shape'\] among others"):
+        kind.load(tmp_path / "p.npz")
+
+
 def test_load_keeps_an_integer_argnums(tmp_path):
     asdex.SparsityPattern.from_coo([0], [0], (1, 1), argnums=3).save(tmp_path / "p")
     assert asdex.SparsityPattern.load(tmp_path / "p").argnums == 3
