@@ -255,10 +255,7 @@ class SparsityPattern(eqx.Module):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "SparsityPattern":
-        """Read a pattern that `save` wrote.
-
-        **Raises:** `ValueError` if the file holds no pattern.
-        """
+        """Read a pattern that `save` wrote. **Raises:** `ValueError` if the file holds none."""
         with np.load(npz_path(path), allow_pickle=False) as arrays:
             return cls.from_coo(**pattern_fields(arrays))
 
