@@ -34,6 +34,8 @@ demo: $(VENV)/.installed-base
 $(EXAMPLES): $(VENV)/.installed-examples
 	$(BIN)/python examples/$@.py
 
+trajectory_optimization: $(VENV)/.installed-ipopt
+
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
@@ -91,6 +93,11 @@ $(VENV)/.installed-examples: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[examples]"
 	@touch $(VENV)/.installed-base $@
 
+# IPOPT has wheels for most machines; the example runs without it.
+$(VENV)/.installed-ipopt: $(VENV)/.installed-examples
+	$(BIN)/python -m pip install --quiet --editable ".[ipopt]" || echo "going on without IPOPT"
+	@touch $@
+
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[test,ipopt]"
 	@touch $(VENV)/.installed-base $(VENV)/.installed-examples $@
@@ -110,14 +117,15 @@ of_pyenv = $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python)
 OLDEST_PYTHON ?= $(call first_that_runs,python3.11 $(call of_pyenv,3.11))
 NEWEST_PYTHON ?= $(call first_that_runs,python3.13 $(call of_pyenv,3.13) python3.12 $(call of_pyenv,3.12) $(PYTHON))
 
-# The lower bounds of pyproject.toml, which have wheels for Python 3.11 and for none after it. Later
-# pyamg needs a later scipy, and does not say so.
-OLDEST_PACKAGES := jax==0.6.0 jaxlib==0.6.0 equinox==0.11.12 numpy==1.26.0 scipy==1.11.1 pyamg==5.2.1
+# The lower bounds of pyproject.toml, which have wheels for Python 3.11 and for none after it.
+OLDEST_PACKAGES := jax==0.6.0 jaxlib==0.6.0 equinox==0.11.12 numpy==1.26.0 scipy==1.11.1
+# The last that imports with the oldest scipy; the later ones do not say that they need more.
+OLDEST_TEST_PACKAGES := pyamg==5.2.1
 
 $(OLDEST)/.installed: pyproject.toml
 	$(if $(OLDEST_PYTHON),,$(error The oldest packages need Python 3.11, which was not found; say where it is: make OLDEST_PYTHON=/path/to/python3.11 $@))
 	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet --editable ".[test]" $(OLDEST_PACKAGES)
+	$(OLDEST)/bin/python -m pip install --quiet --editable ".[test]" $(OLDEST_PACKAGES) $(OLDEST_TEST_PACKAGES)
 	@touch $@
 
 $(NEWEST)/.installed: pyproject.toml
