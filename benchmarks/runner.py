@@ -24,9 +24,10 @@ class Library:
     python: Path
     path: tuple[Path, ...] = field(default=())
 
-    def run_code(self, *arguments: str) -> str:
-        """Standard output of this library's interpreter."""
+    def run_code(self, *arguments: str, **variables: str) -> str:
+        """Standard output of this library's interpreter, with further environment variables."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment |= variables
         environment["JAX_PLATFORMS"] = "cpu"
         if self.path:
             environment["PYTHONPATH"] = os.pathsep.join(map(str, self.path))
