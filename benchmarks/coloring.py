@@ -121,9 +121,9 @@ def run(ours: Library, peer: Library) -> str:
         "## Coloring",
         "",
         "Colors, and time from a pattern to a checked coloring: cold is the first call of a process, "
-        "compilation included, warm a later one. asdex keeps nothing on disk; a process of the peer that finds "
-        "numba's cache of an earlier one takes what is called cached. The bound is a proven lower one; a star "
-        "marks colorings that meet it.",
+        "compilation included, warm a later one. asdex keeps nothing on disk; a process of the peer that "
+        "finds numba's cache of an earlier one takes what is called cached. The bound is a proven lower "
+        "one; a star marks colorings that meet it.",
     ]
     warm: dict[str, dict[int, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
