@@ -143,8 +143,11 @@ def run(ours: Library, peer: Library) -> str:
             parts += ["", f"### {title}", "", table(_HEADER, lines)]
     parts += [
         "",
-        "Slope of log time (warm) over log columns from the second size to the third: "
-        + ", ".join(f"{name} {_slope(times):.2f}" for name, times in warm.items())
+        "Slope of log time (warm) over log columns, from the first size to the third, and from the second: "
+        + ", ".join(
+            f"{name} {_slope(times, 0):.2f} and {_slope(times, 1):.2f}"
+            for name, times in warm.items()
+        )
         + ".",
     ]
     return "\n".join(parts)
@@ -174,6 +177,7 @@ def _row(name: str, mine: dict[str, Any], theirs: dict[str, Any] | None) -> list
     ]
 
 
-def _slope(times: dict[int, float]) -> float:
-    (n, fast), (more, slow) = sorted(times.items())[-2:]
+def _slope(times: dict[int, float], first: int) -> float:
+    ordered = sorted(times.items())
+    (n, fast), (more, slow) = ordered[first], ordered[-1]
     return math.log(slow / fast) / math.log(more / n)
