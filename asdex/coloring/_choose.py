@@ -173,8 +173,9 @@ def _colored_partition(sparsity, mode, problem, colors) -> ColoredPattern:
 
 def _in_order(sparsity: SparsityPattern, colors: np.ndarray) -> np.ndarray:
     """The colors of a full matrix, renamed: the compressed matrix is then this matrix or its transpose."""
-    full = 0 < sparsity.nnz == sparsity.m * sparsity.n
-    return np.arange(len(colors), dtype=colors.dtype) if full else colors
+    full = sparsity.nnz == sparsity.m * sparsity.n
+    all_differ = _count(sparsity, colors) == len(colors)
+    return np.arange(len(colors), dtype=colors.dtype) if full and all_differ else colors
 
 
 def _grid(avals) -> tuple[tuple[int, ...], ...]:

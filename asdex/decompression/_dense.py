@@ -5,6 +5,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Shaped
 
+from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
 from ._decompressors import check_shape, Decompressor
 
@@ -32,7 +33,7 @@ def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
     """Return the decompressor of a full matrix whose passes are in order; else `None`."""
     sparsity, colors = coloring.sparsity, coloring.colors
     m, n = sparsity.shape
-    if coloring.mode == "bidirectional" or isinstance(colors, Tracer) or sparsity.nnz < m * n:
+    if coloring.mode == "bidirectional" or isinstance(colors, Tracer) or not _is_full(sparsity):
         return None
     if not np.array_equal(np.asarray(colors), np.arange(coloring.num_colors)):
         return None
@@ -40,3 +41,12 @@ def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
     return DenseDecompressor(
         transposed=not by_row, compressed_shape=(coloring.num_colors, n if by_row else m)
     )
+
+
+def _is_full(sparsity: SparsityPattern) -> bool:
+    """Whether all entries are known to be there, row after row: a pattern need not be sorted or unique."""
+    rows, cols, (m, n) = sparsity.rows, sparsity.cols, sparsity.shape
+    if sparsity.nnz != m * n or isinstance(rows, Tracer) or isinstance(cols, Tracer):
+        return False
+    rows, cols = (np.asarray(part).reshape(m, n) for part in (rows, cols))
+    return bool(np.all(rows == np.arange(m)[:, None]) and np.all(cols == np.arange(n)))

@@ -20,11 +20,12 @@ _SEPARATE = (
     *("scatter", "conv_general", "sort", "cum", "reduce_window", "select_and", "fft"),
     *("scan", "while", "cond"),
 )
+"""Beginnings of the names of operations that are not fused with others."""
 _PRODUCTS = (
     *("dot_general", "ragged_dot", "triangular_solve", "cholesky"),
     *("lu", "qr", "householder", "eig", "svd", "schur"),
 )
-"""Beginnings of the names of operations that are not fused with others."""
+"""Beginnings of the names of products with matrices and of factorizations, which are not fused either."""
 _NOT_FOLDED = ("scan", "while")
 _MULTIPLICATIONS = 2**8
 """How many multiplications of a product are evaluated in the time of one element of a scatter."""
@@ -56,7 +57,7 @@ def examine(rows: Callable[[Any], Any], num_colors: int) -> Program:
         is_separate = eqn.primitive.name.startswith(_SEPARATE)
         products, separate = products or is_product, separate or is_separate
         if is_product or is_separate:
-            largest = max(largest, *(out.aval.size for out in eqn.outvars))
+            largest = max(largest, *map(_size, eqn.outvars))
         if not in_loop:
             slow += _slow_elements(eqn)
     kind = "products" if products else "separate" if separate else "fused"
@@ -72,10 +73,15 @@ def _equations(jaxpr: Any, in_loop: bool) -> Iterator[tuple[Any, bool]]:
             yield from _equations(inner, in_loop or eqn.primitive.name in _NOT_FOLDED)
 
 
+def _size(atom: Any) -> int:
+    """Elements of a value; 0 for tokens and other values that are no arrays."""
+    return getattr(atom.aval, "size", 0)
+
+
 def _slow_elements(eqn: Any) -> int:
-    name, size = eqn.primitive.name, eqn.outvars[0].aval.size
+    name, size = eqn.primitive.name, _size(eqn.outvars[0])
     if name.startswith("scatter"):
-        return eqn.invars[2].aval.size
+        return _size(eqn.invars[2])
     if name.startswith("cum"):
         return size
     if "window_dimensions" in eqn.params:

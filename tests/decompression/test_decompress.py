@@ -243,6 +243,18 @@ def test_full_matrices_are_read_as_they_are(mode, symmetric):
     assert not isinstance(asdex.decompressor_for(other), asdex.DenseDecompressor)
 
 
+@pytest.mark.parametrize("nonzeros", ["in another order", "with one twice"])
+def test_patterns_that_only_have_the_size_of_a_full_one_are_gathered(nonzeros):
+    """The class does not sort what it is given: `from_coo` does."""
+    matrix = jnp.arange(1.0, 7.0).reshape(2, 3)
+    positions = [5, 0, 3, 1, 4, 2] if nonzeros == "in another order" else [0, 0, 1, 2, 3, 4]
+    rows, cols = (part.astype(np.int32) for part in np.divmod(positions, 3))
+    pattern = asdex.SparsityPattern(rows, cols, (2, 3))
+    coloring = asdex.ColoredPattern(pattern, np.arange(3, dtype=np.int32), 3, False, "fwd")
+    decompressor = asdex.decompressor_for(coloring)
+    np.testing.assert_array_equal(decompressor(matrix.T), matrix[rows, cols])
+
+
 def test_compressed_matrices_beyond_int32_are_gathered_by_two_indices():
     size = 50_000
     index = np.arange(size)
