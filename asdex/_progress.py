@@ -68,7 +68,7 @@ class Work:
         return self._over.is_set()
 
     def hide(self) -> None:
-        """Remove the line for now, for something else to be written."""
+        """Take the line away until the next report, for something else to be written."""
         self._line.clear()
 
     def _show(self) -> None:
@@ -168,7 +168,7 @@ def report(text: str, *values: Any) -> None:
 
 
 def hide() -> None:
-    """Remove the line for now, for something else to be written."""
+    """Take the line away until the next report, for something else to be written."""
     work = current()
     if work is not None:
         work.hide()

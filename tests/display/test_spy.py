@@ -141,7 +141,7 @@ def test_forms_that_are_not_there(ax, coloring):
     with pytest.raises(ValueError, match="groups of rows, got one of mode 'fwd'"):
         asdex.spy(coloring, ax=ax, compressed="rows")
     with pytest.raises(ValueError, match="'beside', got 'left'"):
-        asdex.spy(coloring, ax=ax, compressed="left")  # type: ignore
+        asdex.spy(coloring, ax=ax, compressed="left")  # pyright: ignore[reportArgumentType]
 
 
 def test_traced_patterns_are_refused(ax, coloring):
