@@ -67,7 +67,9 @@ def test_installed_package_declares_what_it_needs(source_tree, build, new_enviro
 def test_sdist_builds_the_same_wheel(source_tree, build, new_environment, tmp_path):
     sdist = build(source_tree, "sdist")
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+        # Python before 3.11.4 has no filters, and ignores the attribute.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     wheel = build(unpacked, "wheel")
     assert wheel_files(wheel) == tree_files()
