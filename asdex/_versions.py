@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jax.extend import source_info_util
 from jax.extend.core import Literal
 
@@ -106,6 +107,16 @@ def call_jaxpr(eqn: Any) -> Any | None:
     return found[0] if same_arity else None
 
 
+def inlined_jaxpr(eqn: Any) -> Any | None:
+    """The jaxpr of a call of `jax.jit` that may as well be a part of the program around it; else `None`."""
+    if eqn.primitive.name not in ("jit", "pjit"):
+        return None
+    shardings = (*eqn.params.get("in_shardings", ()), *eqn.params.get("out_shardings", ()))
+    if any(type(one).__name__ != "UnspecifiedValue" for one in shardings):
+        return None
+    return None if eqn.params.get("compiler_options_kvs") else call_jaxpr(eqn)
+
+
 def without_references(jaxpr: Any) -> Any:
     """The same closed jaxpr with the contents of mutable references (`jax.new_ref`) as ordinary values.
 
@@ -159,6 +170,15 @@ def binder(primitive: Any, params: dict[str, Any]) -> Callable[..., Any]:
     return bind
 
 
+def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
+    """The results of an equation on other operands, under the settings that it was traced with."""
+    names = source_info_util.current_name_stack() + eqn.source_info.name_stack
+    context = source_info_util.user_context(eqn.source_info.traceback, name_stack=names)
+    with context, eqn.ctx.manager:
+        results = binder(eqn.primitive, eqn.params)(*operands)
+    return results if eqn.primitive.multiple_results else (results,)
+
+
 def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
     """Call `bind` on known operands, within `jax.ensure_compile_time_eval`.
 
@@ -169,6 +189,11 @@ def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
     except NotImplementedError:
         with ThreadPoolExecutor(1) as executor:
             return executor.submit(bind, *operands).result()
+
+
+def is_staged() -> bool:
+    """Whether operations become a part of a program that is traced, rather than being done now."""
+    return isinstance(jax.numpy.zeros(()), Tracer)
 
 
 def source_line(eqn: Any) -> str:

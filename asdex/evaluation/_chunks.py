@@ -1,4 +1,4 @@
-"""How many passes are batched where `chunk_size` does not say, and when their seeds are constants."""
+"""How many passes are batched where `chunk_size` does not say."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ _RESIDENT = 2**26
 """Elements of a batch on an accelerator, which large arrays keep busy: 256 MB in single precision."""
 _LEAST = 2
 """Passes that are batched however long they are: gathers and scatters share their indices."""
-_FOLDED = 2**18
-"""Elements of all seeds up to which XLA evaluates most operations on them in milliseconds."""
-_SLOW = 2**14
-"""Elements of scatters and windows up to which that takes a tenth of a second."""
 
 
 def default_chunk(num_colors: int, length: int, program: Program) -> int:
@@ -41,9 +37,3 @@ def default_chunk(num_colors: int, length: int, program: Program) -> int:
         return num_colors
     # The last batch is filled up with passes that nobody needs: the fewer the better.
     return min(range(most, (most + 1) // 2, -1), key=lambda size: -(-num_colors // size) * size)
-
-
-def is_folded(num_colors: int, length: int, program: Program) -> bool:
-    """Whether to let XLA evaluate all that depends on the seeds alone beforehand, in one batch."""
-    most = _CACHED if program.kind == "separate" else _FOLDED
-    return num_colors * length <= most and program.slow <= _SLOW

@@ -13,11 +13,15 @@ import numpy as np
 from jax.core import Tracer
 
 from .._arguments import is_array, may_change
-from ._kernel import Kernel, Result
+from ._batched import Passes
+from ._kernel import Kernel, Result, Static
+from ._trace import Trace
 
 
 Prepare = Callable[[Any, Sequence[Any], Mapping[str, Any]], tuple[Kernel, Any]]
 """Checks the arguments of a call; returns what evaluates them, and the tree of the differentiated ones."""
+_Data = tuple[list[Any], list[Any]]
+"""Leaves of a kernel and of a call's arguments: the inputs of the compiled function."""
 
 
 def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
@@ -30,13 +34,16 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     kernel_leaves, kernel_tree = jtu.tree_flatten(kernel)
     if any(isinstance(leaf, Tracer) for leaf in (*leaves, *kernel_leaves)):
         return kernel(args, kwargs)
-    return _plan((kernel_leaves, kernel_tree), (leaves, tree), None).run(leaves)
+    data, _, constants = _separated((kernel_leaves, kernel_tree), (leaves, tree))
+    return _run(data, [], constants, None)
 
 
 def evaluate_prepared(
     owner: Any, prepare: Prepare, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Result, Any]:
     """As `evaluate`, with a kernel that is made when arguments of new kinds come.
+
+    What depends on the colors alone is computed then, too.
 
     **Arguments:**
 
@@ -59,26 +66,30 @@ def evaluate_prepared(
         plan = None
     if plan is None:
         kernel, input_tree = prepare(owner, args, kwargs)
-        kernel_leaves, kernel_tree = jtu.tree_flatten(kernel)
-        if any(isinstance(leaf, Tracer) for leaf in kernel_leaves):
+        if any(isinstance(leaf, Tracer) for leaf in jtu.tree_leaves(kernel)):
             return kernel(args, kwargs), input_tree
-        plan = _plan((kernel_leaves, kernel_tree), (leaves, tree), input_tree)
+        plan = _plan(kernel, (leaves, tree), input_tree)
+        result = plan.run(leaves)  # under the settings of the trace, before another thread can
         plans[kinds] = plan
+        return result, input_tree
     return plan.run(leaves), plan.input_tree
 
 
 class _Plan(NamedTuple):
-    """What a call needs beyond its values: the kernel's data, which of the arguments' leaves are data, the
-    constants of the compiled function, and the tree of the differentiated arguments."""
+    """What a call needs beyond its values: the kernel's data and the terms of its seeds, which of the
+    arguments' leaves are data, the constants of the compiled function, the trace that it is made of, and the
+    tree of the differentiated arguments."""
 
     kernel: list[Any]
+    seed_terms: list[Any]
     changing: tuple[bool, ...]
     constants: _Constants
+    trace: Trace
     input_tree: Any
 
     def run(self, leaves: Sequence[Any]) -> Result:
         data = [leaf for leaf, moves in zip(leaves, self.changing, strict=True) if moves]
-        return _run((self.kernel, data), self.constants)
+        return _run((self.kernel, data), self.seed_terms, self.constants, self.trace)
 
 
 _PLANS: weakref.WeakKeyDictionary[Any, dict[Any, _Plan]] = weakref.WeakKeyDictionary()
@@ -91,17 +102,28 @@ def _kind(leaf: Any) -> Any:
     return type(leaf) if may_change(leaf) else (type(leaf), leaf)
 
 
-def _plan(kernel: tuple[list[Any], Any], arguments: tuple[list[Any], Any], tree: Any) -> _Plan:
+def _plan(kernel: Kernel, arguments: tuple[list[Any], Any], input_tree: Any) -> _Plan:
+    data, changing, constants = _separated(jtu.tree_flatten(kernel), arguments)
+    trace = _traced(data, constants)
+    colors = [one for one in (kernel.colors, kernel.row_colors) if one is not None]
+    return _Plan(data[0], trace.seed_terms(data, colors), changing, constants, trace, input_tree)
+
+
+def _separated(
+    kernel: tuple[list[Any], Any], arguments: tuple[list[Any], Any]
+) -> tuple[_Data, tuple[bool, ...], _Constants]:
+    """The data among the leaves, which of the arguments' leaves are data, and the rest."""
     sides = (kernel, arguments)
     changing = [tuple(map(may_change, leaves)) for leaves, _ in sides]
-    static = [
-        tuple(None if moves else leaf for leaf, moves in zip(leaves, moving, strict=True))
-        for (leaves, _), moving in zip(sides, changing, strict=True)
+    pairs = [
+        list(zip(*pair, strict=True))
+        for pair in zip((kernel[0], arguments[0]), changing, strict=True)
     ]
+    static = [tuple(None if moves else leaf for leaf, moves in pair) for pair in pairs]
     content = tuple(zip((kernel[1], arguments[1]), static, changing, strict=True))
     _check_hashable(content)
-    data = [leaf for leaf, moves in zip(kernel[0], changing[0], strict=True) if moves]
-    return _Plan(data, changing[1], _Constants(content), tree)
+    of_kernel, of_arguments = ([leaf for leaf, moves in pair if moves] for pair in pairs)
+    return (of_kernel, of_arguments), changing[1], _Constants(content)
 
 
 def _check_hashable(constants: Any) -> None:
@@ -129,11 +151,34 @@ class _Constants:
             isinstance(other, _Constants) and bool(self.content == other.content)
         )
 
+    def call(self, data: _Data) -> tuple[Kernel, Sequence[Any], Mapping[str, Any]]:
+        """The kernel, and the arguments, that have this data."""
+        sides = zip(data, self.content, strict=True)
+        kernel, (args, kwargs) = (_merge(values, *content) for values, content in sides)
+        return kernel, args, kwargs
+
+
+def _traced(data: _Data, constants: _Constants) -> Trace:
+    """The trace of a call with data of these types: one and the same under the same settings of jax."""
+    traced = _trace.trace(data, constants)
+    result, terms, trace = traced.out_info
+    trace.value.fill(traced.jaxpr, (result, terms))
+    return trace.value
+
 
 @functools.partial(jax.jit, static_argnums=1)
-def _run(data: tuple[list[Any], list[Any]], constants: _Constants) -> Result:
-    sides = zip(data, constants.content, strict=True)
-    kernel, (args, kwargs) = (_merge(values, *content) for values, content in sides)
+def _trace(data: _Data, constants: _Constants) -> tuple[Result, list[Any], Static]:
+    """Traced, but never run: the results, the terms of the seeds, and what goes with this trace."""
+    kernel, args, kwargs = constants.call(data)
+    passes = Passes(kernel.options.batches)
+    return kernel(args, kwargs, passes), passes.seed_terms, Static(Trace())
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _run(data: _Data, terms: list[Any], constants: _Constants, trace: Trace | None) -> Result:
+    if trace is not None and trace.take():
+        return trace.evaluate(data, terms)
+    kernel, args, kwargs = constants.call(data)
     return kernel(args, kwargs)
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Array, Int
 from .._arguments import Argnums, differentiated, Inputs, size_of, struct_of, substitute
 from .._scalar import as_scalar, split_aux
 from ..decompression import Decompressor
+from ._batched import Passes
 from ._devices import Batches
 from ._layout import Dtypes
 from ._passes import gradient_along, pull_back, push_and_pull, push_forward
@@ -71,51 +72,60 @@ class Kernel(eqx.Module):
     decompressor: Decompressor | None
     options: Options
 
-    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
-        return self.options.batches.gathered(Kernel._evaluate)(self, args, kwargs)
+    def __call__(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes | None = None
+    ) -> Result:
+        """Evaluate at `args`; `passes` keeps what depends on the colors alone."""
+        batches = self.options.batches
+        return batches.gathered(Kernel._evaluate)(self, args, kwargs, passes or Passes(batches))
 
-    def _evaluate(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
+    def _evaluate(self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes) -> Result:
         options = self.options
         inputs = differentiated(args, options.argnums)
         moving = _moving(inputs, options)
         call = _Call(self.f, args, kwargs, inputs, moving, options)
         leaves = [jnp.asarray(inputs.leaves[i]) for i in moving]
-        B, (output, aux_arrays) = self._compress(call, leaves, inputs, moving)
+        B, (output, aux_arrays) = self._compress(call, leaves, inputs, moving, passes)
         data = B if self.decompressor is None else self.decompressor(B)
         tree, dtypes = Static(jtu.tree_structure(output)), Static(_dtypes(output, inputs, options))
         output = output if options.with_value else None
         return Result(data, output, tree, aux_arrays, Static(call.aux_static), dtypes)
 
     def _compress(
-        self, call: _Call, leaves: list[Array], inputs: Inputs, moving: list[int]
+        self,
+        call: _Call,
+        leaves: list[Array],
+        inputs: Inputs,
+        moving: list[int],
+        passes: Passes,
     ) -> tuple[Any, tuple[Any, Any]]:
         options = self.options
-        count, batches = options.num_colors, options.batches
+        count = options.num_colors
         if not leaves:
             output = call.scalar()[1] if options.is_hessian else call.leaves()[1]
             return _no_passes(options), output
         sizes = [size_of(aval) for aval in inputs.avals]
         by_column = options.mode not in ("rev", "rev_over_rev")
         colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
+        coloring = (colors, count)
         match options.mode:
             case "fwd":
-                return push_forward(call.leaves, leaves, colors, count, batches)
+                return push_forward(call.leaves, leaves, coloring, passes)
             case "rev":
-                B, aux = pull_back(call.leaves, leaves, colors, count, batches)
+                B, aux = pull_back(call.leaves, leaves, coloring, passes)
             case "bidirectional":
                 assert self.row_colors is not None
-                counts = (count - options.num_row_colors, options.num_row_colors)
-                (forward, reverse), aux = push_and_pull(
-                    call.leaves, leaves, colors, self.row_colors, counts, batches
-                )
+                columns = (colors, count - options.num_row_colors)
+                rows = (self.row_colors, options.num_row_colors)
+                (forward, reverse), aux = push_and_pull(call.leaves, leaves, columns, rows, passes)
                 return (forward, _all_columns(reverse, sizes, moving)), aux
             case "fwd_over_rev":
-                B, aux = push_forward(call.gradient, leaves, colors, count, batches)
+                B, aux = push_forward(call.gradient, leaves, coloring, passes)
             case "rev_over_fwd":
-                B, aux = gradient_along(call.scalar, leaves, colors, count, batches)
+                B, aux = gradient_along(call.scalar, leaves, coloring, passes)
             case _:
-                colors = _moving_part(self.colors, sizes, moving)
-                B, aux = pull_back(call.gradient, leaves, colors, count, batches)
+                coloring = (_moving_part(self.colors, sizes, moving), count)
+                B, aux = pull_back(call.gradient, leaves, coloring, passes)
         return _all_columns(B, sizes, moving), aux
 
 

@@ -1,15 +1,12 @@
-"""What the compiler makes of the passes: found in their jaxpr before they are batched."""
+"""What the compiler makes of the passes: found in their operations before they are batched."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from .._versions import nested_jaxprs, open_jaxpr
+from ._straight_line import Step, StraightLine
 
 
 Kind = Literal["fused", "products", "separate"]
@@ -26,71 +23,77 @@ _PRODUCTS = (
     *("lu", "qr", "householder", "eig", "svd", "schur"),
 )
 """Beginnings of the names of products with matrices and of factorizations, which are not fused either."""
-_NOT_FOLDED = ("scan", "while")
-_MULTIPLICATIONS = 2**8
-"""How many multiplications of a product are evaluated in the time of one element of a scatter."""
+_ASSEMBLED = ("gather", "concatenate", "pad", "stack", "tile", "dynamic", "reduce", "arg")
+"""Beginnings of the names of operations that take longer in a fused loop than to read their results."""
 
 
 class Program(NamedTuple):
-    """Properties of the program for a batch of all passes.
+    """Properties of the program for a pass.
 
     **Attributes:**
 
     - `kind`: how a pass is computed.
-    - `largest`: elements in one pass of the largest result of an operation that is not fused.
-    - `slow`: how many elements of scatters and windows XLA would evaluate while it compiles if the seeds were
-        constants. They take some microseconds each, those of most operations a thousandth of that.
+    - `largest`: elements of the largest result of an operation that is not fused.
     """
 
     kind: Kind
     largest: int
-    slow: int
 
 
-def examine(rows: Callable[[Any], Any], num_colors: int) -> Program:
-    """Return what `rows`, a function of color numbers `(num_colors,)`, is made of; it is traced."""
-    jaxpr = jax.make_jaxpr(rows)(jax.ShapeDtypeStruct((num_colors,), jnp.int32))
+def examine(steps: Sequence[Step]) -> Program:
+    """What the steps of a pass that depend on its seed are made of."""
     products = separate = False
-    largest = slow = 0
-    for eqn, in_loop in _equations(jaxpr, False):
+    largest = 0
+    for eqn in (one for step in steps if step.origin.seeded for one in _equations(step.eqn)):
         is_product = eqn.primitive.name.startswith(_PRODUCTS)
         is_separate = eqn.primitive.name.startswith(_SEPARATE)
         products, separate = products or is_product, separate or is_separate
         if is_product or is_separate:
-            largest = max(largest, *map(_size, eqn.outvars))
-        if not in_loop:
-            slow += _slow_elements(eqn)
-    kind = "products" if products else "separate" if separate else "fused"
-    return Program(kind, largest // max(num_colors, 1), slow)
+            largest = max(largest, *map(size, eqn.outvars))
+    return Program("products" if products else "separate" if separate else "fused", largest)
 
 
-def _equations(jaxpr: Any, in_loop: bool) -> Iterator[tuple[Any, bool]]:
-    """All equations with results, nested ones too, and whether they are in a loop."""
-    for eqn in open_jaxpr(jaxpr).eqns:
-        if eqn.outvars:
-            yield eqn, in_loop
-        for inner in nested_jaxprs(eqn):
-            yield from _equations(inner, in_loop or eqn.primitive.name in _NOT_FOLDED)
+def seed_terms(
+    line: StraightLine, steps: Sequence[Step], wanted: int, most: int
+) -> tuple[int, ...]:
+    """The values that are worth computing once for all calls, of at most `most` elements together.
+
+    They depend on the seed and on nothing else that is unknown; a step that does depend on more reads them,
+    or they are `wanted`; and it takes longer to compute than to read them: they combine several elements of
+    the seed.
+    """
+    sizes: dict[int, int] = {}
+    read = {wanted}
+    for step in steps:
+        if not step.origin.known:
+            read.update(step.inputs)
+            continue
+        seeded = [number for number in step.inputs if line.origins[number].seeded]
+        if _is_slow(step.eqn) or len(seeded) > 1 or not sizes.keys().isdisjoint(seeded):
+            sizes.update(zip(step.outputs, map(size, step.eqn.outvars), strict=True))
+    chosen = []
+    for number in sorted(read & sizes.keys(), key=lambda one: (sizes[one], one)):
+        most -= sizes[number]
+        if most < 0:
+            break
+        chosen.append(number)
+    return tuple(chosen)
 
 
-def _size(atom: Any) -> int:
+def size(atom: Any) -> int:
     """Elements of a value; 0 for tokens and other values that are no arrays."""
     return getattr(atom.aval, "size", 0)
 
 
-def _slow_elements(eqn: Any) -> int:
-    name, size = eqn.primitive.name, _size(eqn.outvars[0])
-    if name.startswith("scatter"):
-        return _size(eqn.invars[2])
-    if name.startswith("cum"):
-        return size
-    if "window_dimensions" in eqn.params:
-        return size * math.prod(eqn.params["window_dimensions"])
-    if name == "dot_general":
-        (contracted, _), _ = eqn.params["dimension_numbers"]
-        shape = eqn.invars[0].aval.shape
-        return size * math.prod(shape[axis] for axis in contracted) // _MULTIPLICATIONS
-    if name == "conv_general_dilated":
-        kernel, numbers = eqn.invars[1].aval, eqn.params["dimension_numbers"]
-        return size * kernel.size // max(kernel.shape[numbers.rhs_spec[0]], 1) // _MULTIPLICATIONS
-    return 0
+def _is_slow(eqn: Any) -> bool:
+    slow = _SEPARATE + _PRODUCTS + _ASSEMBLED
+    return any(one.primitive.name.startswith(slow) for one in _equations(eqn))
+
+
+def _equations(eqn: Any) -> Iterator[Any]:
+    """The equation, if it has results, and those in the jaxprs of its parameters."""
+    if eqn.outvars:
+        yield eqn
+    for inner in nested_jaxprs(eqn):
+        for one in open_jaxpr(inner).eqns:
+            yield from _equations(one)

@@ -1,0 +1,174 @@
+"""All passes of a call from the trace of one: what they share, what depends on the seeds alone, the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+from jax.core import Tracer
+from jaxtyping import Array, Inexact, Int, Shaped
+
+from .._arguments import size_of
+from .._versions import is_staged
+from ._chunks import default_chunk
+from ._devices import Batches
+from ._program import examine, seed_terms
+from ._straight_line import Origin, Step, straight_line, StraightLine
+
+
+Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Any]]
+"""A function of, for each compressed matrix, the number of a color and the color of each vertex, and of the
+leaves of the inputs. It returns a row of each matrix, and what all of them share."""
+Coloring = tuple[Int[Array, " vertices"], int]
+"""The color of each vertex, and the number of colors."""
+
+_NUMBER = Origin(known=True, seeded=True)
+_COLORS = Origin(known=True, seeded=False)
+_LEAF = Origin(known=False, seeded=False)
+
+_NOTED = 2**12
+"""Elements of all seeds below which nothing is gained by computing terms of them once for all calls."""
+_KEPT = 2**22
+"""Elements of such terms that are kept whatever else a call needs: 16 MB in single precision."""
+
+
+class Passes:
+    """Evaluates all passes of one call, a batch at a time.
+
+    **Attributes:** `seed_terms`: arrays of this call that depend on the colors alone, and are traced with
+    them; they may as well be computed once for all calls.
+    """
+
+    def __init__(self, batches: Batches):
+        self.batches = batches
+        self.seed_terms: list[Array] = []
+
+    def __call__(
+        self, one: Pass, leaves: Sequence[Any], colorings: Sequence[Coloring]
+    ) -> tuple[list[Inexact[Array, "num_colors columns"]], Any]:
+        """The compressed matrices, and what the passes share.
+
+        **Arguments:** `one`: is traced once. `colorings`: one for each matrix.
+        """
+        colors = [of_vertices for of_vertices, _ in colorings]
+        numbers = [jax.ShapeDtypeStruct((), jnp.int32) for _ in colorings]
+        jaxpr, (rows, shared) = jax.make_jaxpr(one, return_shape=True)(numbers, colors, leaves)
+        count = len(colorings)
+        line = straight_line(jaxpr, [_NUMBER] * count + [_COLORS] * count + [_LEAF] * len(leaves))
+        unseeded = line.unseeded()
+        arguments = dict(zip(line.inputs[count:], (*colors, *leaves), strict=True))
+        values = line.evaluate(arguments, unseeded, effects=True)
+        known = arguments | dict(zip(unseeded, values, strict=True))
+        length = max(sum(map(size_of, leaves)), *map(size_of, rows))
+        matrices = [
+            self._matrix(
+                _Rows(line, known, line.inputs[i], line.inputs[count + i], line.outputs[i]),
+                *colorings[i],
+                length,
+            )
+            for i in range(count)
+        ]
+        known |= line.constants
+        results = [known[number] for number in line.outputs[count:]]
+        return matrices, jtu.tree_unflatten(jtu.tree_structure(shared), results)
+
+    def _matrix(
+        self, rows: _Rows, colors: Int[Array, " vertices"], num_colors: int, length: int
+    ) -> Inexact[Array, "num_colors columns"]:
+        batches = self.batches
+        terms = rows.seed_terms(self._most(colors, num_colors, length))
+        size = batches.size
+        if size is None:
+            program = examine(rows.steps(terms))
+            size = default_chunk(batches.share(num_colors), length, program)
+        width = batches.width(size, num_colors)
+        values = self._seed_terms(rows, terms, colors, num_colors) if terms else []
+
+        def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
+            return batches.spread(jax.vmap(rows.row(terms))(batches.spread(numbers), *of_batch))
+
+        # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
+        if width >= num_colors:
+            return batch(jnp.arange(width, dtype=jnp.int32), *values)[:num_colors]
+        count = -(-num_colors // width)
+        numbers = jnp.arange(count * width, dtype=jnp.int32)
+        operands = [_in_batches(one, count, width) for one in (numbers, *values)]
+        stacked = jax.lax.map(lambda one: batch(*one), operands)
+        return stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
+
+    def _most(self, colors: Int[Array, " vertices"], num_colors: int, length: int) -> int:
+        """How many elements to keep of what depends on the seeds alone.
+
+        As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
+        where nothing is compiled that could be called again.
+        """
+        size, limited = num_colors * length, self.batches != Batches()
+        once = not (isinstance(colors, Tracer) or is_staged())
+        return 0 if limited or once or size < _NOTED else max(size, _KEPT)
+
+    def _seed_terms(
+        self, rows: _Rows, terms: Sequence[int], colors: Int[Array, " vertices"], num_colors: int
+    ) -> list[Array]:
+        def evaluate(colors: Int[Array, " vertices"]) -> list[Array]:
+            return jax.vmap(rows.terms(terms, colors))(jnp.arange(num_colors, dtype=jnp.int32))
+
+        if not isinstance(colors, Tracer):
+            # Compiled beforehand it runs at once, also where a trace is under way.
+            return jax.jit(evaluate).lower(colors).compile()(colors)
+        values = evaluate(colors)
+        self.seed_terms += values
+        return values
+
+
+class _Rows(NamedTuple):
+    """How a row of a compressed matrix follows from the number of its color.
+
+    **Attributes:**
+
+    - `line`: the trace of a pass.
+    - `known`: the values of all that does not depend on the seed.
+    - `number`, `colors`, `wanted`: the numbers in `line` of the color, of the colors of all vertices, and of
+        the row.
+    """
+
+    line: StraightLine
+    known: dict[int, Any]
+    number: int
+    colors: int
+    wanted: int
+
+    def steps(self, terms: Sequence[int]) -> list[Step]:
+        """The steps of a pass where some terms of its seed are there."""
+        return self.line.steps_between([*self.known, self.number, *terms], [self.wanted])
+
+    def seed_terms(self, most: int) -> tuple[int, ...]:
+        return seed_terms(self.line, self.steps(()), self.wanted, most)
+
+    def row(self, terms: Sequence[int]) -> Callable[..., Inexact[Array, " columns"]]:
+        """A function of the number of a color and of the terms of its seed."""
+
+        def evaluate(*arguments: Any) -> Inexact[Array, " columns"]:
+            of_pass = dict(zip((self.number, *terms), arguments, strict=True))
+            return self.line.evaluate(self.known | of_pass, [self.wanted])[0]
+
+        return evaluate
+
+    def terms(
+        self, terms: Sequence[int], colors: Int[Array, " vertices"]
+    ) -> Callable[[Int[Array, ""]], list[Array]]:
+        """A function of the number of a color that depends on no value of the call but the colors."""
+
+        def evaluate(number: Int[Array, ""]) -> list[Array]:
+            return self.line.evaluate({self.colors: colors, self.number: number}, terms)
+
+        return evaluate
+
+
+def _in_batches(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
+    """The array in `count` parts of length `width`, the last of which is filled up."""
+    missing = count * width - len(array)
+    padded = jnp.concatenate([array, array[:missing]]) if missing else array
+    return padded.reshape(count, width, *array.shape[1:])

@@ -1,0 +1,75 @@
+"""A traced call as two programs: the terms of the seeds, computed once for a coloring, and all the rest."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.tree_util as jtu
+
+from .._versions import is_staged, open_jaxpr
+from ._straight_line import Origin, straight_line, StraightLine
+
+
+class Trace:
+    """The operations of a call on the leaves of its data.
+
+    It compares and hashes by identity: a constant of what is compiled from it.
+    """
+
+    _line: StraightLine
+    _terms: tuple[int, ...]
+    _results: Any
+
+    def __init__(self) -> None:
+        self._is_empty, self._is_taken = True, False
+        self._latest: tuple[list[Any], list[Any]] = [], []
+
+    def fill(self, jaxpr: Any, structure: tuple[Any, list[Any]]) -> None:
+        """Take, once, the jaxpr of a function that returns a pair of such a structure: results and terms."""
+        if not self._is_empty:
+            return
+        unknown = Origin(known=False, seeded=False)
+        self._line = straight_line(jaxpr, [unknown] * len(open_jaxpr(jaxpr).invars))
+        numbers = jtu.tree_unflatten(jtu.tree_structure(structure), self._line.outputs)
+        self._results, self._terms, self._is_empty = numbers[0], tuple(numbers[1]), False
+
+    def seed_terms(self, data: Any, colors: Sequence[Any]) -> list[Any]:
+        """The terms for these arrays of colors: the latest ones, if they are still there, or new ones."""
+        if not self._terms:
+            return []
+        of_colors, of_terms = ([one() for one in references] for references in self._latest)
+        same = [one is other for one, other in zip(of_colors, colors, strict=False)]
+        if of_terms and all(same) and not any(term is None for term in of_terms):
+            return of_terms
+        if is_staged():  # compiled beforehand it runs at once
+            terms = _evaluate_terms.lower(data, self).compile()(data)
+        else:
+            terms = _evaluate_terms(data, self)
+        self._latest = [weakref.ref(one) for one in colors], [weakref.ref(one) for one in terms]
+        return terms
+
+    def evaluate_terms(self, data: Any) -> list[Any]:
+        return self._line.evaluate(self._given(data), self._terms)
+
+    def take(self) -> bool:
+        """Whether the trace may be evaluated: only once, under the settings of jax that it was made with."""
+        is_taken, self._is_taken = self._is_taken, True
+        return not is_taken
+
+    def evaluate(self, data: Any, terms: Sequence[Any]) -> Any:
+        """The results."""
+        given = self._given(data) | dict(zip(self._terms, terms, strict=True))
+        numbers, tree = jtu.tree_flatten(self._results)
+        return jtu.tree_unflatten(tree, self._line.evaluate(given, numbers, effects=True))
+
+    def _given(self, data: Any) -> dict[int, Any]:
+        return dict(zip(self._line.inputs, jtu.tree_leaves(data), strict=True))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _evaluate_terms(data: Any, trace: Trace) -> list[Any]:
+    return trace.evaluate_terms(data)
