@@ -39,19 +39,18 @@ def measure(
     results: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for _ in range(ROUNDS[n]):
         for kind, (library, file, foreign) in kinds.items():
-            results[kind].append(
-                library.measure(
-                    "evaluation",
-                    WORKER,
-                    problem=problem,
-                    n=n,
-                    file=file,
-                    pattern_file=pattern,
-                    foreign=foreign,
-                    repeats=repeats,
-                    plain_repeats=plain_repeats,
-                )
+            derivative = {"problem": problem, "n": n, "file": file, "pattern_file": pattern}
+            seconds = library.measure(
+                "evaluation",
+                WORKER,
+                **derivative,
+                foreign=foreign,
+                repeats=repeats,
+                plain_repeats=plain_repeats,
             )
+            if not results[kind]:
+                seconds |= library.measure("memory", WORKER, **derivative, foreign=foreign)
+            results[kind].append(seconds)
     return results
 
 
@@ -79,8 +78,8 @@ def _cold(problem: str, found: dict[str, list[dict[str, Any]]]) -> list[str]:
         *(format_seconds(one) for one in (first, jit, other)),
         format_ratio(other / first),
         format_ratio(other / jit),
-        f"{middle(own, 'buffers') / middle(own, 'needed'):.2f}",
-        f"{middle(peer, 'buffers') / middle(peer, 'needed'):.2f}",
+        f"{own[0]['peak'] / own[0]['needed']:.2f}",
+        f"{peer[0]['peak'] / peer[0]['needed']:.2f}",
     ]
 
 
@@ -115,7 +114,9 @@ def run(ours: Library, peer: Library) -> str:
         "JVPs or HVPs with given seeds; the bound is 1.3 of them and two copies of the values. `jit` "
         "returns a BCOO, and is compared like with like; values under jit are its data alone. The plain "
         "call is not wrapped in `jax.jit` by hand; its first one is timed after the program of `jax.jit`. "
-        "Memory is what XLA allocates for a call, in multiples of the inputs, the compressed matrix, the "
-        "values and their indices together."
+        "Memory is that of all arrays that are there when a plain call has returned a BCOO, and of what "
+        "XLA allocates in between, in multiples of the inputs, the compressed matrix, the values and their "
+        "indices together. It includes what asdex computes once for all calls, but not what the peer has in "
+        "its programs as constants."
     )
     return "\n\n".join(["## Evaluation", intro, *(compare(ours, peer, n) for n in (SMALL, LARGE))])

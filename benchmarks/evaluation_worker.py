@@ -91,7 +91,7 @@ def _measure_turns(calls, repeats):
 
 
 def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats):
-    """Seconds of tracing and compilation and of warm calls, and bytes, of one derivative."""
+    """Seconds of tracing and compilation and of warm calls of one derivative."""
     f, x, hessian = problems.make(problem, n)
     coloring = _coloring(file, pattern_file, foreign)
     jax.block_until_ready(jax.jit(_copy)(jnp.ones(3)))
@@ -110,14 +110,6 @@ def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats):
     seeds = _seeds(coloring, x.dtype)
     bare = jax.jit(_bare(f, str(coloring.mode))).lower(x, seeds).compile()
     copy = jax.jit(_copy).lower(data).compile()
-    B = bare(x, seeds)
-    memory = compiled.memory_analysis()
-    assert memory is not None
-    result["buffers"] = sum(_bytes((f, x, data))) + B.nbytes + 2 * 4 * data.size
-    result["needed"] = result["buffers"]
-    # The values are among the outputs, and B is among the temporary arrays.
-    result["buffers"] += memory.temp_size_in_bytes - B.nbytes
-    del B
     calls = {
         "jit": lambda: compiled(x).data,
         "values": lambda: values(x),
@@ -130,6 +122,26 @@ def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats):
     return result | _measure_turns(calls, repeats) | _measure_turns(slow, plain_repeats)
 
 
+def memory(problem, n, file, pattern_file, foreign):
+    """Bytes at the peak of a plain call, and of what no call can do without."""
+    f, x, hessian = problems.make(problem, n)
+    coloring = _coloring(file, pattern_file, foreign)
+    make = asdex.hessian_from_coloring if hessian else asdex.jacobian_from_coloring
+    derivative = make(f, coloring)
+    matrix = jax.block_until_ready(derivative(x))
+    held = sum(array.nbytes for array in jax.live_arrays())
+    compiled = jax.jit(lambda x: derivative(x)).lower(x).compile().memory_analysis()
+    assert compiled is not None
+    compressed = int(coloring.num_colors) * _row_length(f, x, hessian, str(coloring.mode))
+    arrays = sum(_bytes((f, x, matrix.data))) + compressed * x.itemsize
+    indices = 2 * np.dtype(np.int32).itemsize * matrix.nse
+    return {"peak": held + compiled.temp_size_in_bytes, "needed": arrays + indices}
+
+
+def _row_length(f, x, hessian, mode):
+    return x.size if hessian or mode == "rev" else jax.eval_shape(f, x).size
+
+
 def _seeds(coloring, dtype):
     numbers = np.arange(int(coloring.num_colors))[:, None]
     return jnp.asarray(np.asarray(coloring.colors) == numbers, dtype)
@@ -139,7 +151,7 @@ def _bytes(tree):
     return [leaf.nbytes for leaf in jax.tree.leaves(tree) if hasattr(leaf, "nbytes")]
 
 
-TASKS = {task.__name__: task for task in (pattern, colors, evaluation)}
+TASKS = {task.__name__: task for task in (pattern, colors, evaluation, memory)}
 
 
 if __name__ == "__main__":

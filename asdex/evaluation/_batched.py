@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int, Shaped
 
 from .._arguments import size_of
 from .._versions import is_staged
-from ._chunks import default_chunk
+from ._chunks import default_chunk, is_unrolled
 from ._devices import Batches
 from ._program import examine, seed_terms
 from ._straight_line import Origin, Step, straight_line, StraightLine
@@ -80,12 +81,15 @@ class Passes:
     ) -> Inexact[Array, "num_colors columns"]:
         batches = self.batches
         terms = rows.seed_terms(self._most(colors, num_colors, length))
-        size = batches.size
-        if size is None:
-            program = examine(rows.steps(terms))
-            size = default_chunk(batches.share(num_colors), length, program)
-        width = batches.width(size, num_colors)
         values = self._seed_terms(rows, terms, colors, num_colors) if terms else []
+        program = examine(rows.steps(terms))
+        if batches == Batches() and is_unrolled(num_colors, length, program):
+            each = range(num_colors)
+            return jnp.stack(
+                [rows.row(terms)(np.int32(i), *(one[i] for one in values)) for i in each]
+            )
+        size = batches.size or default_chunk(batches.share(num_colors), length, program)
+        width = batches.width(size, num_colors)
 
         def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
             return batches.spread(jax.vmap(rows.row(terms))(batches.spread(numbers), *of_batch))

@@ -1,6 +1,8 @@
-"""How many passes are batched where `chunk_size` does not say."""
+"""How the passes are batched where `chunk_size` does not say."""
 
 from __future__ import annotations
+
+import math
 
 import jax
 
@@ -14,7 +16,25 @@ _MULTIPLIED = 2**20
 _RESIDENT = 2**26
 """Elements of a batch on an accelerator, which large arrays keep busy: 256 MB in single precision."""
 _LEAST = 2
-"""Passes that are batched however long they are: gathers and scatters share their indices."""
+"""Passes that are batched however long they are, unless they only move elements."""
+_UNROLLED = 2**9
+"""Operations of all passes together, up to which they may be compiled one by one."""
+_WORTHWHILE = 2**14
+"""Elements of all passes together from which on it matters how fast an operation is."""
+_SPARE = 2**20
+"""Elements of all passes together up to which their arrays may all be there at once: some megabytes each."""
+
+
+def is_unrolled(num_colors: int, length: int, program: Program) -> bool:
+    """Whether each pass has operations of its own in the program, in place of one batch for all.
+
+    On a CPU this is up to twice as fast for passes that move elements; but where there are arrays between
+    their operations, those of all passes are there at once. The arguments are those of `default_chunk`.
+    """
+    if jax.default_backend() != "cpu" or not program.moves:
+        return False
+    most = math.inf if program.kind == "fused" else _SPARE
+    return num_colors * program.length <= _UNROLLED and _WORTHWHILE <= num_colors * length <= most
 
 
 def default_chunk(num_colors: int, length: int, program: Program) -> int:
@@ -32,8 +52,8 @@ def default_chunk(num_colors: int, length: int, program: Program) -> int:
         return num_colors
     else:
         batch = _MULTIPLIED if program.kind == "products" else _CACHED
-    most = max(_LEAST, batch // max(length, program.largest, 1))
+    most = max(1 if program.moves else _LEAST, batch // max(length, program.largest, 1))
     if most >= num_colors:
         return num_colors
     # The last batch is filled up with passes that nobody needs: the fewer the better.
-    return min(range(most, (most + 1) // 2, -1), key=lambda size: -(-num_colors // size) * size)
+    return min(range(most, most // 2, -1), key=lambda size: -(-num_colors // size) * size)

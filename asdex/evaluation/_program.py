@@ -13,18 +13,22 @@ Kind = Literal["fused", "products", "separate"]
 """How XLA computes a pass: in few loops without arrays in between, by products of matrices, or by operations
 each of which reads and writes whole arrays."""
 
-_SEPARATE = (
-    *("scatter", "conv_general", "sort", "cum", "reduce_window", "select_and", "fft"),
+_SCATTERS = ("scatter",)
+"""Beginnings of the names of operations that are not fused with others, in batches or not."""
+_OTHERS = (
+    *("conv_general", "sort", "cum", "reduce_window", "select_and", "fft"),
     *("scan", "while", "cond"),
 )
-"""Beginnings of the names of operations that are not fused with others."""
+"""Beginnings of the names of other operations that are not fused."""
 _PRODUCTS = (
     *("dot_general", "ragged_dot", "triangular_solve", "cholesky"),
     *("lu", "qr", "householder", "eig", "svd", "schur"),
 )
 """Beginnings of the names of products with matrices and of factorizations, which are not fused either."""
-_ASSEMBLED = ("gather", "concatenate", "pad", "stack", "tile", "dynamic", "reduce", "arg")
-"""Beginnings of the names of operations that take longer in a fused loop than to read their results."""
+_MOVES = ("gather", "concatenate", "pad", "stack", "tile")
+"""Beginnings of the names of operations that only move elements, which takes longer in batches."""
+_REDUCTIONS = ("dynamic", "reduce", "arg")
+"""Beginnings of the names of operations that, as those above, take longer than to read their results."""
 
 
 class Program(NamedTuple):
@@ -33,24 +37,32 @@ class Program(NamedTuple):
     **Attributes:**
 
     - `kind`: how a pass is computed.
+    - `moves`: whether it moves elements by index or assembles arrays, and nothing is faster in batches.
     - `largest`: elements of the largest result of an operation that is not fused.
+    - `length`: the number of operations.
     """
 
     kind: Kind
-    largest: int
+    moves: bool = False
+    largest: int = 0
+    length: int = 0
 
 
 def examine(steps: Sequence[Step]) -> Program:
     """What the steps of a pass that depend on its seed are made of."""
-    products = separate = False
-    largest = 0
-    for eqn in (one for step in steps if step.origin.seeded for one in _equations(step.eqn)):
-        is_product = eqn.primitive.name.startswith(_PRODUCTS)
-        is_separate = eqn.primitive.name.startswith(_SEPARATE)
-        products, separate = products or is_product, separate or is_separate
-        if is_product or is_separate:
-            largest = max(largest, *map(size, eqn.outvars))
-    return Program("products" if products else "separate" if separate else "fused", largest)
+    seeded = [step.eqn for step in steps if step.origin.seeded]
+    eqns = [one for eqn in seeded for one in _equations(eqn)]
+    products, others, scatters, moves = (
+        [eqn for eqn in eqns if eqn.primitive.name.startswith(names)]
+        for names in (_PRODUCTS, _OTHERS, _SCATTERS, _MOVES)
+    )
+    separate = [*products, *others, *scatters]
+    return Program(
+        kind="products" if products else "separate" if separate else "fused",
+        moves=bool(moves or scatters) and not (products or others),
+        largest=max((size(atom) for eqn in separate for atom in eqn.outvars), default=0),
+        length=len(eqns),
+    )
 
 
 def seed_terms(
@@ -86,7 +98,7 @@ def size(atom: Any) -> int:
 
 
 def _is_slow(eqn: Any) -> bool:
-    slow = _SEPARATE + _PRODUCTS + _ASSEMBLED
+    slow = _PRODUCTS + _OTHERS + _SCATTERS + _MOVES + _REDUCTIONS
     return any(one.primitive.name.startswith(slow) for one in _equations(eqn))
 
 
