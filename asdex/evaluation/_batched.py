@@ -30,7 +30,7 @@ _NUMBER = Origin(known=True, seeded=True)
 _COLORS = Origin(known=True, seeded=False)
 _LEAF = Origin(known=False, seeded=False)
 
-_NOTED = 2**12
+_NOTED = 2**14
 """Elements of all seeds below which nothing is gained by computing terms of them once for all calls."""
 _KEPT = 2**22
 """Elements of such terms that are kept whatever else a call needs: 16 MB in single precision."""
@@ -39,20 +39,29 @@ _KEPT = 2**22
 class Passes:
     """Evaluates all passes of one call, a batch at a time.
 
-    **Attributes:** `seed_terms`: arrays of this call that depend on the colors alone, and are traced with
-    them; they may as well be computed once for all calls.
+    **Attributes:**
+
+    - `batches`: how they are batched, as far as the user says.
+    - `is_dense`: whether the matrix is full: all are in one batch then, as in dense derivatives of jax.
+    - `seed_terms`: arrays of this call that depend on the colors alone, and are traced with them; they may as
+        well be computed once for all calls.
     """
 
-    def __init__(self, batches: Batches):
-        self.batches = batches
+    def __init__(self, batches: Batches, is_dense: bool = False):
+        self.batches, self.is_dense = batches, is_dense
         self.seed_terms: list[Array] = []
 
     def __call__(
-        self, one: Pass, leaves: Sequence[Any], colorings: Sequence[Coloring]
+        self,
+        one: Pass,
+        leaves: Sequence[Any],
+        colorings: Sequence[Coloring],
+        batch_axis: int = 0,
     ) -> tuple[list[Inexact[Array, "num_colors columns"]], Any]:
         """The compressed matrices, and what the passes share.
 
-        **Arguments:** `one`: is traced once. `colorings`: one for each matrix.
+        **Arguments:** `one`: is traced once. `colorings`: one for each matrix. `batch_axis`: the axis of the
+        passes in what is computed for a batch.
         """
         colors = [of_vertices for of_vertices, _ in colorings]
         numbers = [jax.ShapeDtypeStruct((), jnp.int32) for _ in colorings]
@@ -69,30 +78,40 @@ class Passes:
                 _Rows(line, known, line.inputs[i], line.inputs[count + i], line.outputs[i]),
                 *colorings[i],
                 length,
+                batch_axis,
             )
             for i in range(count)
         ]
-        known |= line.constants
-        results = [known[number] for number in line.outputs[count:]]
+        # What a loop computes together with tangents is the same for all seeds.
+        any_seed = dict.fromkeys(line.inputs[:count], np.int32(0))
+        results = line.evaluate(known | any_seed, line.outputs[count:])
         return matrices, jtu.tree_unflatten(jtu.tree_structure(shared), results)
 
     def _matrix(
-        self, rows: _Rows, colors: Int[Array, " vertices"], num_colors: int, length: int
+        self,
+        rows: _Rows,
+        colors: Int[Array, " vertices"],
+        num_colors: int,
+        length: int,
+        batch_axis: int,
     ) -> Inexact[Array, "num_colors columns"]:
         batches = self.batches
         terms = rows.seed_terms(self._most(colors, num_colors, length))
         values = self._seed_terms(rows, terms, colors, num_colors) if terms else []
+        row = rows.row(terms)
         program = examine(rows.steps(terms))
-        if batches == Batches() and is_unrolled(num_colors, length, program):
-            each = range(num_colors)
-            return jnp.stack(
-                [rows.row(terms)(np.int32(i), *(one[i] for one in values)) for i in each]
-            )
-        size = batches.size or default_chunk(batches.share(num_colors), length, program)
-        width = batches.width(size, num_colors)
+        size = batches.size
+        if size is None and not self.is_dense:
+            if batches.mesh is None and is_unrolled(num_colors, length, program):
+                return jnp.stack(
+                    [row(np.int32(i), *(one[i] for one in values)) for i in range(num_colors)]
+                )
+            size = default_chunk(batches.share(num_colors), length, program)
+        width = batches.width(size or num_colors, num_colors)
 
         def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
-            return batches.spread(jax.vmap(rows.row(terms))(batches.spread(numbers), *of_batch))
+            all_rows = jax.vmap(row, out_axes=batch_axis)(batches.spread(numbers), *of_batch)
+            return batches.spread(jnp.moveaxis(all_rows, batch_axis, 0))
 
         # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
         if width >= num_colors:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 
 from ._program import Program
@@ -19,8 +17,9 @@ _LEAST = 2
 """Passes that are batched however long they are, unless they only move elements."""
 _UNROLLED = 2**9
 """Operations of all passes together, up to which they may be compiled one by one."""
-_WORTHWHILE = 2**14
-"""Elements of all passes together from which on it matters how fast an operation is."""
+_WORTHWHILE = 2**14, 2**7
+"""Elements of all passes together, and of one pass for each of its operations, from which on it matters more
+how fast the operations are than how fast they are compiled."""
 _SPARE = 2**20
 """Elements of all passes together up to which their arrays may all be there at once: some megabytes each."""
 
@@ -33,8 +32,12 @@ def is_unrolled(num_colors: int, length: int, program: Program) -> bool:
     """
     if jax.default_backend() != "cpu" or not program.moves:
         return False
-    most = math.inf if program.kind == "fused" else _SPARE
-    return num_colors * program.length <= _UNROLLED and _WORTHWHILE <= num_colors * length <= most
+    least, least_of_operation = _WORTHWHILE
+    if num_colors * length < least or length < program.length * least_of_operation:
+        return False
+    if program.kind != "fused" and num_colors * length > _SPARE:
+        return False
+    return num_colors * program.length <= _UNROLLED
 
 
 def default_chunk(num_colors: int, length: int, program: Program) -> int:
@@ -56,4 +59,5 @@ def default_chunk(num_colors: int, length: int, program: Program) -> int:
     if most >= num_colors:
         return num_colors
     # The last batch is filled up with passes that nobody needs: the fewer the better.
-    return min(range(most, most // 2, -1), key=lambda size: -(-num_colors // size) * size)
+    sizes = range(most, most - max(most // 2, 1), -1)
+    return min(sizes, key=lambda size: -(-num_colors // size) * size)

@@ -13,7 +13,6 @@ import numpy as np
 from jax.core import Tracer
 
 from .._arguments import is_array, may_change
-from ._batched import Passes
 from ._kernel import Kernel, Result, Static
 from ._trace import Trace
 
@@ -170,7 +169,7 @@ def _traced(data: _Data, constants: _Constants) -> Trace:
 def _trace(data: _Data, constants: _Constants) -> tuple[Result, list[Any], Static]:
     """Traced, but never run: the results, the terms of the seeds, and what goes with this trace."""
     kernel, args, kwargs = constants.call(data)
-    passes = Passes(kernel.options.batches)
+    passes = Kernel.passes(kernel)
     return kernel(args, kwargs, passes), passes.seed_terms, Static(Trace())
 
 

@@ -11,7 +11,7 @@ import pytest
 from jax.extend import core
 
 import asdex
-from asdex.evaluation._chunks import default_chunk
+from asdex.evaluation._chunks import default_chunk, is_unrolled
 from asdex.evaluation._compiled import _PLANS, _run
 from asdex.evaluation._program import examine, Program
 from asdex.evaluation._straight_line import Origin, straight_line
@@ -220,7 +220,7 @@ def large(jaxpr):
 def test_default_chunk(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     on_cpu = backend == "cpu"
-    fused, products, separate = (Program(kind, 0) for kind in ("fused", "products", "separate"))
+    fused, products, separate = map(Program, ("fused", "products", "separate"))
     for program in (fused, products, separate):
         assert default_chunk(7, 100, program) == 7
         assert default_chunk(0, 0, program) == 0
@@ -232,6 +232,22 @@ def test_default_chunk(backend, monkeypatch):
     assert default_chunk(1000, 10**4, products) == (100 if on_cpu else 1000)
     assert default_chunk(1000, 10, products._replace(largest=10**4)) == (100 if on_cpu else 1000)
     assert default_chunk(1000, 10**4, separate) == (3 if on_cpu else 1000)
+    assert default_chunk(20, 10**6, separate) == (2 if on_cpu else 20)
+    assert default_chunk(20, 10**6, separate._replace(moves=True)) == (1 if on_cpu else 20)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_when_passes_are_unrolled(backend, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    on_cpu = backend == "cpu"
+    fused, separate = (Program(kind, moves=True, length=50) for kind in ("fused", "separate"))
+    for program in (fused, separate):
+        assert is_unrolled(10, 10**4, program) == on_cpu
+        assert not is_unrolled(11, 10**4, program)  # many operations
+        assert not is_unrolled(10, 1000, program)  # little work
+        assert not is_unrolled(10, 10**4, program._replace(moves=False))
+    assert is_unrolled(10, 10**7, fused) == on_cpu
+    assert not is_unrolled(10, 10**7, separate)  # large arrays in between
 
 
 def kind_of(function):
@@ -243,13 +259,15 @@ def kind_of(function):
 
 def test_what_passes_are_made_of():
     weights = jnp.ones((8, 6))
-    assert kind_of(lambda x: jnp.sin(jnp.roll(x, 1)) + jnp.sum(x)) == Program("fused", 0)
-    assert kind_of(lambda x: jnp.tanh(weights @ x)) == Program("products", 8)
-    nested = kind_of(jax.jit(lambda x: jnp.zeros(9).at[jnp.arange(6)].add(x)))
-    assert nested == Program("separate", 9)
+    assert kind_of(lambda x: jnp.sin(x) * jnp.sum(x))[:3] == ("fused", False, 0)
+    assert kind_of(lambda x: jnp.sin(jnp.roll(x, 1)))[:3] == ("fused", True, 0)
+    assert kind_of(lambda x: jnp.tanh(weights @ jnp.roll(x, 1)))[:3] == ("products", False, 8)
+    scatter = jax.jit(lambda x: jnp.zeros(9).at[jnp.arange(6)].add(x))
+    assert kind_of(scatter)[:3] == ("separate", True, 9)
     loop = kind_of(lambda x: jax.lax.fori_loop(0, 4, lambda i, y: y.at[i].add(y[i + 1]), x))
-    assert loop == Program("separate", 6)
-    assert kind_of(lambda x: jnp.cumsum(x)) == Program("separate", 6)
+    assert loop[:3] == ("separate", False, 6)
+    assert kind_of(lambda x: jnp.cumsum(x))[:3] == ("separate", False, 6)
+    assert kind_of(lambda x: 2 * jnp.sin(x)).length == 2  # cos(x) and 2 are known by then
 
 
 def test_long_constant_folding_is_avoided():

@@ -99,15 +99,26 @@ def test_they_are_no_part_of_a_call():
     assert program.count("conv_general_dilated[") == 2
 
 
+def test_passes_with_operations_of_their_own():
+    """Passes that move elements are compiled one by one, where that is not much."""
+    derivative = asdex.jacobian(gathers, X)
+    program = str(jax.make_jaxpr(lambda x: derivative(x).data)(X))
+    count = derivative.coloring.num_colors
+    assert count > 1 and "scan[" not in program
+    assert program.count("scatter-add[") == 1 + count  # one for the value
+    compare(derivative, gathers, X)
+
+
 def test_they_are_cut_into_batches():
-    """Scatters follow: the passes run a few at a time."""
+    """Another convolution follows: the passes run a few at a time."""
 
     def f(x):
-        return jnp.zeros(N).at[ORDER].add(jnp.tanh(jnp.convolve(x, jnp.ones(9), "same")) * x)
+        return jnp.convolve(jnp.tanh(jnp.convolve(x, jnp.ones(9), "same")) * x, KERNEL, "same")
 
     derivative = asdex.jacobian(f, X)
     program = str(jax.make_jaxpr(lambda x: derivative(x).data)(X))
-    assert "scan[" in program and program.count("conv_general_dilated[") == 1
+    assert "scan[" in program
+    assert program.count("conv_general_dilated[") == 3  # two for the value, one in the loop
     compare(derivative, f, X)
     assert {len(term) for term in seed_terms(derivative)} == {derivative.coloring.num_colors}
 
