@@ -140,11 +140,14 @@ def without_references(jaxpr: Any) -> Any:
 
 
 def _has_references(jaxpr: Any) -> bool:
+    return any(map(has_reference, open_jaxpr(jaxpr).eqns))
+
+
+def has_reference(eqn: Any) -> bool:
     """Whether an equation reads or writes a reference, or creates one in a nested jaxpr."""
-    return any(
-        any(hasattr(atom.aval, "inner_aval") for atom in (*eqn.invars, *eqn.outvars))
-        or any(type(effect).__name__ == "InternalMutableArrayEffect" for effect in eqn.effects)
-        for eqn in open_jaxpr(jaxpr).eqns
+    atoms = (*eqn.invars, *eqn.outvars)
+    return any(hasattr(atom.aval, "inner_aval") for atom in atoms) or any(
+        type(effect).__name__ == "InternalMutableArrayEffect" for effect in eqn.effects
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int, Shaped
 
 from .._arguments import size_of
-from .._versions import is_staged
+from .._versions import has_reference, is_staged, without_references
 from ._chunks import default_chunk, is_unrolled
 from ._devices import Batches
 from ._program import examine, seed_terms
@@ -66,8 +67,11 @@ class Passes:
         colors = [of_vertices for of_vertices, _ in colorings]
         numbers = [jax.ShapeDtypeStruct((), jnp.int32) for _ in colorings]
         jaxpr, (rows, shared) = jax.make_jaxpr(one, return_shape=True)(numbers, colors, leaves)
+        with contextlib.suppress(NotImplementedError):  # those outside of the function stay
+            jaxpr = without_references(jaxpr)
         count = len(colorings)
         line = straight_line(jaxpr, [_NUMBER] * count + [_COLORS] * count + [_LEAF] * len(leaves))
+        _check_references(line)
         unseeded = line.unseeded()
         arguments = dict(zip(line.inputs[count:], (*colors, *leaves), strict=True))
         values = line.evaluate(arguments, unseeded, effects=True)
@@ -188,6 +192,18 @@ class _Rows(NamedTuple):
             return self.line.evaluate({self.colors: colors, self.number: number}, terms)
 
         return evaluate
+
+
+def _check_references(line: StraightLine) -> None:
+    """Refuse references that hold what depends on a seed: what is read from them does not say so.
+
+    **Raises:** `NotImplementedError`.
+    """
+    if any(step.origin.seeded and has_reference(step.eqn) for step in line.steps):
+        raise NotImplementedError(
+            "Expected a function with references (`jax.new_ref`) of its own alone, got one with others too: "
+            "jax cannot replace them by values. Pass in and return the values of those outside."
+        )
 
 
 def _in_batches(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
