@@ -240,7 +240,8 @@ def test_default_chunk(backend, monkeypatch):
 def test_when_passes_are_unrolled(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     on_cpu = backend == "cpu"
-    fused, separate = (Program(kind, moves=True, length=50) for kind in ("fused", "separate"))
+    fused = Program("fused", moves=True, length=25)
+    separate = Program("separate", moves=True, length=50)
     for program in (fused, separate):
         assert is_unrolled(10, 10**4, program) == on_cpu
         assert not is_unrolled(11, 10**4, program)  # many operations
