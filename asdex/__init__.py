@@ -54,6 +54,7 @@ from .decompression import (
     DenseDecompressor as DenseDecompressor,
     OutputFormat as OutputFormat,
     RowDecompressor as RowDecompressor,
+    SelectDecompressor as SelectDecompressor,
     StarDecompressor as StarDecompressor,
     SubstitutionDecompressor as SubstitutionDecompressor,
 )

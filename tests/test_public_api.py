@@ -105,7 +105,7 @@ EXCEPTIONS = {
 }
 DECOMPRESSION = (
     "Decompressor ColumnDecompressor RowDecompressor BidirectionalDecompressor StarDecompressor "
-    "SubstitutionDecompressor DenseDecompressor decompressor_for"
+    "SubstitutionDecompressor DenseDecompressor SelectDecompressor decompressor_for"
 )
 RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
 OTHERS = {"explain", "set_progress", "spy", *DECOMPRESSION.split(), *RULES.split()}

@@ -18,5 +18,6 @@ from ._formats import (
     BLOCK_FORMATS as BLOCK_FORMATS,
     OutputFormat as OutputFormat,
 )
+from ._select import SelectDecompressor as SelectDecompressor
 from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor
 from ._windows import block_decompressor as block_decompressor

@@ -18,6 +18,7 @@ from ._decompressors import (
 )
 from ._dense import dense_decompressor
 from ._formats import assemble, OutputFormat
+from ._select import select_decompressor
 from ._substitution import SubstitutionDecompressor
 
 
@@ -28,16 +29,17 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     """Return the decompressor of a coloring; build it once to decompress many matrices.
 
     A full matrix whose columns or rows each have a color of their own, in order, is not gathered but read as
-    it is: an `asdex.DenseDecompressor`.
+    it is: an `asdex.DenseDecompressor`. A large Jacobian whose rows all have the same few nonzeros is read
+    without a gather, too, if it has few colors: by an `asdex.SelectDecompressor`.
 
     The coloring may be an argument of a function that is being compiled: where nonzeros are read is then
     found at each call, for symmetric and bidirectional colorings by sorting.
 
     **Raises:** `TypeError` for a traced coloring with recovery by substitution.
     """
-    dense = dense_decompressor(coloring)
-    if dense is not None:
-        return dense
+    without_gather = dense_decompressor(coloring) or select_decompressor(coloring)
+    if without_gather is not None:
+        return without_gather
     sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
     if coloring.mode == "bidirectional":
         num_row_colors = coloring.num_row_colors
