@@ -15,8 +15,10 @@ _RESIDENT = 2**26
 """Elements of a batch on an accelerator, which large arrays keep busy: 256 MB in single precision."""
 _LEAST = 2
 """Passes that are batched however long they are, unless they only move elements."""
-_UNROLLED = {"fused": 2**8, "separate": 2**9}
-"""Operations of all passes together, up to which they may be compiled one by one: XLA fuses no more."""
+_UNROLLED = 2**9
+"""Operations of all passes together, up to which they may be compiled one by one."""
+_FUSED = 8
+"""Passes that XLA still fuses with what reads their results: `kMaxConcatenateArguments` in its sources."""
 _WORTHWHILE = 2**14, 2**7
 """Elements of all passes together, and of one pass for each of its operations, from which on it matters more
 how fast the operations are than how fast they are compiled."""
@@ -35,9 +37,11 @@ def is_unrolled(num_colors: int, length: int, program: Program) -> bool:
     least, least_of_operation = _WORTHWHILE
     if num_colors * length < least or length < program.length * least_of_operation:
         return False
-    if program.kind != "fused" and num_colors * length > _SPARE:
-        return False
-    return num_colors * program.length <= _UNROLLED[program.kind]
+    if program.kind == "fused":
+        fits = num_colors <= _FUSED
+    else:
+        fits = num_colors * length <= _SPARE
+    return fits and num_colors * program.length <= _UNROLLED
 
 
 def default_chunk(num_colors: int, length: int, program: Program) -> int:

@@ -240,15 +240,16 @@ def test_default_chunk(backend, monkeypatch):
 def test_when_passes_are_unrolled(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     on_cpu = backend == "cpu"
-    fused = Program("fused", moves=True, length=25)
-    separate = Program("separate", moves=True, length=50)
+    fused, separate = (Program(kind, moves=True, length=64) for kind in ("fused", "separate"))
     for program in (fused, separate):
-        assert is_unrolled(10, 10**4, program) == on_cpu
-        assert not is_unrolled(11, 10**4, program)  # many operations
-        assert not is_unrolled(10, 1000, program)  # little work
-        assert not is_unrolled(10, 10**4, program._replace(moves=False))
-    assert is_unrolled(10, 10**7, fused) == on_cpu
-    assert not is_unrolled(10, 10**7, separate)  # large arrays in between
+        assert is_unrolled(8, 10**4, program) == on_cpu
+        assert not is_unrolled(8, 10**4, program._replace(length=65))  # many operations
+        assert not is_unrolled(8, 1000, program)  # little work
+        assert not is_unrolled(8, 10**4, program._replace(moves=False))
+    assert not is_unrolled(9, 10**4, fused._replace(length=10))  # XLA would not fuse them
+    assert is_unrolled(9, 10**4, separate._replace(length=10)) == on_cpu
+    assert is_unrolled(8, 10**7, fused) == on_cpu
+    assert not is_unrolled(8, 10**7, separate)  # large arrays in between
 
 
 def kind_of(function):
