@@ -74,7 +74,7 @@ class Passes:
         _check_references(line)
         unseeded = line.unseeded()
         arguments = dict(zip(line.inputs[count:], (*colors, *leaves), strict=True))
-        values = line.evaluate(arguments, unseeded, effects=True)
+        values = line.evaluate(arguments, unseeded, acting=False)
         known = arguments | dict(zip(unseeded, values, strict=True))
         length = max(sum(map(size_of, leaves)), *map(size_of, rows))
         matrices = [
@@ -179,7 +179,7 @@ class _Rows(NamedTuple):
 
         def evaluate(*arguments: Any) -> Inexact[Array, " columns"]:
             of_pass = dict(zip((self.number, *terms), arguments, strict=True))
-            return self.line.evaluate(self.known | of_pass, [self.wanted])[0]
+            return self.line.evaluate(self.known | of_pass, [self.wanted], acting=True)[0]
 
         return evaluate
 

@@ -60,27 +60,28 @@ class StraightLine(NamedTuple):
         ]
 
     def steps_between(
-        self, given: Iterable[int], wanted: Iterable[int], *, effects: bool = False
+        self, given: Iterable[int], wanted: Iterable[int], *, acting: bool | None = None
     ) -> list[Step]:
         """The steps that `wanted` needs where the values numbered in `given` are there already.
 
-        With `effects` those as well that do not depend on the seed and do more than return results.
+        If `acting` is not `None`, those as well that do more than return results and depend on the seed
+        (`True`), or do not (`False`).
         """
         there = {*given, *self.constants}
         needed, steps = {*wanted} - there, []
         for step in reversed(self.steps):
-            acts = effects and step.eqn.effects and not step.origin.seeded
+            acts = step.eqn.effects and step.origin.seeded is acting
             if acts or not needed.isdisjoint(step.outputs):
                 steps.append(step)
                 needed.update(number for number in step.inputs if number not in there)
         return steps[::-1]
 
     def evaluate(
-        self, given: Mapping[int, Any], wanted: Sequence[int], *, effects: bool = False
+        self, given: Mapping[int, Any], wanted: Sequence[int], *, acting: bool | None = None
     ) -> list[Any]:
-        """The values numbered in `wanted`, from those in `given`."""
+        """The values numbered in `wanted`, from those in `given`, by `steps_between`."""
         values = {**self.constants, **given}
-        for step in self.steps_between(given, wanted, effects=effects):
+        for step in self.steps_between(given, wanted, acting=acting):
             results = rebind(step.eqn, [values[number] for number in step.inputs])
             for number, result in zip(step.outputs, results, strict=True):
                 values.setdefault(number, result)

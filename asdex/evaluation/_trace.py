@@ -64,7 +64,7 @@ class Trace:
         """The results."""
         given = self._given(data) | dict(zip(self._terms, terms, strict=True))
         numbers, tree = jtu.tree_flatten(self._results)
-        return jtu.tree_unflatten(tree, self._line.evaluate(given, numbers, effects=True))
+        return jtu.tree_unflatten(tree, self._line.evaluate(given, numbers, acting=False))
 
     def _given(self, data: Any) -> dict[int, Any]:
         return dict(zip(self._line.inputs, jtu.tree_leaves(data), strict=True))

@@ -217,6 +217,30 @@ def test_effects_take_place_in_each_call():
     np.testing.assert_allclose(seen, [N, 2 * N, 3 * N], rtol=1e-5)
 
 
+def test_effects_of_a_tangent_take_place_in_each_call():
+    """A rule of the user's that reports the tangents: one for each color."""
+    seen = []
+
+    @jax.custom_jvp
+    def shift(x):
+        return jnp.roll(x, 1)
+
+    @shift.defjvp
+    def _(primals, tangents):
+        jax.debug.callback(lambda total: seen.append(float(total)), jnp.sum(tangents[0]))
+        return shift(*primals), shift(*tangents)
+
+    derivative = asdex.jacobian(lambda x: jnp.sin(x) * shift(x), X)
+    jax.effects_barrier()
+    assert derivative.coloring.num_colors == 2
+    for call in (derivative, jax.jit(derivative)):
+        seen.clear()
+        for factor in (1.0, 2.0):
+            jax.block_until_ready(call(factor * X))
+        jax.effects_barrier()
+        assert seen == [N / 2] * 4
+
+
 def test_under_vmap_and_grad():
     derivative = asdex.jacobian(convolution, X)
     points = jnp.stack([X, 2 * X])
