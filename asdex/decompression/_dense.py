@@ -37,7 +37,7 @@ def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
         return None
     if not np.array_equal(np.asarray(colors), np.arange(coloring.num_colors)):
         return None
-    by_row = coloring.mode != "fwd" and coloring.mode != "fwd_over_rev"
+    by_row = coloring.mode not in ("fwd", "fwd_over_rev")
     return DenseDecompressor(
         transposed=not by_row, compressed_shape=(coloring.num_colors, n if by_row else m)
     )

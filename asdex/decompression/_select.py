@@ -14,7 +14,7 @@ from ._decompressors import check_shape, Decompressor
 _FEWEST = 2**16
 """Nonzeros below which a gather is as fast."""
 _MOST_CANDIDATES = 6
-"""Candidates for the nonzeros of a row, the number of colors for each, from which on a gather is as fast."""
+"""Candidates for the nonzeros of a row, one of each color for each, up to which a gather is slower."""
 
 
 class SelectDecompressor(Decompressor):
