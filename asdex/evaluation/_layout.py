@@ -68,8 +68,9 @@ class Block(eqx.Module):
 @functools.cache
 def _bcoo_tree(shape: tuple[int, ...]) -> Any:
     with jax.ensure_compile_time_eval():
-        data, indices = jnp.zeros(0), jnp.zeros((0, len(shape)), jnp.int32)
-        empty = BCOO((data, indices), shape=shape, indices_sorted=True, unique_indices=True)
+        # Placed rather than computed, which would compile something.
+        arrays = jax.device_put((np.zeros(0, np.float32), np.zeros((0, len(shape)), np.int32)))
+        empty = BCOO(arrays, shape=shape, indices_sorted=True, unique_indices=True)
     return jtu.tree_structure(empty)
 
 
