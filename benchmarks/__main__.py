@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from . import (
+    accelerator,
     blocks,
     coloring,
     constant,
@@ -30,6 +31,7 @@ from .runner import Library, REPOSITORY
 SECTIONS = {
     "detection": detection,
     "evaluation": evaluation,
+    "accelerator": accelerator,
     "long_programs": long_programs,
     "coloring": coloring,
     "blocks": blocks,
@@ -44,6 +46,8 @@ SECTIONS = {
     "fuzzing": fuzzing,
     "versions": versions,
 }
+ON_REQUEST = ("accelerator",)
+"""Sections that not every machine can measure."""
 RESULTS = REPOSITORY / "benchmarks" / "RESULTS.md"
 SECTION_RECORDS = REPOSITORY / "benchmarks" / "records" / "sections"
 
@@ -102,7 +106,7 @@ def main() -> None:
     # `absolute` and not `resolve`: the link in a virtual environment is what makes it one.
     ours = Library("asdex", Path(sys.executable).absolute(), path=(REPOSITORY,))
     peer = Library("peer", arguments.peer.absolute())
-    for name in arguments.sections or SECTIONS:
+    for name in arguments.sections or [one for one in SECTIONS if one not in ON_REQUEST]:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         section = dated(SECTIONS[name].run(ours, peer))
         print(section, end="\n\n", flush=True)

@@ -18,18 +18,28 @@ ROUNDS = {SMALL: 3, LARGE: 1}
 REPEATS = {SMALL: (101, 11), LARGE: (7, 3)}
 
 
+def color(ours: Library, peer: Library, problem: str, n: int, folder: str) -> dict[str, str]:
+    """Files with the pattern and with the colors that each library finds."""
+    files = {name: str(Path(folder, f"{name}.npz")) for name in ("pattern", ours.name, peer.name)}
+    ours.measure("pattern", WORKER, problem=problem, n=n, file=files["pattern"])
+    for library in (ours, peer):
+        library.measure(
+            "colors",
+            WORKER,
+            problem=problem,
+            n=n,
+            file=files["pattern"],
+            output=files[library.name],
+        )
+    return files
+
+
 def measure(
     ours: Library, peer: Library, problem: str, n: int, folder: str
 ) -> dict[str, list[dict[str, Any]]]:
     """Results of asdex with its own colors, of asdex with those of the peer, and of the peer."""
-    pattern = str(Path(folder, "pattern.npz"))
-    ours.measure("pattern", WORKER, problem=problem, n=n, file=pattern)
-    files = {}
-    for library in (ours, peer):
-        files[library.name] = str(Path(folder, f"{library.name}.npz"))
-        library.measure(
-            "colors", WORKER, problem=problem, n=n, file=pattern, output=files[library.name]
-        )
+    files = color(ours, peer, problem, n, folder)
+    pattern = files["pattern"]
     repeats, plain_repeats = REPEATS[n]
     kinds = {
         "own": (ours, files[ours.name], False),

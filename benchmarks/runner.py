@@ -18,17 +18,21 @@ REPOSITORY = WORKER.parent.parent
 
 @dataclass(frozen=True)
 class Library:
-    """A name, the interpreter that imports it, and what that interpreter's path needs."""
+    """A name, the interpreter that imports it, what that interpreter's path needs, and the platform of JAX:
+    that of the machine if `None`."""
 
     name: str
     python: Path
     path: tuple[Path, ...] = field(default=())
+    platform: str | None = "cpu"
 
     def run_code(self, *arguments: str, **variables: str) -> str:
         """Standard output of this library's interpreter, with further environment variables."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        own = ("PYTHONPATH", "JAX_PLATFORMS")
+        environment = {key: value for key, value in os.environ.items() if key not in own}
         environment |= variables
-        environment["JAX_PLATFORMS"] = "cpu"
+        if self.platform is not None:
+            environment["JAX_PLATFORMS"] = self.platform
         if self.path:
             environment["PYTHONPATH"] = os.pathsep.join(map(str, self.path))
         # Neither the repository nor the worker's folder may be on the path of the peer.

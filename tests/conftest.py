@@ -16,6 +16,10 @@ settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+# Accelerators round the factors of products to fewer digits, unless they are told not to.
+if jax.default_backend() != "cpu":
+    jax.config.update("jax_default_matmul_precision", "highest")
+
 
 _MEMORY = 2 * 2**30
 _STATM = Path("/proc/self/statm")
@@ -29,6 +33,12 @@ def bounded_memory():
     if pages * os.sysconf("SC_PAGE_SIZE") > _MEMORY:
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture
+def batches_of_a_cpu(monkeypatch):
+    """The passes are batched as on a CPU, whatever they run on."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
 
 
 @pytest.fixture

@@ -289,7 +289,7 @@ def test_long_constant_folding_is_avoided():
         assert n * n not in constants(jax.make_jaxpr(lambda x, fn=hes_fn: fn(x).data)(x))
 
 
-def test_the_default_bounds_the_memory_of_a_batch():
+def test_the_default_bounds_the_memory_of_a_batch(batches_of_a_cpu):
     n, m = 128, 2**16
     inner, outer = (
         jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)

@@ -367,7 +367,7 @@ def test_value_and_auxiliary_data():
     )
     assert passes(derivative) == 1
     (value, aux), jacobian = derivative(2 * X)
-    np.testing.assert_allclose(value, block(2 * X))
+    np.testing.assert_allclose(value, block(2 * X), rtol=1e-6)
     np.testing.assert_allclose(aux["sum"], 2 * jnp.sum(X))
     np.testing.assert_allclose(jacobian, jax.jacfwd(block)(2 * X), rtol=1e-6)
 

@@ -99,7 +99,7 @@ def test_they_are_no_part_of_a_call():
     assert program.count("conv_general_dilated[") == 2
 
 
-def test_passes_with_operations_of_their_own():
+def test_passes_with_operations_of_their_own(batches_of_a_cpu):
     """Passes that move elements are compiled one by one, where that is not much."""
     derivative = asdex.jacobian(gathers, X)
     program = str(jax.make_jaxpr(lambda x: derivative(x).data)(X))
@@ -109,7 +109,7 @@ def test_passes_with_operations_of_their_own():
     compare(derivative, gathers, X)
 
 
-def test_they_are_cut_into_batches():
+def test_they_are_cut_into_batches(batches_of_a_cpu):
     """Another convolution follows: the passes run a few at a time."""
 
     def f(x):
@@ -184,7 +184,7 @@ def test_other_settings_make_another_program():
     counts.clear()
     derivative(X)
     assert not counts
-    with jax.default_matmul_precision("highest"):
+    with jax.numpy_dtype_promotion("strict"):
         again = derivative(X).data
         assert counts == [1]
         derivative(X)
