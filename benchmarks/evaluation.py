@@ -14,7 +14,10 @@ PROBLEMS = (
     *("finite elements", "Rosenbrock", "optimal control"),
 )
 SMALL, LARGE = 10_000, 1_000_000
-ROUNDS = {SMALL: 3, LARGE: 1}
+ROUNDS = 3
+"""Processes that measure the same, of which the median counts: they differ by more than calls in one."""
+LONG = 0.1
+"""Seconds of a call of the peer from which on one process is enough."""
 REPEATS = {SMALL: (101, 11), LARGE: (7, 3)}
 
 
@@ -47,7 +50,7 @@ def measure(
         "peer": (peer, files[peer.name], False),
     }
     results: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
-    for _ in range(ROUNDS[n]):
+    for _ in range(ROUNDS):
         for kind, (library, file, foreign) in kinds.items():
             derivative = {"problem": problem, "n": n, "file": file, "pattern_file": pattern}
             seconds = library.measure(
@@ -61,6 +64,8 @@ def measure(
             if not results[kind]:
                 seconds |= library.measure("memory", WORKER, **derivative, foreign=foreign)
             results[kind].append(seconds)
+        if results["peer"][0]["jit"] > LONG:
+            break
     return results
 
 

@@ -1,0 +1,125 @@
+"""Values of sparse derivatives beside dense ones, for random programs: plain, compiled and in batches.
+
+The bounds below which nothing is gained by it are taken away, so that small programs, too, have terms of
+their seeds computed once for all calls, passes compiled one by one, and values selected without a gather.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from comparison import _not_differentiable, POINTS
+from constant_programs import _dense, compare_values, with_parameters
+from programs import SIZE
+
+import asdex
+from asdex.decompression import _select
+from asdex.evaluation import _batched, _chunks, _compiled
+
+
+MODES = ("auto", "fwd", "rev", "bidirectional")
+HESSIAN_MODES = ("fwd_over_rev", "rev_over_fwd", "rev_over_rev")
+CHUNKS = (None, None, 1, 2)
+
+
+@contextlib.contextmanager
+def however_small() -> Iterator[None]:
+    """Do what is done for large problems."""
+    with (
+        mock.patch.object(_batched, "_NOTED", 0),
+        mock.patch.object(_chunks, "_WORTHWHILE", (1, 0)),
+        mock.patch.object(_select, "_FEWEST", 0),
+    ):
+        yield
+
+
+def compare(seed: int, *, hessian: bool = False) -> bool | None:
+    """Whether terms of the seeds were kept; `None` if jax cannot differentiate, or to no symmetric Hessian.
+
+    **Raises:** `AssertionError` if a way to call the derivative gives other values than a dense one.
+    """
+    rng = np.random.default_rng([seed, 1])
+    vector = with_parameters(seed)
+    f: Callable[..., jax.Array] = vector
+    if hessian:
+
+        def f(x, p, k):
+            return jnp.sum(vector(x, p, k)[:SIZE] * x) + jnp.sum(x[1:] * x[:-1])
+
+    modes = HESSIAN_MODES if hessian else MODES
+    options: dict[str, Any] = {
+        "mode": modes[rng.integers(len(modes))],
+        "chunk_size": CHUNKS[rng.integers(len(CHUNKS))],
+        "output_format": "dense",
+    }
+    p, k = jnp.linspace(0.5, 1.5, SIZE), jnp.arange(SIZE)
+    make = asdex.hessian if hessian else asdex.jacobian
+    try:
+        with however_small(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", asdex.DenseColoringWarning)
+            derivative = make(f, POINTS[0], p, k, **options)
+            kept = _compare_calls(derivative, f, hessian, p, k)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        if _not_differentiable(error):
+            return None
+        raise
+    return kept
+
+
+def _compare_calls(
+    derivative: Any, f: Callable[..., jax.Array], hessian: bool, p: Any, k: Any
+) -> bool | None:
+    changed = (p[::-1] * 1.3, (k[::-1] * 5 + 1) % SIZE)
+    arguments: list[tuple[Any, ...]] = [(POINTS[1], p, k), (POINTS[2], *changed)]
+    calls = [
+        derivative,
+        jax.jit(derivative),
+        lambda *args: eqx.filter_jit(_call)(derivative, *args),
+    ]
+    for args in arguments:
+        want = _dense(jax.grad(f) if hessian else f, args)
+        if hessian and not np.allclose(want, want.T, equal_nan=True):
+            return None  # a custom derivative rule is not that of a function
+        for call in calls:
+            got = call(*args)
+            if derivative.options.mode == "rev" and not np.all(np.isfinite(got)):
+                want = jax.jacrev(f)(*args)  # which may be NaN where forward mode is not
+            compare_values(got, want)
+    return any(plan.seed_terms for plan in _compiled._PLANS[derivative].values())
+
+
+def _call(derivative: Any, *args: Any) -> Any:
+    return derivative(*args)
+
+
+def main(first: int, last: int) -> None:
+    total, kept, failures = 0, 0, []
+    for seed in range(first, last):
+        try:
+            result = compare(seed, hessian=seed % 4 == 0)
+        except Exception:
+            traceback.print_exc()
+            failures.append(seed)
+            continue
+        if result is not None:
+            total += 1
+            kept += result
+        if seed % 100 == 99:
+            print(seed + 1, total, kept, failures, flush=True)
+            jax.clear_caches()
+    print(f"{total} compared, {kept} with terms of seeds kept; failures: {failures}", flush=True)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_disable_most_optimizations", True)
+    main(*map(int, sys.argv[1:3]))
