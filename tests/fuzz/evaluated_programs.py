@@ -50,12 +50,11 @@ def compare(seed: int, *, hessian: bool = False) -> bool | None:
     """
     rng = np.random.default_rng([seed, 1])
     vector = with_parameters(seed)
-    f: Callable[..., jax.Array] = vector
-    if hessian:
 
-        def f(x, p, k):
-            return jnp.sum(vector(x, p, k)[:SIZE] * x) + jnp.sum(x[1:] * x[:-1])
+    def energy(x: jax.Array, p: jax.Array, k: jax.Array) -> jax.Array:
+        return jnp.sum(vector(x, p, k)[:SIZE] * x) + jnp.sum(x[1:] * x[:-1])
 
+    f = energy if hessian else vector
     modes = HESSIAN_MODES if hessian else MODES
     options: dict[str, Any] = {
         "mode": modes[rng.integers(len(modes))],
