@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -61,7 +63,7 @@ def _compare(
             pattern = sparsity(f, jnp.zeros(SIZE)).todense() != 0
         dense = _dense(f if derivative is None else derivative, points)
     except (ValueError, TypeError, NotImplementedError) as error:
-        if _not_differentiable(error):
+        if not_differentiable(error):
             return None
         raise
     found = (np.isfinite(dense) & (dense != 0)).any(axis=0)
@@ -78,9 +80,33 @@ def _dense(f: Function, points: np.ndarray) -> np.ndarray:
         return np.asarray(jax.jit(jax.vmap(jax.jacrev(f)))(points))
 
 
-def _not_differentiable(error: Exception) -> bool:
+def not_differentiable(error: Exception) -> bool:
     """Whether jax refuses to differentiate: a dynamic loop in reverse, a custom VJP forward."""
     return any(
         word in str(error)
         for word in ("Reverse-mode", "custom_vjp", "not implemented", "only implemented")
     )
+
+
+def compare_all(compare: Callable[..., bool | None], counted: str) -> None:
+    """Compare the programs of some seeds: the command line gives the first, and the one after the last.
+
+    **Arguments:** `compare`: of a seed, and whether its Hessian is meant; `None` where there is nothing to
+    compare. `counted`: what it returns `True` for.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    first, stop = map(int, sys.argv[1:3])
+    total, count, failures = 0, 0, []
+    for seed in range(first, stop):
+        try:
+            result = compare(seed, hessian=seed % 4 == 0)
+        except Exception:
+            traceback.print_exc()
+            failures.append(seed)
+            continue
+        if result is not None:
+            total += 1
+            count += result
+        if seed % 100 == 99:
+            jax.clear_caches()  # jax would keep all compiled programs
+    print(f"{total} compared, {count} {counted}; failures: {failures}", flush=True)

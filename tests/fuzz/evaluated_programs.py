@@ -7,8 +7,6 @@ their seeds computed once for all calls, passes compiled one by one, and values 
 from __future__ import annotations
 
 import contextlib
-import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,8 +16,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from comparison import _not_differentiable, POINTS
-from constant_programs import _dense, compare_values, with_parameters
+from comparison import compare_all, not_differentiable, POINTS
+from constant_programs import compare_values, dense_jacobian, with_parameters
 from programs import SIZE
 
 import asdex
@@ -69,7 +67,7 @@ def compare(seed: int, *, hessian: bool = False) -> bool | None:
             derivative = make(f, POINTS[0], p, k, **options)
             kept = _compare_calls(derivative, f, hessian, p, k)
     except (ValueError, TypeError, NotImplementedError) as error:
-        if _not_differentiable(error):
+        if not_differentiable(error):
             return None
         raise
     return kept
@@ -86,7 +84,7 @@ def _compare_calls(
         lambda *args: eqx.filter_jit(_call)(derivative, *args),
     ]
     for args in arguments:
-        want = _dense(jax.grad(f) if hessian else f, args)
+        want = dense_jacobian(jax.grad(f) if hessian else f, args)
         if hessian and not np.allclose(want, want.T, equal_nan=True):
             return None  # a custom derivative rule is not that of a function
         for call in calls:
@@ -102,24 +100,5 @@ def _call(derivative: Any, *args: Any) -> Any:
     return derivative(*args)
 
 
-def main(first: int, last: int) -> None:
-    total, kept, failures = 0, 0, []
-    for seed in range(first, last):
-        try:
-            result = compare(seed, hessian=seed % 4 == 0)
-        except Exception:
-            traceback.print_exc()
-            failures.append(seed)
-            continue
-        if result is not None:
-            total += 1
-            kept += result
-        if seed % 100 == 99:
-            print(seed + 1, total, kept, failures, flush=True)
-            jax.clear_caches()
-    print(f"{total} compared, {kept} with terms of seeds kept; failures: {failures}", flush=True)
-
-
 if __name__ == "__main__":
-    jax.config.update("jax_disable_most_optimizations", True)
-    main(*map(int, sys.argv[1:3]))
+    compare_all(compare, "with terms of seeds kept")
