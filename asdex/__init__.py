@@ -92,6 +92,8 @@ from .evaluation import (
     value_and_hessian_from_coloring as value_and_hessian_from_coloring,
     value_and_jacobian as value_and_jacobian,
     value_and_jacobian_from_coloring as value_and_jacobian_from_coloring,
+    value_gradient_and_hessian as value_gradient_and_hessian,
+    value_gradient_and_hessian_from_coloring as value_gradient_and_hessian_from_coloring,
 )
 from .nlp import lagrangian_hessian as lagrangian_hessian
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,15 +31,37 @@ class Inputs(NamedTuple):
         return tuple(struct_of(leaf) for leaf in self.leaves)
 
 
-def sample_arguments(
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """The arguments that a function is traced with."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        public: Callable[..., Any],
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        input_shape: int | Sequence[int] | None = None,
+    ) -> Samples:
+        """The samples in a call of the `public` function of asdex, from `args` or from `input_shape`.
+
+        **Raises:**
+
+        `TypeError` if `f` is no function, if there is no sample input, if there are both, if `input_shape` is
+        no shape, or if a keyword is neither an option nor a keyword of `f`.
+        """
+        check_callable(f)
+        _check_keywords(public, f, kwargs)
+        return cls(_sample_arguments(args, input_shape), dict(kwargs))
+
+
+def _sample_arguments(
     args: Sequence[Any], input_shape: int | Sequence[int] | None
 ) -> tuple[Any, ...]:
-    """The sample arguments of a call, from `args` or from the keyword `input_shape`.
-
-    **Raises:**
-
-    `TypeError` if there is no sample input, if there are both, or if `input_shape` is no shape.
-    """
     if input_shape is None:
         if not args:
             raise TypeError(
@@ -50,13 +75,58 @@ def sample_arguments(
             f"Expected either sample inputs or `input_shape`, got {len(args)} sample input(s) and "
             f"input_shape={input_shape!r}. Drop one of them."
         )
-    shape = (input_shape,) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
+    shape = tuple(input_shape) if np.iterable(input_shape) else (input_shape,)
     if not all(_is_integer(size) and size >= 0 for size in shape):
         raise TypeError(
             f"Expected `input_shape` to be a size or a sequence of sizes, got {input_shape!r}. For other "
             "inputs than a single array pass samples, as in `asdex.jacobian(f, x, y)`."
         )
     return (jax.ShapeDtypeStruct(shape, jnp.result_type(float)),)
+
+
+def check_callable(f: Any) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"Expected a function, got {type(f).__name__}. The function comes first: asdex.jacobian(f, x)."
+        )
+
+
+def _check_keywords(
+    public: Callable[..., Any], f: Callable[..., Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Refuse misspelt options, which would pass for keywords of `f`."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):  # a function of C has none
+        return
+    named = {one.name for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD}
+    takes_any = len(named) < len(parameters)
+    options = {_squashed(name): name for name in inspect.signature(public).parameters}
+    for name in set(kwargs) - named:
+        cutoff = 1.0 if takes_any else 0.75
+        close = difflib.get_close_matches(_squashed(name), options, 1, cutoff)
+        if close:
+            raise TypeError(
+                f"Expected options of asdex.{public.__name__} and keywords of the function, got "
+                f"`{name}`. Did you mean the option `{options[close[0]]}`? A keyword of the function's that "
+                "is called like that can be passed by functools.partial."
+            )
+
+
+def _squashed(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def check_choice(name: str, value: Any, choices: Any) -> None:
+    """Refuse a value of an option that is not among those of a `Literal`.
+
+    **Raises:** `ValueError`.
+    """
+    known = get_args(choices)
+    if value not in known:
+        raise ValueError(
+            f"Expected `{name}` to be one of {', '.join(map(repr, known))}, got {value!r}."
+        )
 
 
 def normalize_argnums(argnums: int | Sequence[int], count: int) -> Argnums:
@@ -80,7 +150,12 @@ def normalize_argnums(argnums: int | Sequence[int], count: int) -> Argnums:
                 "Pass differentiated arguments by position."
             )
     resolved = tuple(int(position) % count for position in positions)
-    if len(set(resolved)) < len(resolved) or not resolved:
+    if not resolved:
+        raise ValueError(
+            "Expected `argnums` to name at least one argument, got none. Pass the position of what is to be "
+            "differentiated, such as argnums=0."
+        )
+    if len(set(resolved)) < len(resolved):
         raise ValueError(f"Expected distinct positions in `argnums`, got {argnums!r}.")
     return resolved[0] if single else resolved
 
@@ -150,6 +225,19 @@ def struct_of(value: Any) -> jax.ShapeDtypeStruct:
         ) from error
 
 
+def check_differentiable(inputs: Inputs, allow_int: bool) -> None:
+    """Refuse integers and booleans among the differentiated inputs, as jax does, unless `allow_int`.
+
+    **Raises:** `TypeError`.
+    """
+    for path, aval in zip(inputs.paths, inputs.avals, strict=True):
+        if not (allow_int or jnp.issubdtype(aval.dtype, np.inexact)):
+            raise TypeError(
+                f"Expected {path} of real or complex dtype, got {aval.dtype}. Convert it to floating "
+                "point, or pass allow_int=True to give it zero derivatives."
+            )
+
+
 def size_of(aval: Any) -> int:
     """The number of elements of an array with this abstract value."""
     return int(np.prod(aval.shape, dtype=np.int64))
@@ -175,7 +263,7 @@ def check_inputs(inputs: Inputs, expected: Sequence[jax.ShapeDtypeStruct], n: in
             )
         return
     if len(inputs.leaves) != len(expected):
-        wanted = ", ".join(str(aval.shape) for aval in expected)
+        wanted = enumeration(str(aval.shape) for aval in expected)
         raise ValueError(
             f"Expected {len(expected)} array(s) in the differentiated arguments, of shapes {wanted}, got "
             f"{len(inputs.leaves)}: {_shapes(inputs) or 'none'}. {REMEDY}"
@@ -209,4 +297,16 @@ def check_arity(args: Sequence[Any], argnums: Argnums) -> None:
 
 def _shapes(inputs: Inputs) -> str:
     pairs = zip(inputs.paths, inputs.avals, strict=True)
-    return ", ".join(f"{path} {aval.shape}" for path, aval in pairs)
+    return enumeration(f"{path} {aval.shape}" for path, aval in pairs)
+
+
+def enumeration(items: Iterable[str]) -> str:
+    """The items with commas between; the first of them and a count where there are many."""
+    listed = list(items)
+    more = len(listed) - _LISTED
+    if more <= 1:
+        return ", ".join(listed)
+    return f"{', '.join(listed[:_LISTED])} and {more} more"
+
+
+_LISTED = 5

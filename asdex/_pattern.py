@@ -32,6 +32,7 @@ class SparsityPattern(eqx.Module):
     - `argnums`: the arguments that the columns belong to.
     - `input_avals`, `output_avals`: shape and dtype of each differentiated input leaf, and of each
       output leaf; empty when unknown.
+    - `modes`: those of "fwd" and "rev" in which the function can be differentiated; both when unknown.
     """
 
     rows: Int32[np.ndarray, " nnz"]
@@ -40,6 +41,7 @@ class SparsityPattern(eqx.Module):
     argnums: int | tuple[int, ...] = eqx.field(static=True, default=0)
     input_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
     output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
+    modes: tuple[str, ...] = eqx.field(static=True, default=("fwd", "rev"))
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -54,6 +56,7 @@ class SparsityPattern(eqx.Module):
         argnums: int | tuple[int, ...] = 0,
         input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
+        modes: tuple[str, ...] = ("fwd", "rev"),
     ) -> "SparsityPattern":
         """Build a pattern from coordinates, in any order and with any repetition.
 
@@ -76,7 +79,9 @@ class SparsityPattern(eqx.Module):
             keys = np.sort(keys)
             keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
             rows, cols = (part.astype(np.int32) for part in np.divmod(keys, max(n, 1)))
-        return cls(rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals))
+        return cls(
+            rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals), tuple(modes)
+        )
 
     @classmethod
     def from_csr(
@@ -88,6 +93,7 @@ class SparsityPattern(eqx.Module):
         argnums: int | tuple[int, ...] = 0,
         input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
+        modes: tuple[str, ...] = ("fwd", "rev"),
     ) -> "SparsityPattern":
         """Build a pattern from compressed rows; linear time if they are sorted and unique.
 
@@ -119,8 +125,11 @@ class SparsityPattern(eqx.Module):
                 argnums=argnums,
                 input_avals=input_avals,
                 output_avals=output_avals,
+                modes=modes,
             )
-        return cls(rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals))
+        return cls(
+            rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals), tuple(modes)
+        )
 
     @classmethod
     def from_dense(cls, dense: ArrayLike) -> "SparsityPattern":

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+from jax.experimental.sparse import JAXSparse
 
 
 def as_scalar(output: Any) -> jax.Array:
@@ -31,19 +32,32 @@ def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
 
     **Raises:**
 
-    `TypeError` if `has_aux` is true and the function does not return a pair, or if the output is `None`.
+    `TypeError` if `has_aux` is true and the function does not return a pair, or if the output is `None` or
+    holds a sparse matrix of jax's.
     """
     if not has_aux:
-        return _something(result), None
+        return _arrays(result), None
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
             "With has_aux=True the function must return a pair (output, auxiliary data), got "
             f"{type(result).__name__}."
         )
-    return _something(result[0]), result[1]
+    return _arrays(result[0]), result[1]
 
 
-def _something(output: Any) -> Any:
+def _arrays(output: Any) -> Any:
     if output is None:
         raise TypeError("Expected the function to return an array or a pytree of arrays, got None.")
+    leaves = jtu.tree_leaves(output, is_leaf=_is_sparse)
+    sparse = next(filter(_is_sparse, leaves), None)
+    if sparse is not None:
+        name = type(sparse).__name__
+        raise TypeError(
+            f"Expected the function to return arrays, got a {name}, whose indices have no derivative. Return "
+            f"its values, `matrix.data`, or the dense array, `matrix.todense()`."
+        )
     return output
+
+
+def _is_sparse(value: Any) -> bool:
+    return isinstance(value, JAXSparse)

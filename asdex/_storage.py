@@ -26,6 +26,7 @@ def pattern_to_arrays(pattern: "SparsityPattern") -> dict[str, Any]:
         "argnums": pattern.argnums,
         "input_avals": [[aval.shape, aval.dtype.name] for aval in pattern.input_avals],
         "output_avals": [[aval.shape, aval.dtype.name] for aval in pattern.output_avals],
+        "modes": pattern.modes,
     }
     return {
         "rows": np.asarray(pattern.rows),
@@ -56,6 +57,7 @@ def pattern_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         "argnums": tuple(argnums) if isinstance(argnums, list) else argnums,
         "input_avals": _structs(metadata["input_avals"]),
         "output_avals": _structs(metadata["output_avals"]),
+        "modes": tuple(metadata.get("modes", ("fwd", "rev"))),
     }
 
 

@@ -236,7 +236,7 @@ def test_choices_of_detection(entry):
     with raises(ValueError, "Expected `unknown` to be one of 'dense', 'error', got 'warn'"):
         entry(energy, X, unknown="warn")
     with raises(ValueError, "Expected `values` to be one of 'use', 'ignore', got 'keep'"):
-        entry(energy, X, values="keep")
+        entry(energy, X, captured="keep")
 
 
 def test_symmetry_needs_a_square_pattern():

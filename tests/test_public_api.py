@@ -166,7 +166,7 @@ def test_defaults(name):
         "constant": "recompute",
         "input_shape": None,
         "unknown": "dense",
-        "values": "use",
+        "captured": "constant",
     }
 
 

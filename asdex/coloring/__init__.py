@@ -13,17 +13,21 @@ from ._check import (
     check_coloring_symmetric as check_coloring_symmetric,
 )
 from ._choose import cost_of as cost_of
-from ._colored_pattern import (
-    ColoredPattern as ColoredPattern,
-    ColoringMode as ColoringMode,
-    HessianMode as HessianMode,
-    JacobianMode as JacobianMode,
-    Recovery as Recovery,
-)
+from ._colored_pattern import ColoredPattern as ColoredPattern
 from ._from_sparsity import (
+    color_hessian as color_hessian,
     color_jacobian as color_jacobian,
     hessian_coloring_from_sparsity as hessian_coloring_from_sparsity,
     jacobian_coloring_from_sparsity as jacobian_coloring_from_sparsity,
+)
+from ._options import (
+    ColoringMode as ColoringMode,
+    HessianMode as HessianMode,
+    HessianSearch as HessianSearch,
+    JacobianMode as JacobianMode,
+    JacobianSearch as JacobianSearch,
+    Recovery as Recovery,
+    SearchOptions as SearchOptions,
 )
 from ._orders import OrderName as OrderName
 from ._partial import color_partially as color_partially, color_required as color_required

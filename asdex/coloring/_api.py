@@ -5,7 +5,7 @@ from jaxtyping import Int32
 
 from .._pattern import as_pattern, PatternLike
 from ._choose import color_bidirectionally, color_graph, color_partition
-from ._options import effort
+from ._options import SearchOptions
 from ._orders import OrderName
 from ._star_set import find_stars, StarSet
 
@@ -34,7 +34,9 @@ def color_cols(
     **Raises:** `ValueError` for an unknown order or a negative budget.
     """
     pattern = as_pattern(sparsity)
-    colored = color_partition(pattern, "fwd", *effort(pattern, order, budget))
+    colored = color_partition(
+        pattern, "fwd", *SearchOptions(order=order, budget=budget).effort(pattern)
+    )
     return colored.colors, colored.num_colors
 
 
@@ -48,7 +50,9 @@ def color_rows(
     **Returns:** `(colors, num_colors)`: int32 `(m,)`, and their number, 0 without nonzeros.
     """
     pattern = as_pattern(sparsity)
-    colored = color_partition(pattern, "rev", *effort(pattern, order, budget))
+    colored = color_partition(
+        pattern, "rev", *SearchOptions(order=order, budget=budget).effort(pattern)
+    )
     return colored.colors, colored.num_colors
 
 
@@ -69,7 +73,9 @@ def color_symmetric(
     **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
     """
     pattern = as_pattern(sparsity)
-    colored = color_graph(pattern, "fwd_over_rev", *effort(pattern, order, budget))
+    colored = color_graph(
+        pattern, "fwd_over_rev", *SearchOptions(order=order, budget=budget).effort(pattern)
+    )
     stars = find_stars(pattern, colored.colors, colored.num_colors)
     return colored.colors, colored.num_colors, stars
 
@@ -90,9 +96,8 @@ def color_acyclic(
     **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
     """
     pattern = as_pattern(sparsity)
-    colored = color_graph(
-        pattern, "fwd_over_rev", *effort(pattern, order, budget), recovery="substitution"
-    )
+    effort = SearchOptions(order=order, budget=budget).effort(pattern)
+    colored = color_graph(pattern, "fwd_over_rev", *effort, recovery="substitution")
     return colored.colors, colored.num_colors
 
 
@@ -111,6 +116,8 @@ def color_bidirectional(
     from 0, with -1 for columns and rows that take part in no product, and the sum of their numbers.
     """
     pattern = as_pattern(sparsity)
-    colored = color_bidirectionally(pattern, *effort(pattern, order, budget))
-    assert colored.row_colors is not None
-    return colored.colors, colored.row_colors, colored.num_colors
+    colored = color_bidirectionally(
+        pattern, *SearchOptions(order=order, budget=budget).effort(pattern)
+    )
+    assert colored.column_colors is not None and colored.row_colors is not None
+    return colored.column_colors, colored.row_colors, colored.num_colors

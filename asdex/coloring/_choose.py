@@ -1,7 +1,6 @@
 """From a pattern to a colored pattern: one function per kind, and the choice between kinds."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -84,21 +83,20 @@ def color_bidirectionally(
     check_coloring_bidirectional(sparsity, colors.columns, colors.rows)
     return ColoredPattern(
         sparsity,
-        colors.columns,
-        colors.num_colors,
-        False,
-        "bidirectional",
-        bidirectional_bound(sparsity),
+        column_colors=colors.columns,
         row_colors=colors.rows,
+        num_colors=colors.num_colors,
+        mode="bidirectional",
+        lower_bound=bidirectional_bound(sparsity),
         num_row_colors=count(colors.rows),
     )
 
 
 @working("coloring")
 def color_cheapest(
-    sparsity: SparsityPattern, allowed: Sequence[str], budget: Budget, order: Order | None = None
+    sparsity: SparsityPattern, budget: Budget, order: Order | None = None, *, both: bool
 ) -> ColoredPattern:
-    """Color for whichever of the `allowed` modes ("fwd", "rev") costs least, or for both at once.
+    """Color for whichever of the pattern's modes costs least; if `both`, also for both modes at once.
 
     A mode is colored if its lower bound lets it win, by the fast algorithms; the winner is improved.
     """
@@ -107,37 +105,49 @@ def color_cheapest(
         "rev": int(np.bincount(sparsity.cols).max(initial=0)),
     }
     problems, colorings, costs = {}, {}, {}
-    for mode in sorted(allowed, key=lambda mode: _COSTS[mode] * bounds[mode]):
+    for mode in sorted(sparsity.modes, key=lambda mode: _COSTS[mode] * bounds[mode]):
         if _COSTS[mode] * bounds[mode] < min(costs.values(), default=np.inf):
             problems[mode] = _partition(sparsity, mode)
             colorings[mode] = (
                 start(problems[mode]) if order is None else color(problems[mode], budget, order)
             )
             costs[mode] = _COSTS[mode] * count(colorings[mode])
-    needs = {
-        mode: f"takes {count(colorings[mode])}" if mode in colorings else f"at least {bounds[mode]}"
-        for mode in allowed
-    }
     mode = min(costs, key=lambda mode: costs[mode])
-    if len(allowed) == 2 and bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD < costs[mode]:
-        both = color_both(sparsity, Budget(0.0), order)
-        by_column, by_row = count(both.columns), count(both.rows)
-        if _cost_of_both(by_column, by_row) < costs[mode]:
-            colored = color_bidirectionally(sparsity, budget, order, both)
-            reason = f"both modes; forward alone {needs['fwd']}, reverse alone {needs['rev']}"
-            return dataclasses.replace(colored, reason=reason)
+    together = _cheaper_together(sparsity, costs[mode], order)
+    if together is not None and both:
+        needs = [
+            f"{_NAMES[one]} alone "
+            + (f"takes {count(colorings[one])}" if one in costs else f"at least {bounds[one]}")
+            for one in ("fwd", "rev")
+        ]
+        colored = color_bidirectionally(sparsity, budget, order, together)
+        return dataclasses.replace(colored, reason=f"both modes; {', '.join(needs)}")
     colors = colorings[mode]
     if order is None:
         colors = improve(problems[mode], colors, budget)
     colored = _colored_partition(sparsity, mode, problems[mode], colors)
-    if not sparsity.nnz:
-        return colored
-    name, other, other_name = _NAMES[mode]
-    if other in allowed:
-        return dataclasses.replace(colored, reason=f"{name} mode; {other_name} {needs[other]}")
-    return dataclasses.replace(
-        colored, reason=f"{name} mode; the function allows no {other_name} mode"
-    )
+    other = "rev" if mode == "fwd" else "fwd"
+    reason = ""
+    if together is not None:
+        reason = f'{_NAMES[mode]} mode; mode="auto" takes {together.num_colors}, in both modes'
+    elif other not in sparsity.modes and _COSTS[other] * bounds[other] < cost_of(colored):
+        reason = f"{_NAMES[mode]} mode; the function allows no {_NAMES[other]} mode"
+    elif mode == "rev" and other in sparsity.modes:
+        takes = (
+            f"takes {count(colorings[other])}" if other in costs else f"at least {bounds[other]}"
+        )
+        reason = f"{_NAMES[mode]} mode; {_NAMES[other]} {takes}"
+    return dataclasses.replace(colored, reason=reason)
+
+
+def _cheaper_together(
+    sparsity: SparsityPattern, cost: float, order: Order | None
+) -> Bicoloring | None:
+    """A coloring for both modes that costs less, if the function allows it and a fast search finds one."""
+    if len(sparsity.modes) < 2 or bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD >= cost:
+        return None
+    both = color_both(sparsity, Budget(0.0), order)
+    return both if _cost_of_both(count(both.columns), count(both.rows)) < cost else None
 
 
 def cost_of(coloring: ColoredPattern) -> float:
@@ -153,7 +163,7 @@ def _cost_of_both(by_column: int, by_row: int) -> float:
 
 
 _COSTS = {"fwd": 1.0, "rev": _REVERSE_COST}
-_NAMES = {"fwd": ("forward", "rev", "reverse"), "rev": ("reverse", "fwd", "forward")}
+_NAMES = {"fwd": "forward", "rev": "reverse"}
 
 
 def _partition(sparsity: SparsityPattern, mode: str) -> Partition:

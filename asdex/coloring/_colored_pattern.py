@@ -1,7 +1,7 @@
 """The result of coloring: a pattern, its colors, and the AD mode that they are meant for."""
 
 import os
-from typing import Any, Literal
+from typing import Any, cast
 
 import equinox as eqx
 import numpy as np
@@ -12,14 +12,6 @@ from .._storage import npz_path, pattern_fields, pattern_to_arrays
 from ._star_set import find_stars, StarSet
 
 
-JacobianMode = Literal["auto", "fwd", "rev", "bidirectional"]
-HessianMode = Literal["auto", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"]
-ColoringMode = Literal[
-    "auto", "fwd", "rev", "bidirectional", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"
-]
-Recovery = Literal["direct", "substitution"]
-
-
 class ColoredPattern(eqx.Module):
     """A sparsity pattern with a coloring of its columns, its rows, or its adjacency graph.
 
@@ -28,36 +20,88 @@ class ColoredPattern(eqx.Module):
     **Attributes:**
 
     - `sparsity`: the `(m, n)` pattern.
-    - `colors`: int32 colors, `(n,)` of the columns, or `(m,)` of the rows where `mode` is "rev".
-      -1 marks columns that take part in no product, with mode "bidirectional" and where only some
-      entries are to be read (`SparseDerivative.per_call`).
+    - `column_colors`: int32 `(n,)`, the colors of the columns, for JVPs and HVPs; else `None`.
+    - `row_colors`: int32 `(m,)`, the colors of the rows, for VJPs; else `None`. With mode
+      "bidirectional" there are both, each numbered from 0.
+      -1 marks columns and rows that take part in no product, with mode "bidirectional" and where
+      only some entries are to be read (`SparseDerivative.per_call`).
     - `num_colors`: the number of derivative passes; 0 for a pattern without nonzeros.
     - `symmetric`: whether `colors` belongs to the adjacency graph of a symmetric pattern, so that
       one of H[i, j] and H[j, i] is read.
     - `mode`: "fwd" (JVPs), "rev" (VJPs), "bidirectional" (both), or "fwd_over_rev",
       "rev_over_fwd", "rev_over_rev" (HVPs).
     - `lower_bound`: no coloring of this kind has fewer colors; 0 when unknown.
-    - `row_colors`: with mode "bidirectional", int32 colors `(m,)` of the rows, numbered from 0 as
-      those of the columns are, -1 for rows that take part in no product; else `None`.
-    - `num_row_colors`: how many of the `num_colors` passes are for `row_colors`.
+    - `num_row_colors`: how many of the `num_colors` passes are for `row_colors`: with mode
+      "bidirectional", some of them.
     - `recovery`: "direct" (each nonzero is one entry of the compressed matrix) or "substitution"
       (an acyclic coloring: nonzeros are found one after the other).
-    - `reason`: why the mode was chosen, if it was not prescribed.
+    - `reason`: why the mode was chosen, where that may surprise: for reverse mode, for both modes,
+      and for forward mode where another would need fewer passes.
     """
 
     sparsity: SparsityPattern
-    colors: Int32[np.ndarray, " vertices"]
+    column_colors: Int32[np.ndarray, " n"] | None
+    row_colors: Int32[np.ndarray, " m"] | None
     num_colors: int = eqx.field(static=True)
     symmetric: bool = eqx.field(static=True)
     mode: str = eqx.field(static=True)
-    lower_bound: int = eqx.field(static=True, default=0)
-    row_colors: Int32[np.ndarray, " m"] | None = None
-    num_row_colors: int = eqx.field(static=True, default=0)
-    recovery: str = eqx.field(static=True, default="direct")
-    reason: str = eqx.field(static=True, default="")
+    lower_bound: int = eqx.field(static=True)
+    num_row_colors: int = eqx.field(static=True)
+    recovery: str = eqx.field(static=True)
+    reason: str = eqx.field(static=True)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
+
+    def __init__(
+        self,
+        sparsity: SparsityPattern,
+        colors: Any = None,
+        num_colors: int = 0,
+        symmetric: bool = False,
+        mode: str = "fwd",
+        lower_bound: int = 0,
+        *,
+        column_colors: Any = None,
+        row_colors: Any = None,
+        num_row_colors: int = 0,
+        recovery: str = "direct",
+        reason: str = "",
+    ):
+        """**Arguments:**
+
+        - `colors`: those of the columns, or of the rows with mode "rev": short for `column_colors` or
+            `row_colors`.
+        - `lower_bound`: no coloring of this kind has fewer colors; 0 when unknown.
+        - all others: the attributes.
+
+        **Raises:** `ValueError` for `colors` with mode "bidirectional", which has two arrays of them.
+        """
+        if colors is not None:
+            if mode == "bidirectional":
+                raise ValueError(
+                    "Expected `column_colors` and `row_colors` for a bidirectional coloring, got `colors`."
+                )
+            column_colors, row_colors = (None, colors) if mode == "rev" else (colors, None)
+        self.sparsity = sparsity
+        self.column_colors, self.row_colors = column_colors, row_colors
+        self.num_colors, self.num_row_colors = num_colors, num_row_colors
+        self.symmetric, self.mode, self.lower_bound = symmetric, mode, lower_bound
+        self.recovery, self.reason = recovery, reason
+
+    @property
+    def colors(self) -> Int32[np.ndarray, " vertices"]:
+        """The colors of the columns, `(n,)`, or of the rows, `(m,)`, where `mode` is "rev".
+
+        **Raises:** `ValueError` with mode "bidirectional", where columns and rows are colored.
+        """
+        if self.mode == "bidirectional":
+            raise ValueError(
+                "Expected a coloring of the columns or of the rows, got a bidirectional one, which has two "
+                "arrays: `column_colors` of shape (n,) and `row_colors` of shape (m,). For one array pass "
+                '`mode=None`, which takes the cheaper of "fwd" and "rev".'
+            )
+        return cast(Any, self.row_colors if self.mode == "rev" else self.column_colors)
 
     @property
     def optimal(self) -> bool:
@@ -75,7 +119,7 @@ class ColoredPattern(eqx.Module):
         """Write the coloring to `path` (NumPy's `.npz`; a missing suffix is added)."""
         arrays: dict[str, Any] = {
             name: np.asarray(getattr(self, name))
-            for name in ("colors", "row_colors", *_SCALARS)
+            for name in (*_ARRAYS, *_SCALARS)
             if getattr(self, name) is not None
         }
         np.savez(npz_path(path), **arrays, **pattern_to_arrays(self.sparsity))
@@ -87,15 +131,15 @@ class ColoredPattern(eqx.Module):
         **Raises:** `ValueError` if the file holds no coloring.
         """
         with np.load(npz_path(path), allow_pickle=False) as arrays:
-            if "colors" not in arrays:
+            present = {name: arrays[name] for name in _ARRAYS if name in arrays}
+            if not present:
                 raise ValueError(
                     f"Expected a file with a coloring, got {npz_path(path)} with the arrays "
                     f"{sorted(arrays)}. Use `SparsityPattern.load` for a pattern."
                 )
             return cls(
-                sparsity=SparsityPattern.from_coo(**pattern_fields(arrays)),
-                colors=arrays["colors"],
-                row_colors=arrays["row_colors"] if "row_colors" in arrays else None,
+                SparsityPattern.from_coo(**pattern_fields(arrays)),
+                **present,
                 **{name: arrays[name].item() for name in _SCALARS if name in arrays},
             )
 
@@ -115,6 +159,7 @@ class ColoredPattern(eqx.Module):
         return coloring_html(self)
 
 
+_ARRAYS = ("column_colors", "row_colors")
 _SCALARS = (
     *("num_colors", "symmetric", "mode", "lower_bound"),
     *("num_row_colors", "recovery", "reason"),

@@ -1,13 +1,10 @@
 """From the pattern of a derivative to a colored pattern."""
 
-from collections.abc import Sequence
-from typing import get_args
-
 from .._pattern import as_pattern, PatternLike, SparsityPattern
 from ._choose import color_bidirectionally, color_cheapest, color_graph, color_partition
-from ._colored_pattern import ColoredPattern, HessianMode, JacobianMode, Recovery
+from ._colored_pattern import ColoredPattern
 from ._dense_warning import warn_if_dense
-from ._options import check_mode, check_one_of, effort
+from ._options import HessianMode, HessianSearch, JacobianMode, JacobianSearch, Recovery
 from ._orders import OrderName
 
 
@@ -25,7 +22,8 @@ def jacobian_coloring_from_sparsity(
 
     - `sparsity`: an `(m, n)` pattern, BCOO or dense array.
     - `mode`: "fwd" colors the columns, for JVPs; "rev" the rows, for VJPs; "bidirectional" both, for
-      a few of each; "auto" or `None` takes what costs least, where a VJP counts as 1.1 JVPs.
+      a few of each. `None` takes the cheaper of "fwd" and "rev", "auto" the cheapest of the three,
+      where a VJP counts as 1.1 JVPs, among the modes that the pattern says its function allows.
     - `symmetric`: color for a symmetric matrix, by a star coloring. The *values* must be symmetric.
     - `order`, `budget`: as for [`color_cols`][].
 
@@ -36,8 +34,8 @@ def jacobian_coloring_from_sparsity(
 
     **Warns:** [`DenseColoringWarning`][] if the colors save nothing over a dense Jacobian.
     """
-    pattern = as_pattern(sparsity)
-    return color_jacobian(pattern, mode=mode, symmetric=symmetric, order=order, budget=budget)
+    options = JacobianSearch(mode, symmetric, order=order, budget=budget)
+    return color_jacobian(as_pattern(sparsity), options)
 
 
 def hessian_coloring_from_sparsity(
@@ -69,56 +67,53 @@ def hessian_coloring_from_sparsity(
 
     **Warns:** [`DenseColoringWarning`][] if the colors save nothing over a dense Hessian.
     """
-    pattern = as_pattern(sparsity)
-    known = check_mode(mode, get_args(HessianMode), "Hessian")
-    known = "fwd_over_rev" if known == "auto" else known
-    if pattern.m != pattern.n:
-        raise ValueError(
-            f"A Hessian pattern is square, got shape {pattern.shape}. "
-            "For a Jacobian use `jacobian_coloring_from_sparsity`."
-        )
-    check_one_of("recovery", recovery, get_args(Recovery))
-    if recovery == "substitution" and not symmetric:
-        raise ValueError(
-            "Recovery by substitution uses the symmetry: expected `symmetric=True`, got False. Pass "
-            'recovery="direct" to color the columns.'
-        )
-    search = effort(pattern, order, budget)
-    if symmetric:
-        colored = color_graph(pattern, known, *search, recovery=recovery)
-    else:
-        colored = color_partition(pattern, known, *search)
-    warn_if_dense(colored, pattern.n, "Hessian")
-    return colored
+    options = HessianSearch(mode, symmetric, recovery, order, budget)
+    return color_hessian(as_pattern(sparsity), options)
 
 
-def color_jacobian(
-    sparsity: SparsityPattern,
-    *,
-    mode: str | None = None,
-    symmetric: bool = False,
-    allowed: Sequence[str] = ("fwd", "rev"),
-    order: OrderName | None = None,
-    budget: float | None = None,
-) -> ColoredPattern:
-    """As `jacobian_coloring_from_sparsity`, where "auto" chooses among the `allowed` modes."""
-    known = check_mode(mode, get_args(JacobianMode), "Jacobian")
-    search = effort(sparsity, order, budget)
-    if symmetric and known == "bidirectional":
+def color_jacobian(sparsity: SparsityPattern, options: JacobianSearch) -> ColoredPattern:
+    """Color the pattern of a Jacobian, in a mode that the function allows where it is free to choose."""
+    mode, effort = options.mode, options.effort(sparsity)
+    if options.symmetric and mode == "bidirectional":
         raise ValueError(
             'A symmetric coloring needs one kind of pass: expected mode "fwd" or "rev", got '
             '"bidirectional". Pass `symmetric=False`.'
         )
-    if symmetric:
-        first = "fwd" if "fwd" in allowed else "rev"
-        colored = color_graph(sparsity, first if known == "auto" else known, *search)
-    elif known == "bidirectional":
-        colored = color_bidirectionally(sparsity, *search)
-    elif known == "auto":
-        colored = color_cheapest(sparsity, allowed, *search)
+    if options.symmetric:
+        colored = color_graph(sparsity, _prescribed(mode) or sparsity.modes[0], *effort)
+    elif mode == "bidirectional":
+        colored = color_bidirectionally(sparsity, *effort)
+    elif mode in ("fwd", "rev"):
+        colored = color_partition(sparsity, mode, *effort)
     else:
-        colored = color_partition(sparsity, known, *search)
+        colored = color_cheapest(sparsity, *effort, both=mode == "auto")
     sizes = {"fwd": sparsity.n, "rev": sparsity.m}
-    tried = [known] if known in sizes else allowed
+    tried = [mode] if mode in sizes else sparsity.modes
     warn_if_dense(colored, min(sizes[one] for one in tried), "Jacobian")
     return colored
+
+
+def color_hessian(sparsity: SparsityPattern, options: HessianSearch) -> ColoredPattern:
+    """Color the pattern of a Hessian."""
+    mode, symmetric, effort = options.mode, options.symmetric, options.effort(sparsity)
+    known = _prescribed(mode) or "fwd_over_rev"
+    if sparsity.m != sparsity.n:
+        raise ValueError(
+            f"A Hessian pattern is square, got shape {sparsity.shape}. "
+            "For a Jacobian use `jacobian_coloring_from_sparsity`."
+        )
+    if options.recovery == "substitution" and not symmetric:
+        raise ValueError(
+            "Recovery by substitution uses the symmetry: expected `symmetric=True`, got False. Pass "
+            'recovery="direct" to color the columns.'
+        )
+    if symmetric:
+        colored = color_graph(sparsity, known, *effort, recovery=options.recovery)
+    else:
+        colored = color_partition(sparsity, known, *effort)
+    warn_if_dense(colored, sparsity.n, "Hessian")
+    return colored
+
+
+def _prescribed(mode: str | None) -> str | None:
+    return None if mode == "auto" else mode

@@ -1,42 +1,65 @@
-"""The options that all coloring functions share."""
+"""How to search for a coloring, as one object."""
 
-from typing import Any
+from __future__ import annotations
 
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+from .._arguments import check_choice
 from .._pattern import SparsityPattern
-from ._orders import Order, ORDERS
+from ._orders import Order, OrderName, ORDERS
 from ._search import Budget, default_budget
 
 
-def effort(
-    sparsity: SparsityPattern, order: Any, budget: float | None
-) -> tuple[Budget, Order | None]:
-    """Return how much to search, and the order for a single greedy coloring instead.
+JacobianMode = Literal["auto", "fwd", "rev", "bidirectional"]
+HessianMode = Literal["auto", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"]
+ColoringMode = Literal[
+    "auto", "fwd", "rev", "bidirectional", "fwd_over_rev", "rev_over_fwd", "rev_over_rev"
+]
+Recovery = Literal["direct", "substitution"]
 
-    **Raises:** `ValueError` for an unknown order or a negative budget.
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """The kind of coloring that is wanted, and how long to search for it.
+
+    The fields are the keywords of `asdex.jacobian_coloring` and `asdex.hessian_coloring`.
+
+    **Raises:** `ValueError` for a mode, an order or a recovery that is not known, or a negative budget.
     """
-    if order is not None:
-        check_one_of("order", order, tuple(ORDERS))
-    if budget is not None and not budget >= 0:
-        raise ValueError(f"Expected `budget` to be a number of seconds, 0 or more, got {budget!r}.")
-    seconds = default_budget(sparsity.nnz) if budget is None else float(budget)
-    return Budget(seconds), None if order is None else ORDERS[order]
+
+    modes: ClassVar[Any] = ColoringMode
+
+    mode: str | None = None
+    symmetric: bool = False
+    recovery: Recovery = "direct"
+    order: OrderName | None = None
+    budget: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode is not None:
+            check_choice("mode", self.mode, self.modes)
+        check_choice("recovery", self.recovery, Recovery)
+        if self.order is not None:
+            check_choice("order", self.order, OrderName)
+        if self.budget is not None and not self.budget >= 0:
+            raise ValueError(
+                f"Expected `budget` to be a number of seconds, 0 or more, got {self.budget!r}."
+            )
+
+    def effort(self, sparsity: SparsityPattern) -> tuple[Budget, Order | None]:
+        """How much to search, and the order for a single greedy coloring instead."""
+        seconds = default_budget(sparsity.nnz) if self.budget is None else float(self.budget)
+        return Budget(seconds), None if self.order is None else ORDERS[self.order]
 
 
-def check_one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
-    """Refuse a value that is not among the known ones."""
-    if value not in known:
-        raise ValueError(
-            f"Expected `{name}` to be one of {', '.join(map(repr, known))}, got {value!r}."
-        )
+class JacobianSearch(SearchOptions):
+    """A search for the coloring of a Jacobian."""
+
+    modes = JacobianMode
 
 
-def check_mode(mode: str | None, known: tuple[str, ...], what: str) -> str:
-    """Return the mode, "auto" for `None`; refuse unknown ones."""
-    if mode is None:
-        return "auto"
-    if mode not in known:
-        raise ValueError(
-            f"Unknown mode for a {what}: expected one of {', '.join(map(repr, known))}, got "
-            f"{mode!r}."
-        )
-    return mode
+class HessianSearch(SearchOptions):
+    """A search for the coloring of a Hessian."""
+
+    modes = HessianMode

@@ -18,14 +18,15 @@ from ._choose import color_bidirectionally, color_graph, cost_of
 from ._colored_pattern import ColoredPattern
 from ._counts import read_from_column
 from ._greedy import Partition
-from ._options import effort
-from ._orders import OrderName
+from ._options import SearchOptions
 from ._problem import mirror_positions
 from ._search import color, count
 
 
 _EXPANSION, _SMALL = 8, 100_000
 """Entries that groups of conflicting columns may take: per entry of the pattern, and in a small one."""
+
+_AS_USUAL = SearchOptions()
 
 Required = Bool[np.ndarray, " nnz"]
 
@@ -35,9 +36,7 @@ def color_required(
     required: Required,
     whole: ColoredPattern,
     allowed: Sequence[str],
-    *,
-    order: OrderName | None = None,
-    budget: float | None = None,
+    options: SearchOptions = _AS_USUAL,
 ) -> ColoredPattern:
     """Color such that the required entries can be read, in the cheapest of several ways.
 
@@ -47,7 +46,7 @@ def color_required(
     - `required`: which of its entries are to be read.
     - `whole`: a coloring for all entries. Its kind (symmetric, bidirectional) is one of the ways.
     - `allowed`: the modes in which columns, or rows, may be colored.
-    - `order`, `budget`: as for `asdex.color_cols`.
+    - `options`: say how long to search.
 
     **Returns:**
 
@@ -58,11 +57,9 @@ def color_required(
         mode = "fwd" if whole.mode == "bidirectional" else whole.mode
         nobody = np.full(sparsity.m if mode == "rev" else sparsity.n, -1, np.int32)
         return ColoredPattern(_kept(sparsity, required), nobody, 0, False, mode)
-    ways = [
-        color_partially(sparsity, required, mode, order=order, budget=budget) for mode in allowed
-    ]
+    ways = [color_partially(sparsity, required, mode, options) for mode in allowed]
     if whole.symmetric or whole.mode == "bidirectional":
-        ways.append(_color_as_whole(sparsity, required, whole, order, budget))
+        ways.append(_color_as_whole(sparsity, required, whole, options))
     return min(ways, key=cost_of)
 
 
@@ -71,9 +68,7 @@ def color_partially(
     sparsity: SparsityPattern,
     required: Required,
     mode: str,
-    *,
-    order: OrderName | None = None,
-    budget: float | None = None,
+    options: SearchOptions = _AS_USUAL,
 ) -> ColoredPattern:
     """Color the columns, or the rows for mode "rev", of the required entries; the others get color -1."""
     part, across, marked = _kept(sparsity, required), sparsity, required
@@ -85,7 +80,7 @@ def color_partially(
             sparsity.output_avals,
         )
     problem = Partition(conflict_groups(across, marked), tuple(aval.shape for aval in grid))
-    colors = color(problem, *effort(across, order, budget))
+    colors = color(problem, *options.effort(across))
     colors = np.where(_occupied(across.cols[marked], across.n), colors, -1).astype(np.int32)
     check_required(across, marked, colors)
     return ColoredPattern(part, colors, count(colors), False, mode, problem.lower_bound)
@@ -133,8 +128,7 @@ def _color_as_whole(
     sparsity: SparsityPattern,
     required: Required,
     whole: ColoredPattern,
-    order: OrderName | None,
-    budget: float | None,
+    options: SearchOptions,
 ) -> ColoredPattern:
     """Color all entries that lie in a row and in a column with a required one, by the kind of `whole`."""
     if whole.symmetric:
@@ -145,16 +139,20 @@ def _color_as_whole(
     if np.all(inside):
         return whole
     part = _kept(sparsity, inside)
-    search = effort(part, order, budget)
+    search = options.effort(part)
     if whole.symmetric:
         colored = color_graph(part, whole.mode, *search, recovery=whole.recovery)
     else:
         colored = color_bidirectionally(part, *search)
-        assert colored.row_colors is not None
-        rows = np.where(in_row, colored.row_colors, -1).astype(np.int32)
-        colored = dataclasses.replace(colored, row_colors=rows)
-    columns = np.where(in_column, colored.colors, -1).astype(np.int32)
-    return dataclasses.replace(colored, colors=columns)
+    return dataclasses.replace(
+        colored,
+        column_colors=_masked(colored.column_colors, in_column),
+        row_colors=_masked(colored.row_colors, in_row),
+    )
+
+
+def _masked(colors: np.ndarray | None, taking_part: np.ndarray) -> np.ndarray | None:
+    return None if colors is None else np.where(taking_part, colors, -1).astype(np.int32)
 
 
 def check_required(sparsity: SparsityPattern, required: Required, colors: np.ndarray) -> None:

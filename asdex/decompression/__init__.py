@@ -19,5 +19,6 @@ from ._formats import (
     OutputFormat as OutputFormat,
 )
 from ._select import SelectDecompressor as SelectDecompressor
+from ._subset import SubsetDecompressor as SubsetDecompressor
 from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor
 from ._windows import block_decompressor as block_decompressor

@@ -40,13 +40,13 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     without_gather = dense_decompressor(coloring) or select_decompressor(coloring)
     if without_gather is not None:
         return without_gather
-    sparsity, colors, num_colors = coloring.sparsity, coloring.colors, coloring.num_colors
+    sparsity, num_colors = coloring.sparsity, coloring.num_colors
     if coloring.mode == "bidirectional":
-        num_row_colors = coloring.num_row_colors
-        assert coloring.row_colors is not None
-        return BidirectionalDecompressor(
-            sparsity, colors, coloring.row_colors, num_colors - num_row_colors, num_row_colors
-        )
+        columns, rows = coloring.column_colors, coloring.row_colors
+        by_row = coloring.num_row_colors
+        assert columns is not None and rows is not None
+        return BidirectionalDecompressor(sparsity, columns, rows, num_colors - by_row, by_row)
+    colors = coloring.colors
     if coloring.symmetric and coloring.recovery == "substitution":
         check_known(coloring, "Recovery by substitution")
         return SubstitutionDecompressor(sparsity, colors, num_colors)

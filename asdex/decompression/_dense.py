@@ -31,11 +31,12 @@ class DenseDecompressor(Decompressor):
 
 def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
     """Return the decompressor of a full matrix whose passes are in order; else `None`."""
-    sparsity, colors = coloring.sparsity, coloring.colors
+    sparsity = coloring.sparsity
     m, n = sparsity.shape
-    if coloring.mode == "bidirectional" or isinstance(colors, Tracer) or not _is_full(sparsity):
+    if coloring.mode == "bidirectional" or not _is_full(sparsity):
         return None
-    if not np.array_equal(np.asarray(colors), np.arange(coloring.num_colors)):
+    colors = coloring.colors
+    if isinstance(colors, Tracer) or not np.array_equal(colors, np.arange(coloring.num_colors)):
         return None
     by_row = coloring.mode not in ("fwd", "fwd_over_rev")
     return DenseDecompressor(

@@ -42,7 +42,7 @@ class SelectDecompressor(Decompressor):
 
 def select_decompressor(coloring: ColoredPattern) -> SelectDecompressor | None:
     """Return the decompressor of a large pattern of uniform rows with few colors; else `None`."""
-    sparsity, colors = coloring.sparsity, coloring.colors
+    sparsity, colors = coloring.sparsity, coloring.column_colors
     m, nnz = sparsity.m, sparsity.nnz
     if coloring.mode != "fwd" or nnz < _FEWEST or nnz % m:
         return None

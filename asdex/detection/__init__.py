@@ -18,7 +18,6 @@ from ._dependence import Dependence as Dependence
 from ._detect import (
     detect_hessian as detect_hessian,
     detect_jacobian as detect_jacobian,
-    Detection as Detection,
     hessian_sparsity as hessian_sparsity,
     jacobian_sparsity as jacobian_sparsity,
 )
@@ -30,6 +29,11 @@ from ._masks import (
     intersection as intersection,
     nowhere as nowhere,
     union as union,
+)
+from ._options import (
+    Captured as Captured,
+    DetectionOptions as DetectionOptions,
+    Unknown as Unknown,
 )
 from ._ranges import (
     Bounded as Bounded,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
-from .._arguments import Argnums, normalize_argnums, sample_arguments, size_of
+from .._arguments import (
+    Argnums,
+    check_differentiable,
+    differentiated,
+    normalize_argnums,
+    Samples,
+    size_of,
+)
 from .._pattern import SparsityPattern
 from .._progress import working
 from .._versions import has_derivative, open_jaxpr
@@ -15,17 +24,11 @@ from ._counter import Counter
 from ._dependence import Dependence
 from ._gradient import gradient
 from ._interpreter import Interpreter, num_steps
+from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Recorder
 from ._registry import load_plugins
 from ._trace import trace, Traced
 from ._value import Value
-
-
-class Detection(NamedTuple):
-    """A pattern, and the AD modes that the function does not allow (mode: which primitive and where)."""
-
-    sparsity: SparsityPattern
-    unsupported_modes: dict[str, str]
 
 
 def jacobian_sparsity(
@@ -33,9 +36,10 @@ def jacobian_sparsity(
     *args: Any,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
+    allow_int: bool = False,
     input_shape: int | Sequence[int] | None = None,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Jacobian of `f` can be nonzero, for any input values.
@@ -50,12 +54,13 @@ def jacobian_sparsity(
     - `args`, `kwargs`: sample inputs: arrays or `jax.ShapeDtypeStruct`s. Only shapes and dtypes matter.
     - `argnums`: which positional arguments to differentiate.
     - `has_aux`: whether `f` returns `(output, auxiliary data)`.
+    - `allow_int`: whether differentiated arguments may be integers or booleans, whose columns are empty.
     - `input_shape`: instead of `args`: the shape of a single floating-point array.
     - `unknown`: what to do at a primitive that has neither a rule nor a derivative: `"dense"` (warn, and let
         all results depend on all operands) or `"error"`.
-    - `values`: `"use"` takes arrays that a plain function captured for constants, so that their zeros are
-        zeros of the pattern; `"ignore"` treats captured floating-point arrays as unknown, for a pattern that
-        must outlive them. Floating-point leaves of a callable pytree are always unknown.
+    - `captured`: `"constant"` takes arrays that a plain function captured for constants, so that their zeros
+        are zeros of the pattern; `"unknown"` takes captured floating-point arrays for unknown, for a pattern
+        that must outlive them. Floating-point leaves of a callable pytree are always unknown.
 
     **Returns:**
 
@@ -64,13 +69,14 @@ def jacobian_sparsity(
 
     **Raises:**
 
-    `TypeError` if there is no sample input or `f` cannot be traced; `ValueError` for wrong `argnums`;
+    `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, if an
+    output is an integer, or if `f` cannot be traced; `ValueError` for wrong `argnums`;
     `asdex.UnknownPrimitiveError` with `unknown="error"`.
     """
-    args = sample_arguments(args, input_shape)
+    samples = Samples.of(jacobian_sparsity, f, args, kwargs, input_shape)
     return detect_jacobian(
-        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
-    ).sparsity
+        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+    )
 
 
 def hessian_sparsity(
@@ -78,9 +84,10 @@ def hessian_sparsity(
     *args: Any,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
+    allow_int: bool = False,
     input_shape: int | Sequence[int] | None = None,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Hessian of a scalar function can be nonzero, for any input values.
@@ -100,61 +107,42 @@ def hessian_sparsity(
 
     As `asdex.jacobian_sparsity`; `ValueError` if the output of `f` has more than one element.
     """
-    args = sample_arguments(args, input_shape)
+    samples = Samples.of(hessian_sparsity, f, args, kwargs, input_shape)
     return detect_hessian(
-        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
-    ).sparsity
+        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+    )
 
 
 def detect_jacobian(
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    *,
-    argnums: int | Sequence[int],
-    has_aux: bool,
-    unknown: str = "dense",
-    values: str = "use",
-) -> Detection:
-    propagation = propagate(
-        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
-    )
-    traced, outputs = propagation.traced, propagation.outputs()
-    with working("detecting: gathering the pattern"):
-        matrix = outputs.to_csr(propagation.n)
-        sparsity = SparsityPattern.from_csr(
-            matrix.indptr,
-            matrix.indices,
-            (outputs.size, propagation.n),
-            argnums=propagation.argnums,
-            input_avals=traced.inputs.avals,
-            output_avals=traced.output_avals,
-        )
-    return Detection(sparsity, propagation.interpreter.unsupported_modes)
+    f: Callable[..., Any], samples: Samples, options: DetectionOptions
+) -> SparsityPattern:
+    """The pattern of the Jacobian of `f`, with the AD modes that `f` allows."""
+    propagation = propagate(f, samples, options)
+    _check_outputs(propagation.traced)
+    return _pattern(propagation)
 
 
 def detect_hessian(
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    *,
-    argnums: int | Sequence[int],
-    has_aux: bool,
-    unknown: str = "dense",
-    values: str = "use",
-) -> Detection:
-    positions = normalize_argnums(argnums, len(args))
-    options: dict[str, Any] = {"argnums": positions, "unknown": unknown, "values": values}
-    reverse = gradient(f, argnums=positions, has_aux=has_aux, forward=False)
+    f: Callable[..., Any], samples: Samples, options: DetectionOptions
+) -> SparsityPattern:
+    """The pattern of the Hessian of `f`: that of the Jacobian of its gradient, made symmetric."""
+    positions = normalize_argnums(options.argnums, len(samples.args))
+    options = dataclasses.replace(options, argnums=positions)
+
+    def detected(forward: bool) -> SparsityPattern:
+        of_gradient = gradient(f, argnums=positions, has_aux=options.has_aux, forward=forward)
+        return _pattern(
+            propagate(of_gradient, samples, dataclasses.replace(options, has_aux=False))
+        )
+
     try:
-        detection = detect_jacobian(reverse, args, kwargs, has_aux=False, **options)
+        return _symmetrized(detected(forward=False))
     except ValueError as error:
         if "Reverse-mode" not in str(error):
             raise
-        forward = gradient(f, argnums=positions, has_aux=has_aux, forward=True)
-        detection = detect_jacobian(forward, args, kwargs, has_aux=False, **options)
-        detection.unsupported_modes["rev"] = str(error)
-    return Detection(_symmetrized(detection.sparsity), detection.unsupported_modes)
+        pattern = detected(forward=True)
+        modes = tuple(mode for mode in pattern.modes if mode != "rev")
+        return _symmetrized(dataclasses.replace(pattern, modes=modes))
 
 
 class Propagation(NamedTuple):
@@ -179,22 +167,17 @@ class Propagation(NamedTuple):
 
 def propagate(
     f: Callable[..., Any],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    *,
-    argnums: int | Sequence[int],
-    has_aux: bool,
-    unknown: str,
-    values: str,
+    samples: Samples,
+    options: DetectionOptions,
     recorder: Recorder | None = None,
 ) -> Propagation:
     """Trace `f` and propagate the identity from its differentiated inputs to its outputs."""
-    _check_choice("unknown", unknown, ("dense", "error"))
-    _check_choice("values", values, ("use", "ignore"))
     load_plugins()
-    positions = normalize_argnums(argnums, len(args))
-    traced = trace(f, args, kwargs, argnums=positions, has_aux=has_aux)
-    interpreter = Interpreter(unknown=unknown, values=values, recorder=recorder)
+    args, kwargs = samples.args, samples.kwargs
+    positions = normalize_argnums(options.argnums, len(args))
+    check_differentiable(differentiated(args, positions), options.allow_int)
+    traced = trace(f, args, kwargs, argnums=positions, has_aux=options.has_aux)
+    interpreter = Interpreter(unknown=options.unknown, captured=options.captured, recorder=recorder)
     avals = traced.inputs.avals
     offsets = np.cumsum([0, *map(size_of, avals)])
     operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
@@ -210,6 +193,52 @@ def propagate(
     return Propagation(traced, positions, interpreter, operands, results)
 
 
+def _pattern(propagation: Propagation) -> SparsityPattern:
+    traced, outputs = propagation.traced, propagation.outputs()
+    with working("detecting: gathering the pattern"):
+        matrix = outputs.to_csr(propagation.n)
+        return SparsityPattern.from_csr(
+            matrix.indptr,
+            matrix.indices,
+            (outputs.size, propagation.n),
+            argnums=propagation.argnums,
+            input_avals=traced.inputs.avals,
+            output_avals=traced.output_avals,
+            modes=_modes(propagation),
+        )
+
+
+def _modes(propagation: Propagation) -> tuple[str, ...]:
+    """The modes in which jax differentiates the function; those that its primitives allow, if none is left.
+
+    A complex output of a real input has derivatives in forward mode alone, a real output of a complex
+    input in reverse mode alone, and both modes serve where all is real or all holomorphic.
+    """
+    unsupported, traced = propagation.interpreter.unsupported_modes, propagation.traced
+    possible = tuple(mode for mode in ("fwd", "rev") if mode not in unsupported)
+    complex_input, complex_output = (
+        any(jnp.issubdtype(aval.dtype, np.complexfloating) for aval in avals)
+        for avals in (traced.inputs.avals, traced.output_avals)
+    )
+    excluded = "" if complex_input == complex_output else "rev" if complex_output else "fwd"
+    allowed = tuple(mode for mode in possible if mode != excluded)
+    return allowed or possible or ("fwd", "rev")
+
+
+def _check_outputs(traced: Traced) -> None:
+    """Refuse functions with outputs that have no derivative, as `jax.jacobian` does.
+
+    **Raises:** `TypeError`.
+    """
+    for aval in traced.output_avals:
+        if not jnp.issubdtype(aval.dtype, np.inexact):
+            raise TypeError(
+                f"Expected a function with real or complex outputs, got one of dtype {aval.dtype} and shape "
+                f"{aval.shape}. Return it as auxiliary data, with has_aux=True, or convert it to floating "
+                "point."
+            )
+
+
 def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:
     rows = np.concatenate([sparsity.rows, sparsity.cols])
     cols = np.concatenate([sparsity.cols, sparsity.rows])
@@ -220,11 +249,5 @@ def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:
         argnums=sparsity.argnums,
         input_avals=sparsity.input_avals,
         output_avals=sparsity.output_avals,
+        modes=sparsity.modes,
     )
-
-
-def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(
-            f"Expected `{name}` to be one of {', '.join(map(repr, allowed))}, got {value!r}."
-        )

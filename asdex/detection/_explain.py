@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
-from .._arguments import sample_arguments, size_of
+from .._arguments import Samples, size_of
 from .._versions import has_derivative
 from ._chain import Chain, chain_of
 from ._detect import propagate
+from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Record, Recorder
 
 
@@ -79,8 +80,9 @@ def explain(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     input_shape: int | Sequence[int] | None = None,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    allow_int: bool = False,
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
     **kwargs: Any,
 ) -> Explanation | Chain:
     """Say where the pattern of a Jacobian comes from.
@@ -102,16 +104,9 @@ def explain(
     not in the pattern.
     """
     recorder = Recorder()
-    propagation = propagate(
-        f,
-        sample_arguments(args, input_shape),
-        kwargs,
-        argnums=argnums,
-        has_aux=has_aux,
-        unknown=unknown,
-        values=values,
-        recorder=recorder,
-    )
+    samples = Samples.of(explain, f, args, kwargs, input_shape)
+    options = DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+    propagation = propagate(f, samples, options, recorder)
     if entry is not None:
         return chain_of(recorder, propagation, entry)
     outputs = propagation.outputs()

@@ -49,16 +49,20 @@ class Interpreter:
     """One detection: evaluates jaxprs on `Value`s.
 
     `unknown` says what happens to a primitive for which nothing better is known than that every result
-    depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `values="ignore"`
-    treats captured floating-point arrays as unknown, `"use"` as constants. A `recorder` keeps what was done,
-    a `counter` how much of it.
+    depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `captured="unknown"`
+    treats captured floating-point arrays as unknown, `"constant"` as constants. A `recorder` keeps what was
+    done, a `counter` how much of it.
     """
 
     def __init__(
-        self, *, unknown: str = "dense", values: str = "use", recorder: Recorder | None = None
+        self,
+        *,
+        unknown: str = "dense",
+        captured: str = "constant",
+        recorder: Recorder | None = None,
     ):
         self.unknown = unknown
-        self.values = values
+        self.captured = captured
         self._recorder = recorder
         self.counter: Counter | None = None
         self.unsupported_modes: dict[str, str] = {}
@@ -106,7 +110,7 @@ class Interpreter:
 
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
-        hidden = self.values == "ignore" and is_floating_array(value)
+        hidden = self.captured == "unknown" and is_floating_array(value)
         return (
             Value.unknown() if hidden or isinstance(value, Tracer) else Value(None, Known.of(value))
         )

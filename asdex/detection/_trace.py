@@ -13,6 +13,7 @@ from jax.core import Tracer
 from .._arguments import (
     Argnums,
     differentiated,
+    enumeration,
     Inputs,
     is_array,
     is_floating,
@@ -99,7 +100,7 @@ def _make_jaxpr(flat: Callable[..., Any], dynamic: list[Any], inputs: Inputs) ->
     try:
         return jax.make_jaxpr(flat, return_shape=True)(dynamic)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
-        shapes = ", ".join(
+        shapes = enumeration(
             f"{p}: {a.dtype}{list(a.shape)}"
             for p, a in zip(inputs.paths, inputs.avals, strict=True)
         )

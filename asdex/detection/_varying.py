@@ -146,16 +146,16 @@ def register_variation(*primitives: str) -> Callable[[_R], _R]:
     return decorate
 
 
-def varying_results(jaxpr: Any, *, values: str = "use") -> list[Mask]:
+def varying_results(jaxpr: Any, *, captured: str = "constant") -> list[Mask]:
     """Which elements of the results of a closed jaxpr may change when its inputs do.
 
     **Arguments:**
 
-    - `values`: `"ignore"` lets captured floating-point arrays change too, `"use"` takes them for constants.
+    - `captured`: `"unknown"` lets captured floating-point arrays change too, `"constant"` does not.
     """
     load_plugins()
     inputs = [Variation.unknown(variable.aval) for variable in open_jaxpr(jaxpr).invars]
-    results = Variations(values).run(jaxpr, inputs)
+    results = Variations(captured).run(jaxpr, inputs)
     return [
         np.zeros(aval.shape, np.bool_) if one.varies is None else one.varies
         for one, aval in zip(results, (v.aval for v in open_jaxpr(jaxpr).outvars), strict=True)
@@ -165,8 +165,8 @@ def varying_results(jaxpr: Any, *, values: str = "use") -> list[Mask]:
 class Variations:
     """Evaluates jaxprs on `Variation`s."""
 
-    def __init__(self, values: str = "use"):
-        self.values = values
+    def __init__(self, captured: str = "constant"):
+        self.captured = captured
         self.interpreter = Interpreter()
 
     def run(
@@ -196,7 +196,7 @@ class Variations:
 
     def _constant(self, value: Any, aval: Any) -> Variation:
         """A captured constant. One that an outer transformation traces may change."""
-        hidden = self.values == "ignore" and is_floating_array(value)
+        hidden = self.captured == "unknown" and is_floating_array(value)
         if hidden or isinstance(value, Tracer):
             return Variation.unknown(aval)
         return Variation(None, known=Known.of(value))

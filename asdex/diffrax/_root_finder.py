@@ -53,7 +53,7 @@ def sparse_root_finder(
     """
     if coloring is None:
         f = term.vf if isinstance(term, diffrax.AbstractTerm) else term
-        coloring = jacobian_coloring(f, jnp.asarray(t, float), y, args, argnums=1)
+        coloring = jacobian_coloring(f, jnp.asarray(t, float), y, args, argnums=1, mode="auto")
     sparse = SparseLinearSolver(coloring, linear_solver)
     make = diffrax.with_stepsize_controller_tols(root_finder)  # pyright: ignore[reportArgumentType]
     return make(linear_solver=sparse, **options)

@@ -21,8 +21,10 @@ def is_known(pattern: "SparsityPattern | ColoredPattern") -> bool:
     sparsity = getattr(pattern, "sparsity", pattern)
     arrays = [getattr(sparsity, name, None) for name in ("rows", "cols")]
     if sparsity is not pattern:
-        arrays.append(getattr(pattern, "colors", None))
-        if getattr(pattern, "mode", None) == "bidirectional":
+        mode = getattr(pattern, "mode", None)
+        if mode != "rev":
+            arrays.append(getattr(pattern, "column_colors", None))
+        if mode in ("rev", "bidirectional"):
             arrays.append(getattr(pattern, "row_colors", None))
     return all(map(_is_readable, arrays))
 
@@ -39,10 +41,11 @@ def _is_readable(array: Any) -> bool:
 
 def groups_of(coloring: "ColoredPattern") -> Int[np.ndarray, " nnz"]:
     """The group from which each nonzero is read; rows are numbered after columns."""
-    sparsity, colors = coloring.sparsity, np.asarray(coloring.colors)
+    sparsity = coloring.sparsity
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
-    if coloring.mode == "rev":
-        return colors[rows]
+    if coloring.column_colors is None:
+        return np.asarray(coloring.row_colors)[rows]
+    colors = np.asarray(coloring.column_colors)
     if coloring.row_colors is None:
         return colors[cols]
     by_column = read_from_column(sparsity, colors)
@@ -70,9 +73,9 @@ def compressed_forms(
     """Return the compressed forms by columns and by rows; `None` for one that is not in use."""
     sparsity, by_row = coloring.sparsity, coloring.num_row_colors
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
-    column_colors, row_colors = coloring.colors, coloring.row_colors
-    if coloring.mode == "rev":
-        column_colors, row_colors, by_row = None, coloring.colors, coloring.num_colors
+    column_colors, row_colors = coloring.column_colors, coloring.row_colors
+    if column_colors is None:
+        by_row = coloring.num_colors
     of_columns = of_rows = None
     if column_colors is not None:
         colors = np.asarray(column_colors)[cols]

@@ -14,6 +14,8 @@ from ._hessian import (
     value_and_compressed_hessian_from_coloring as value_and_compressed_hessian_from_coloring,
     value_and_hessian as value_and_hessian,
     value_and_hessian_from_coloring as value_and_hessian_from_coloring,
+    value_gradient_and_hessian as value_gradient_and_hessian,
+    value_gradient_and_hessian_from_coloring as value_gradient_and_hessian_from_coloring,
 )
 from ._jacobian import (
     compressed_jacobian as compressed_jacobian,
@@ -26,3 +28,4 @@ from ._jacobian import (
     value_and_jacobian_from_coloring as value_and_jacobian_from_coloring,
 )
 from ._linear_map import materialize as materialize
+from ._options import Constant as Constant, Triangle as Triangle

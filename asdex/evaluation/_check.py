@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
+from .._arguments import Argnums, differentiated, size_of, substitute
 from .._errors import VerificationError
-from .._scalar import as_scalar
+from .._scalar import as_scalar, split_aux
 from ..coloring import ColoredPattern
 from ._hessian import hessian_from_coloring
 from ._jacobian import jacobian_from_coloring
@@ -22,84 +23,149 @@ Method = Literal["matvec", "dense"]
 
 def check_jacobian_correctness(
     f: Callable[..., Any],
-    x: Any,
-    coloring: ColoredPattern,
-    *,
+    *args: Any,
+    coloring: ColoredPattern | None = None,
     method: Method = "matvec",
     num_probes: int = 25,
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
+    has_aux: bool = False,
     holomorphic: bool = False,
+    allow_int: bool = False,
+    **kwargs: Any,
 ) -> None:
-    """Compare the sparse Jacobian at `x` with JAX's own.
+    """Compare the sparse Jacobian at some arguments with JAX's own.
 
     **Arguments:**
 
-    - `f`: a function of one argument, an array or a pytree.
-    - `x`: where to compare.
-    - `coloring`: the coloring to check.
+    - `f`: a function that `asdex.jacobian` takes.
+    - `args`, `kwargs`: where to compare, in the calling convention of `f`, followed by the coloring:
+        `check_jacobian_correctness(f, x, y, coloring)`. For a coloring with a tuple of `argnums` they may be
+        one tuple.
+    - `coloring`: the coloring to check, if it is not the last of `args`. It says what is differentiated.
     - `method`: `"matvec"` compares products with `num_probes` random vectors (a JVP each, or a VJP each for
         a coloring with mode `"rev"`), `"dense"` all entries with `jax.jacobian`, at `m * n` memory.
     - `seed`: of the random vectors.
     - `rtol`, `atol`: tolerances, relative to the largest entry and absolute; by default they follow the
         dtype.
-    - `holomorphic`: as for `asdex.jacobian`.
+    - `has_aux`, `holomorphic`, `allow_int`: as for `asdex.jacobian`.
 
     **Raises:**
 
-    `asdex.VerificationError` with the largest difference and where it is.
+    `asdex.VerificationError` with the largest difference and where it is; `TypeError` without a coloring.
     """
-    dense = _is_dense(method)
-    data = jacobian_from_coloring(f, coloring, "data", holomorphic=holomorphic)(x)
-    flat_x, function = _flat(f, x)
-    reverse = coloring.mode == "rev"
-    if dense:
+    args, known = _arguments(args, coloring)
+    options = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
+    result = jacobian_from_coloring(f, known, "data", **options)(*args, **kwargs)
+    at = _Point(f, args, kwargs, known.sparsity.argnums, has_aux)
+    reverse = known.mode == "rev"
+    data = result[0] if has_aux else result
+    compare = _Comparison(data, known, at.columns, rtol, atol)
+    if _is_dense(method):
         derivative = jax.jacrev if reverse else jax.jacfwd
-        reference = derivative(function, holomorphic=holomorphic)(flat_x)
-        _compare_dense(data, coloring, reference, rtol, atol)
+        compare.dense(derivative(at.outputs, holomorphic=holomorphic)(at.vector))
+    elif reverse:
+        probes = _probes(jax.eval_shape(at.outputs, at.vector), num_probes, seed)
+        compare.transposed_products(_pullback(at.outputs, at.vector), probes)
     else:
-        product = _pullback(function, flat_x) if reverse else _pushforward(function, flat_x)
-        probes = _probes(jax.eval_shape(function, flat_x) if reverse else flat_x, num_probes, seed)
-        _compare_products(data, coloring, product, probes, reverse, rtol, atol)
+        compare.products(_pushforward(at.outputs, at.vector), _probes(at.vector, num_probes, seed))
 
 
 def check_hessian_correctness(
     f: Callable[..., Any],
-    x: Any,
-    coloring: ColoredPattern,
-    *,
+    *args: Any,
+    coloring: ColoredPattern | None = None,
     method: Method = "matvec",
     num_probes: int = 25,
     seed: int = 0,
     rtol: float | None = None,
     atol: float | None = None,
+    has_aux: bool = False,
     holomorphic: bool = False,
+    allow_int: bool = False,
+    **kwargs: Any,
 ) -> None:
-    """Compare the sparse Hessian at `x` with JAX's own.
+    """As `asdex.check_jacobian_correctness`, for the Hessian of a scalar-valued function.
 
-    **Arguments:**
-
-    As for `asdex.check_jacobian_correctness`; `f` is scalar-valued, and the reference is `jax.hessian` or
-    Hessian-vector products by forward over reverse mode.
-
-    **Raises:**
-
-    `asdex.VerificationError` with the largest difference and where it is.
+    The reference is `jax.hessian`, or Hessian-vector products by forward over reverse mode.
     """
-    dense = _is_dense(method)
-    data = hessian_from_coloring(f, coloring, "data", holomorphic=holomorphic)(x)
-    flat_x, function = _flat(f, x)
-
-    def gradient(z: jax.Array) -> jax.Array:
-        return jax.grad(lambda y: as_scalar(function(y)), holomorphic=holomorphic)(z)
-
-    if dense:
-        reference = jax.jacfwd(gradient, holomorphic=holomorphic)(flat_x)
-        _compare_dense(data, coloring, reference, rtol, atol)
+    args, known = _arguments(args, coloring)
+    options = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
+    result = hessian_from_coloring(f, known, "data", **options)(*args, **kwargs)
+    at = _Point(f, args, kwargs, known.sparsity.argnums, has_aux)
+    gradient = jax.grad(at.scalar, holomorphic=holomorphic)
+    data = result[0] if has_aux else result
+    compare = _Comparison(data, known, at.columns, rtol, atol)
+    if _is_dense(method):
+        compare.dense(jax.jacfwd(gradient, holomorphic=holomorphic)(at.vector), by_row=True)
     else:
-        probes = _probes(flat_x, num_probes, seed)
-        _compare_products(data, coloring, _pushforward(gradient, flat_x), probes, False, rtol, atol)
+        probes = _probes(at.vector, num_probes, seed)
+        compare.products(_pushforward(gradient, at.vector), probes, by_row=True)
+
+
+def _arguments(
+    args: tuple[Any, ...], coloring: ColoredPattern | None
+) -> tuple[tuple[Any, ...], ColoredPattern]:
+    """The arguments of the function, and the coloring."""
+    if coloring is None:
+        if not args or not isinstance(args[-1], ColoredPattern):
+            raise TypeError(
+                "Expected a coloring after the arguments of the function, as in "
+                "`asdex.check_jacobian_correctness(f, x, coloring)`, got none."
+            )
+        args, coloring = args[:-1], args[-1]
+    argnums = coloring.sparsity.argnums
+    if isinstance(argnums, tuple) and len(args) == 1 and isinstance(args[0], tuple):
+        # One argument is enough only if it is the one that is differentiated.
+        if len(args[0]) > max(argnums) and (len(args[0]) > 1 or len(argnums) == 1):
+            args = args[0]
+    return args, coloring
+
+
+class _Point:
+    """A function at some arguments, as a function of one vector.
+
+    **Attributes:**
+
+    - `vector`: the elements of the differentiated arguments that have a derivative.
+    - `columns`: their numbers among all differentiated elements.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        argnums: Argnums,
+        has_aux: bool,
+    ):
+        self._f, self._args, self._kwargs, self._has_aux = f, args, kwargs, has_aux
+        self._argnums = argnums
+        inputs = self._inputs = differentiated(args, argnums)
+        stops = np.cumsum([0, *map(size_of, inputs.avals)])
+        self._moving = [
+            i for i, aval in enumerate(inputs.avals) if jnp.issubdtype(aval.dtype, np.inexact)
+        ]
+        self.columns = np.concatenate(
+            [np.zeros(0, int), *(np.arange(stops[i], stops[i + 1]) for i in self._moving)]
+        )
+        self.vector, self._unravel = jax.flatten_util.ravel_pytree(
+            [inputs.leaves[i] for i in self._moving]
+        )
+
+    def outputs(self, vector: jax.Array) -> jax.Array:
+        return jax.flatten_util.ravel_pytree(self._output(vector))[0]
+
+    def scalar(self, vector: jax.Array) -> jax.Array:
+        return as_scalar(self._output(vector))
+
+    def _output(self, vector: jax.Array) -> Any:
+        leaves = list(self._inputs.leaves)
+        for i, leaf in zip(self._moving, self._unravel(vector), strict=True):
+            leaves[i] = leaf
+        args = substitute(self._args, self._argnums, self._inputs, leaves)
+        return split_aux(self._f(*args, **self._kwargs), self._has_aux)[0]
 
 
 def _is_dense(method: str) -> bool:
@@ -113,12 +179,6 @@ def _probes(like: Any, count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, like.size)).astype(like.dtype)
 
 
-def _flat(f: Callable[..., Any], x: Any) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
-    """`x` as a vector, and `f` between vectors."""
-    flat_x, unravel = jax.flatten_util.ravel_pytree(x)
-    return flat_x, lambda z: jax.flatten_util.ravel_pytree(f(unravel(z)))[0]
-
-
 def _pushforward(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> Callable[..., Any]:
     return jax.jit(jax.vmap(lambda v: jax.jvp(function, (x,), (v,))[1]))
 
@@ -127,31 +187,64 @@ def _pullback(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> Calla
     return jax.jit(jax.vmap(lambda u: jax.vjp(function, x)[1](u)[0]))
 
 
-def _compare_products(
-    data: Any,
-    coloring: ColoredPattern,
-    product: Callable[..., Any],
-    probes: np.ndarray,
-    transposed: bool,
-    rtol: float | None,
-    atol: float | None,
-) -> None:
-    sparsity = coloring.sparsity
-    values = np.asarray(data)
-    sources, targets = (
-        (sparsity.rows, sparsity.cols) if transposed else (sparsity.cols, sparsity.rows)
-    )
-    length = sparsity.n if transposed else sparsity.m
-    reference = np.asarray(product(jnp.asarray(probes)))
-    with np.errstate(invalid="ignore", over="ignore"):
-        rows = [_accumulate(targets, values * probe[sources], length) for probe in probes]
-    got = np.asarray(rows).reshape(len(probes), length)
-    what = "column" if transposed else "row"
+class _Comparison(NamedTuple):
+    """The values of a sparse derivative, to be compared with jax's in the given columns; others are zero."""
 
-    def where(place: tuple[int, ...]) -> str:
-        return f"{what} {place[1]} of its product with probe {place[0]}"
+    data: Any
+    coloring: ColoredPattern
+    columns: np.ndarray
+    rtol: float | None
+    atol: float | None
 
-    _compare(got, reference, rtol, atol, where)
+    def dense(self, reference: Any, by_row: bool = False) -> None:
+        """Compare all entries; with `by_row`, the reference has rows for the given columns alone, too."""
+        values, sparsity = np.asarray(self.data), self.coloring.sparsity
+        rows = self.columns if by_row else np.arange(sparsity.m)
+        expected = np.zeros(sparsity.shape, np.asarray(reference).dtype)
+        expected[np.ix_(rows, self.columns)] = reference
+        got = np.zeros(sparsity.shape, values.dtype)
+        # A dense pass multiplies infinite factors by the zeros of its seeds: NaN outside of the pattern is
+        # no evidence of a dependence.
+        got[np.isnan(expected)] = np.nan
+        got[sparsity.rows, sparsity.cols] = values
+        self._compare(got, expected, lambda place: f"entry {place}")
+
+    def products(
+        self, product: Callable[..., Any], probes: np.ndarray, by_row: bool = False
+    ) -> None:
+        """Compare products with vectors."""
+        sparsity = self.coloring.sparsity
+        vectors = self._whole(probes, sparsity.n)
+        reference = np.asarray(product(jnp.asarray(probes)))
+        expected = self._whole(reference, sparsity.m) if by_row else reference
+        got = self._sums(sparsity.rows, vectors[:, sparsity.cols], sparsity.m)
+        self._compare(got, expected, lambda place: _where("row", place))
+
+    def transposed_products(self, product: Callable[..., Any], probes: np.ndarray) -> None:
+        """Compare products of the transpose with vectors."""
+        sparsity = self.coloring.sparsity
+        expected = self._whole(np.asarray(product(jnp.asarray(probes))), sparsity.n)
+        got = self._sums(sparsity.cols, probes[:, sparsity.rows], sparsity.n)
+        self._compare(got, expected, lambda place: _where("column", place))
+
+    def _whole(self, vectors: np.ndarray, length: int) -> np.ndarray:
+        whole = np.zeros((len(vectors), length), vectors.dtype)
+        whole[:, self.columns] = vectors
+        return whole
+
+    def _sums(self, targets: np.ndarray, factors: np.ndarray, length: int) -> np.ndarray:
+        with np.errstate(invalid="ignore", over="ignore"):
+            sums = [_accumulate(targets, np.asarray(self.data) * one, length) for one in factors]
+        return np.asarray(sums).reshape(len(factors), length)
+
+    def _compare(
+        self, got: np.ndarray, expected: np.ndarray, where: Callable[[tuple[int, ...]], str]
+    ) -> None:
+        _compare(got, expected, self.rtol, self.atol, where)
+
+
+def _where(what: str, place: tuple[int, ...]) -> str:
+    return f"{what} {place[1]} of its product with probe {place[0]}"
 
 
 def _accumulate(targets: np.ndarray, weights: np.ndarray, length: int) -> np.ndarray:
@@ -159,18 +252,6 @@ def _accumulate(targets: np.ndarray, weights: np.ndarray, length: int) -> np.nda
     if np.iscomplexobj(weights):
         return sums + 1j * np.bincount(targets, weights=np.imag(weights), minlength=length)
     return sums
-
-
-def _compare_dense(
-    data: Any, coloring: ColoredPattern, reference: Any, rtol: float | None, atol: float | None
-) -> None:
-    values, reference = np.asarray(data), np.asarray(reference)
-    got = np.zeros(coloring.sparsity.shape, values.dtype)
-    # A dense pass multiplies infinite factors by the zeros of its seeds: NaN outside of the pattern is
-    # no evidence of a dependence.
-    got[np.isnan(reference)] = np.nan
-    got[coloring.sparsity.rows, coloring.sparsity.cols] = values
-    _compare(got, reference, rtol, atol, lambda place: f"entry {place}")
 
 
 def _compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TYPE_CHECKING
 
 import equinox as eqx
@@ -14,15 +14,16 @@ from jax.core import Tracer
 from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
+from .._arguments import Samples
 from .._pattern import SparsityPattern
 from .._progress import working
 from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
-from ..coloring import color_required, ColoredPattern, cost_of
+from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
-from ..detection import trace, Traced, varying_results
+from ..detection import DetectionOptions, trace, Traced, varying_results
 from ._devices import Batches
-from ._kernel import Kernel
-from ._origin import Origin
+from ._kernel import colors_of, Kernel
+from ._options import EvaluationOptions
 from ._processes import agreed
 
 
@@ -36,39 +37,42 @@ _LARGEST = 2**26
 
 def with_constants(
     derivative: SparseDerivative,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    modes: Sequence[str],
-    options: Mapping[str, Any],
+    samples: Samples,
+    detection: DetectionOptions,
+    search: SearchOptions,
+    evaluation: EvaluationOptions,
 ) -> SparseDerivative:
     """The same derivative, with entries reused that are the same in every call.
 
-    **Arguments:**
-
-    - `args`, `kwargs`: sample arguments of `derivative.f`.
-    - `modes`: those in which columns, or rows, may be colored.
-    - `options`: may hold `values`, `order`, `budget` and `mesh`, as for `asdex.jacobian`.
+    **Arguments:** `samples` and the options that the derivative was made with.
 
     **Returns:**
 
     The derivative itself, if that would not make it cheaper.
     """
     whole = derivative.coloring
-    found = _find(derivative, args, kwargs, options.get("values", "use"))
+    found = _find(derivative, samples, detection.captured)
     if found is None:
         return derivative
     mask, data = found
-    effort = {name: options.get(name) for name in ("order", "budget")}
-    for allowed in (modes, [whole.mode]):
-        per_call = color_required(whole.sparsity, ~mask, whole, allowed, **effort)
-        mask, data, per_call = agreed((mask, data, per_call), options.get("mesh"))
+    for allowed in (_free_modes(whole, search), [whole.mode]):
+        per_call = color_required(whole.sparsity, ~mask, whole, allowed, search)
+        mask, data, per_call = agreed((mask, data, per_call), evaluation.mesh)
         if cost_of(per_call) >= cost_of(whole):
             return derivative
         reused = _reused(derivative, mask, data, per_call)
         # A loop may allow no reverse mode although its results have zero derivatives.
-        if per_call.mode == whole.mode or _can_be_traced(reused, args, kwargs):
+        if per_call.mode == whole.mode or _can_be_traced(reused, samples):
             return reused
     return derivative
+
+
+def _free_modes(whole: ColoredPattern, search: SearchOptions) -> Sequence[str]:
+    """The modes among which one may choose for a part of the entries."""
+    if whole.symmetric or "over" in whole.mode:
+        return (whole.mode,)
+    prescribed = {"fwd": ("fwd",), "rev": ("rev",), "bidirectional": ()}
+    return prescribed.get(search.mode or "auto", whole.sparsity.modes)
 
 
 def _reused(
@@ -79,9 +83,7 @@ def _reused(
 ) -> SparseDerivative:
     """The derivative that computes what `per_call` colors, and takes what `mask` marks from `data`."""
     index = _positions(per_call.sparsity, derivative.coloring.sparsity)
-    with jax.ensure_compile_time_eval():
-        colors = jnp.asarray(per_call.colors)
-        row_colors = None if per_call.row_colors is None else jnp.asarray(per_call.row_colors)
+    colors, row_colors = colors_of(per_call)
     return dataclasses.replace(
         derivative,
         colors=colors,
@@ -94,18 +96,16 @@ def _reused(
             num_row_colors=per_call.num_row_colors,
         ),
         per_call=per_call,
-        origin=Origin.of(derivative.f),
     )
 
 
-def _can_be_traced(
-    derivative: SparseDerivative, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> bool:
+def _can_be_traced(derivative: SparseDerivative, samples: Samples) -> bool:
     """Whether the function can be differentiated in the mode of the derivative."""
     parts = (derivative.colors, derivative.row_colors, derivative.decompressor, derivative.options)
     entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts)))
     try:
-        trace(entries, args, kwargs, argnums=derivative.options.argnums, has_aux=False)
+        argnums = derivative.options.argnums
+        trace(entries, samples.args, samples.kwargs, argnums=argnums, has_aux=False)
     except Exception:
         return False
     return True
@@ -122,7 +122,7 @@ class _Entries(eqx.Module):
 
 @working("looking for constant entries")
 def _find(
-    derivative: SparseDerivative, args: Sequence[Any], kwargs: Mapping[str, Any], values: str
+    derivative: SparseDerivative, samples: Samples, captured: str
 ) -> tuple[Bool[np.ndarray, " nnz"], Shaped[np.ndarray, " nnz"]] | None:
     """Which nonzeros are constant, and the values of those; `None` if none is, or if it cannot be told."""
     coloring, options = derivative.coloring, derivative.options
@@ -133,8 +133,8 @@ def _find(
     options = dataclasses.replace(options, batches=Batches(num_colors), with_value=False)
     parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
     entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts, options)))
-    traced = trace(entries, args, kwargs, argnums=options.argnums, has_aux=False)
-    (varies,) = varying_results(traced.jaxpr, values=values)
+    traced = trace(entries, samples.args, samples.kwargs, argnums=options.argnums, has_aux=False)
+    (varies,) = varying_results(traced.jaxpr, captured=captured)
     if np.all(varies) or any(isinstance(const, Tracer) for const in jaxpr_consts(traced.jaxpr)):
         return None
     points = _points(traced)

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+import numpy as np
 from jaxtyping import Array, Int
 
 from .._arguments import (
     check_arity,
+    check_callable,
     check_inputs,
     differentiated,
     normalize_argnums,
 )
+from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
 from ..decompression import (
     block_decompressor,
     BLOCK_FORMATS,
+    check_known,
     ConstantDecompressor,
     Decompressor,
     decompressor_for,
-    OutputFormat,
+    SubsetDecompressor,
 )
+from ._assumed import AssumedConstants
 from ._compiled import evaluate_prepared
-from ._devices import batches
-from ._kernel import Kernel, Options
-from ._layout import Layout, layout_of, matrix_layout
-from ._origin import Origin
+from ._kernel import colors_of, Kernel, Options
+from ._layout import Layout, layout_for
+from ._options import EvaluationOptions
 from ._processes import agreed
 from ._signature import Signature
-
-
-_JACOBIAN_MODES = ("fwd", "rev", "bidirectional")
-_HESSIAN_MODES = ("fwd_over_rev", "rev_over_fwd", "rev_over_rev")
 
 
 class SparseDerivative(eqx.Module):
@@ -63,8 +63,8 @@ class SparseDerivative(eqx.Module):
     options: Options
     output_format: str = eqx.field(static=True)
     signature: Signature | None = eqx.field(static=True)
+    assumed: AssumedConstants = eqx.field(static=True)
     per_call: ColoredPattern | None = None
-    origin: Origin | None = eqx.field(static=True, default=None)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -76,23 +76,34 @@ class SparseDerivative(eqx.Module):
     @property
     def num_constant(self) -> int:
         reads = self.decompressor
-        return reads.num_constant if isinstance(reads, ConstantDecompressor) else 0
+        whole = reads.decompressor if isinstance(reads, SubsetDecompressor) else reads
+        return whole.num_constant if isinstance(whole, ConstantDecompressor) else 0
+
+    @property
+    def sparsity(self) -> SparsityPattern:
+        """The pattern of the entries that are returned: that of the coloring, or a triangle of it."""
+        whole, reads = self.coloring.sparsity, self.decompressor
+        if not isinstance(reads, SubsetDecompressor):
+            return whole
+        return _part(whole, np.asarray(reads.positions))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate at `args`, which are those of `f`.
 
         **Returns:**
 
-        The derivative; with the value `(value, derivative)`, with auxiliary data `(derivative, aux)`, with
-        both `((value, aux), derivative)`.
+        The derivative; with the value `(value, derivative)`, with the gradient too
+        `(value, gradient, derivative)`, with auxiliary data `(derivative, aux)`, with both
+        `((value, aux), ...)`.
 
         **Raises:**
 
         `ValueError` or `TypeError` if the differentiated arguments differ from the coloring's in tree, shape
         or dtype, if any argument differs from the sample in tree, shape, or (where it is no array or
-        floating-point number) value, or if `f` has another output size or shape; `TypeError` for a NumPy or
-        SciPy format inside a transformation. With constant entries, `ValueError` if `f` was replaced, and
-        `TypeError` for results of another dtype.
+        floating-point number) value, or if `f` has another output size or shape; `ValueError` if `f` was
+        replaced by a function that differs in more than floating-point leaves, which inside a transformation
+        is noticed only where its leaves are not traced; `TypeError` for a NumPy or SciPy format inside a
+        transformation. With constant entries, `TypeError` for results of another dtype.
         """
         options, layout = self.options, self.layout
         result, input_tree = evaluate_prepared(self, _prepare, args, kwargs)
@@ -104,15 +115,25 @@ class SparseDerivative(eqx.Module):
                 layout, derivative, self.output_format, rows, input_tree, result.dtypes.value
             )
         aux = eqx.combine(result.aux_arrays, result.aux_static.value) if options.has_aux else None
-        match options.with_value, options.has_aux:
-            case True, True:
-                return (result.output, aux), derivative
-            case True, False:
-                return result.output, derivative
-            case False, True:
-                return derivative, aux
-            case _:
-                return derivative
+        if not options.with_value:
+            return (derivative, aux) if options.has_aux else derivative
+        value = (result.output, aux) if options.has_aux else result.output
+        if not options.with_gradient:
+            return value, derivative
+        flat = layout is not None and not layout.is_tree
+        return value, _gradient(result.gradient, input_tree, flat), derivative
+
+
+def _gradient(leaves: Sequence[Any], tree: Any, flat: bool) -> Any:
+    """The gradient as a tree, or as one vector."""
+    if not flat:
+        return tree.unflatten(leaves)
+    parts = [
+        jnp.zeros(leaf.size) if leaf.dtype == jax.dtypes.float0 else jnp.ravel(leaf)
+        for leaf in leaves
+    ]
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.concatenate(parts)
 
 
 def _prepare(
@@ -122,8 +143,7 @@ def _prepare(
     options, sparsity = derivative.options, derivative.coloring.sparsity
     if derivative.signature is not None:
         derivative.signature.check(args, kwargs)
-    if derivative.origin is not None:
-        derivative.origin.check(derivative.f)
+    derivative.assumed.check(derivative.f)
     check_arity(args, options.argnums)
     inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
     check_inputs(inputs, sparsity.input_avals, sparsity.n)
@@ -133,20 +153,22 @@ def _prepare(
     return kernel, inputs.tree
 
 
-def make_derivative(
+class Kind(NamedTuple):
+    """A kind of derivative, and the modes of colorings for it."""
+
+    name: str
+    modes: tuple[str, ...]
+
+
+JACOBIAN = Kind("Jacobian", ("fwd", "rev", "bidirectional"))
+HESSIAN = Kind("Hessian", ("fwd_over_rev", "rev_over_fwd", "rev_over_rev"))
+
+
+def evaluate(
     f: Callable[..., Any],
     coloring: ColoredPattern,
-    *,
-    hessian: bool,
-    compressed: bool,
-    with_value: bool,
-    output_format: OutputFormat = "bcoo",
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-    chunk_size: int | None = None,
-    mesh: Mesh | None = None,
-    axis: str | Sequence[str] | None = None,
+    options: EvaluationOptions,
+    kind: Kind,
     signature: Signature | None = None,
 ) -> SparseDerivative:
     """The callable behind every public function.
@@ -154,48 +176,71 @@ def make_derivative(
     **Raises:**
 
     `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for the other kind of
-    derivative, or if an option has a value that is not allowed.
+    derivative.
     """
     check_callable(f)
-    _check_coloring(coloring, hessian)
-    check_options(output_format=output_format)
-    batched = batches(chunk_size, mesh, axis)
-    coloring = agreed(coloring, mesh)
-    sparsity = coloring.sparsity
-    options = Options(
-        mode=coloring.mode,
-        shape=sparsity.shape,
-        output_avals=() if hessian else sparsity.output_avals,
-        num_colors=coloring.num_colors,
-        num_row_colors=coloring.num_row_colors,
-        argnums=sparsity.argnums,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-        batches=batched,
-        with_value=with_value,
-    )
-    with jax.ensure_compile_time_eval():
-        colors = jnp.asarray(coloring.colors)
-        row_colors = None if coloring.row_colors is None else jnp.asarray(coloring.row_colors)
-    outputs = sparsity.input_avals if hessian else sparsity.output_avals
-    known = bool(outputs and sparsity.input_avals)
-    layout = (
-        layout_of(sparsity, outputs, sparsity.input_avals) if known else matrix_layout(sparsity)
-    )
-    if output_format in BLOCK_FORMATS:
+    _check_coloring(coloring, kind)
+    coloring = agreed(coloring, options.mesh)
+    sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
+    colors, row_colors = colors_of(coloring)
+    layout = layout_for(sparsity, is_hessian, options.flatten)
+    if options.output_format in BLOCK_FORMATS and options.triangle is None:
         layout = layout.with_nodes()
     return SparseDerivative(
         f=f,
         coloring=coloring,
         colors=colors,
         row_colors=row_colors,
-        decompressor=None if compressed else _decompressor(coloring, layout),
-        layout=None if compressed else layout,
-        options=options,
-        output_format=output_format,
+        decompressor=None if options.is_compressed else _decompressor(coloring, layout),
+        layout=None if options.is_compressed else layout,
+        options=Options(
+            mode=coloring.mode,
+            shape=sparsity.shape,
+            output_avals=() if is_hessian else sparsity.output_avals,
+            num_colors=coloring.num_colors,
+            num_row_colors=coloring.num_row_colors,
+            argnums=sparsity.argnums,
+            has_aux=options.has_aux,
+            holomorphic=options.holomorphic,
+            allow_int=options.allow_int,
+            batches=options.batches,
+        ),
+        output_format=options.output_format,
         signature=signature,
+        assumed=AssumedConstants.of(f),
     )
+
+
+def with_value(derivative: SparseDerivative, gradient: bool = False) -> SparseDerivative:
+    """The same derivative, to be returned with the function's value, and with its gradient."""
+    options = dataclasses.replace(derivative.options, with_value=True, with_gradient=gradient)
+    return dataclasses.replace(derivative, options=options)
+
+
+def in_triangle(derivative: SparseDerivative, options: EvaluationOptions) -> SparseDerivative:
+    """The same Hessian, of which only the entries of a triangle are returned.
+
+    **Raises:** `TypeError` for a traced coloring.
+    """
+    if options.triangle is None:
+        return derivative
+    sparsity, reads = derivative.coloring.sparsity, derivative.decompressor
+    check_known(sparsity, "A triangle")
+    assert reads is not None
+    rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
+    kept = rows >= cols if options.triangle == "lower" else rows <= cols
+    layout = layout_for(_part(sparsity, kept), True, options.flatten)
+    if options.output_format in BLOCK_FORMATS:
+        layout = layout.with_nodes()
+    return dataclasses.replace(
+        derivative, decompressor=SubsetDecompressor(reads, kept), layout=layout
+    )
+
+
+def _part(sparsity: SparsityPattern, chosen: np.ndarray) -> SparsityPattern:
+    """The nonzeros that a mask, or an array of positions, chooses."""
+    rows, cols = np.asarray(sparsity.rows)[chosen], np.asarray(sparsity.cols)[chosen]
+    return dataclasses.replace(sparsity, rows=rows, cols=cols)
 
 
 def _decompressor(coloring: ColoredPattern, layout: Layout) -> Decompressor:
@@ -205,44 +250,14 @@ def _decompressor(coloring: ColoredPattern, layout: Layout) -> Decompressor:
     return block_decompressor(coloring, whole.blocks)
 
 
-def check_options(
-    *,
-    output_format: str = "bcoo",
-    chunk_size: int | None = None,
-    mesh: Mesh | None = None,
-    axis: str | Sequence[str] | None = None,
-    constant: str = "recompute",
-    **others: bool,
-) -> None:
-    """Refuse options that can be told to be wrong before any work is done."""
-    del others
-    if constant not in ("recompute", "reuse"):
-        raise ValueError(f"Expected `constant` to be 'recompute' or 'reuse', got {constant!r}.")
-    if output_format not in get_args(OutputFormat):
-        raise ValueError(
-            f"Expected `output_format` to be one of {', '.join(map(repr, get_args(OutputFormat)))}, got "
-            f"{output_format!r}."
-        )
-    batches(chunk_size, mesh, axis)
-
-
-def check_callable(f: Any) -> None:
-    if not callable(f):
-        raise TypeError(
-            f"Expected a function, got {type(f).__name__}. The function comes first: asdex.jacobian(f, x)."
-        )
-
-
-def _check_coloring(coloring: Any, hessian: bool) -> None:
+def _check_coloring(coloring: Any, kind: Kind) -> None:
     if not isinstance(coloring, ColoredPattern):
         raise TypeError(
             f"Expected an asdex.ColoredPattern, got {type(coloring).__name__}. Make one with "
-            f"asdex.{'hessian' if hessian else 'jacobian'}_coloring or ..._coloring_from_sparsity."
+            f"asdex.{kind.name.lower()}_coloring or ..._coloring_from_sparsity."
         )
-    expected = _HESSIAN_MODES if hessian else _JACOBIAN_MODES
-    if coloring.mode not in expected:
-        what = "Hessian" if hessian else "Jacobian"
+    if coloring.mode not in kind.modes:
         raise ValueError(
-            f"Expected a coloring for a {what}, with mode {', '.join(map(repr, expected))}, got mode "
-            f"{coloring.mode!r}. Use asdex.{what.lower()}_coloring."
+            f"Expected a coloring for a {kind.name}, with mode {', '.join(map(repr, kind.modes))}, got mode "
+            f"{coloring.mode!r}. Use asdex.{kind.name.lower()}_coloring."
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Unpack
+from typing import Any
 
 from jax.sharding import Mesh
 
-from .._detect_and_color import hessian_coloring
-from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
+from .._arguments import Samples
+from .._signatures import signature_of
+from ..coloring import ColoredPattern, HessianMode, HessianSearch, OrderName, Recovery
 from ..decompression import OutputFormat
-from ._derivative import make_derivative, SparseDerivative
-from ._options import EvaluationOptions
-from ._samples import derivative_from_samples
+from ..detection import Captured, DetectionOptions, Unknown
+from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
+from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
+from ._samples import hessian_from_samples
 
 
 def hessian(
@@ -26,14 +28,17 @@ def hessian(
     order: OrderName | None = None,
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
+    flatten: bool = False,
+    triangle: Triangle | None = None,
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
-    constant: Literal["recompute", "reuse"] = "recompute",
+    constant: Constant = "recompute",
     input_shape: int | Sequence[int] | None = None,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Hessian of a scalar function: detect its pattern, color it, and return a function for it.
@@ -48,6 +53,9 @@ def hessian(
     - `constant`: as for `asdex.jacobian`; the quadratic part of `f` has constant entries. The others are read
         from products with groups of columns or, if that takes fewer, from a symmetric coloring of the rows
         and columns that they are in.
+    - `triangle`: return only the entries of the `"lower"` (row >= column) or the `"upper"` triangle of the
+        flattened matrix, as many solvers take symmetric matrices; `SparseDerivative.sparsity` is their
+        pattern.
     - all others: as for `asdex.jacobian`.
 
     **Returns:**
@@ -60,35 +68,87 @@ def hessian(
 
     As `asdex.jacobian`; `ValueError` if the output of `f` has more than one element.
     """
-    options = {
-        "argnums": argnums,
-        "has_aux": has_aux,
-        "mode": mode,
-        "symmetric": symmetric,
-        "recovery": recovery,
-        "order": order,
-        "budget": budget,
-        "output_format": output_format,
-        "chunk_size": chunk_size,
-        "mesh": mesh,
-        "holomorphic": holomorphic,
-        "allow_int": allow_int,
-        "constant": constant,
-        "input_shape": input_shape,
-        "unknown": unknown,
-        "values": values,
-        **kwargs,
-    }
-    return derivative_from_samples(
-        hessian_coloring, f, args, options, hessian=True, compressed=False, with_value=False
+    return hessian_from_samples(
+        f,
+        Samples.of(hessian, f, args, kwargs, input_shape),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured),
+        HessianSearch(mode, symmetric, recovery, order, budget),
+        EvaluationOptions(
+            output_format=output_format,
+            has_aux=has_aux,
+            holomorphic=holomorphic,
+            allow_int=allow_int,
+            chunk_size=chunk_size,
+            mesh=mesh,
+            axis=axis,
+            constant=constant,
+            flatten=flatten,
+            triangle=triangle,
+        ),
     )
+
+
+_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "constant")
+_REASON = (
+    "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
+    "all other options are those of `asdex.hessian`."
+)
+_COMPRESSED: Any = COMPRESSED
+
+
+@signature_of(hessian)
+def value_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.hessian`; the result returns `(value, hessian)`.
+
+    With `has_aux` it returns `((value, aux), hessian)`.
+    """
+    return with_value(hessian(f, *args, **options))
+
+
+@signature_of(hessian)
+def value_gradient_and_hessian(
+    f: Callable[..., Any], *args: Any, **options: Any
+) -> SparseDerivative:
+    """As `asdex.hessian`; the result returns `(value, gradient, hessian)`, for steps of Newton's method.
+
+    With `has_aux` it returns `((value, aux), gradient, hessian)`. The gradient is that of `jax.grad`, with
+    the tree of the differentiated arguments, or a vector `(n,)` with `flatten`. It is computed on the way to
+    the Hessian, except by `mode="rev_over_fwd"`, which adds a reverse pass.
+    """
+    return with_value(hessian(f, *args, **options), gradient=True)
+
+
+@signature_of(hessian, _NOT_COMPRESSED, _REASON)
+def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.hessian`; the result returns the compressed Hessian `B`, with `has_aux` `(B, aux)`.
+
+    `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix from
+    it. There is no `output_format`, `flatten`, `triangle` or `constant`.
+    """
+    return hessian(f, *args, output_format=_COMPRESSED, **options)
+
+
+@signature_of(hessian, _NOT_COMPRESSED, _REASON)
+def value_and_compressed_hessian(
+    f: Callable[..., Any], *args: Any, **options: Any
+) -> SparseDerivative:
+    """As `asdex.compressed_hessian`; the result returns `(value, B)`, with `has_aux` `((value, aux), B)`."""
+    return with_value(compressed_hessian(f, *args, **options))
 
 
 def hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
     output_format: OutputFormat = "bcoo",
-    **options: Unpack[EvaluationOptions],
+    *,
+    has_aux: bool = False,
+    flatten: bool = False,
+    triangle: Triangle | None = None,
+    chunk_size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
+    holomorphic: bool = False,
+    allow_int: bool = False,
 ) -> SparseDerivative:
     """As `asdex.hessian`, with a coloring made before.
 
@@ -96,7 +156,7 @@ def hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
+    - all others: as for `asdex.hessian`. There is no `constant`, which needs samples of all arguments.
 
     **Returns:**
 
@@ -107,176 +167,41 @@ def hessian_from_coloring(
     `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
     derivative.
     """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=True,
-        compressed=False,
-        with_value=False,
+    options = EvaluationOptions(
         output_format=output_format,
-        **options,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+        mesh=mesh,
+        axis=axis,
+        flatten=flatten,
+        triangle=triangle,
     )
+    return in_triangle(evaluate(f, coloring, options, HESSIAN), options)
 
 
-def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
-    """A function that evaluates the compressed Hessian.
-
-    **Arguments:**
-
-    - `f`, `args`, `options`: as for `asdex.hessian`, without `output_format`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `B`, and with `has_aux` `(B, aux)`.
-    `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix
-    from it.
-
-    **Raises:**
-
-    As `asdex.hessian`; `TypeError` for `output_format`.
-    """
-    return derivative_from_samples(
-        hessian_coloring, f, args, options, hessian=True, compressed=True, with_value=False
-    )
+@signature_of(hessian_from_coloring)
+def value_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.value_and_hessian`, with a coloring made before: see `asdex.hessian_from_coloring`."""
+    return with_value(hessian_from_coloring(*args, **options))
 
 
-def compressed_hessian_from_coloring(
-    f: Callable[..., Any],
-    coloring: ColoredPattern,
-    **options: Unpack[EvaluationOptions],
-) -> SparseDerivative:
-    """As `asdex.compressed_hessian`, with a coloring made before.
-
-    **Arguments:**
-
-    - `f`: the function, or another one with the same pattern.
-    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `B`.
-
-    **Raises:**
-
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
-    """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=True,
-        compressed=True,
-        with_value=False,
-        **options,
-    )
+@signature_of(hessian_from_coloring)
+def value_gradient_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.value_gradient_and_hessian`, with a coloring made before: see
+    `asdex.hessian_from_coloring`."""
+    return with_value(hessian_from_coloring(*args, **options), gradient=True)
 
 
-def value_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
-    """A function that evaluates the value of `f` and the sparse Hessian.
-
-    **Arguments:**
-
-    - `f`, `args`, `options`: as for `asdex.hessian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, hessian)`; with `has_aux` `((value, aux), hessian)`.
-
-    **Raises:**
-
-    As `asdex.hessian`.
-    """
-    return derivative_from_samples(
-        hessian_coloring, f, args, options, hessian=True, compressed=False, with_value=True
-    )
+@signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
+def compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.compressed_hessian`, with a coloring made before: see `asdex.hessian_from_coloring`."""
+    return hessian_from_coloring(*args, output_format=_COMPRESSED, **options)
 
 
-def value_and_hessian_from_coloring(
-    f: Callable[..., Any],
-    coloring: ColoredPattern,
-    output_format: OutputFormat = "bcoo",
-    **options: Unpack[EvaluationOptions],
-) -> SparseDerivative:
-    """As `asdex.value_and_hessian`, with a coloring made before.
-
-    **Arguments:**
-
-    - `f`: the function, or another one with the same pattern.
-    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, hessian)`.
-
-    **Raises:**
-
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
-    """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=True,
-        compressed=False,
-        with_value=True,
-        output_format=output_format,
-        **options,
-    )
-
-
-def value_and_compressed_hessian(
-    f: Callable[..., Any], *args: Any, **options: Any
-) -> SparseDerivative:
-    """A function that evaluates the value of `f` and the compressed Hessian.
-
-    **Arguments:**
-
-    - `f`, `args`, `options`: as for `asdex.hessian`, without `output_format`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, B)`, and with `has_aux` `((value, aux), B)`.
-    `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix
-    from it.
-
-    **Raises:**
-
-    As `asdex.hessian`; `TypeError` for `output_format`.
-    """
-    return derivative_from_samples(
-        hessian_coloring, f, args, options, hessian=True, compressed=True, with_value=True
-    )
-
-
-def value_and_compressed_hessian_from_coloring(
-    f: Callable[..., Any],
-    coloring: ColoredPattern,
-    **options: Unpack[EvaluationOptions],
-) -> SparseDerivative:
-    """As `asdex.value_and_compressed_hessian`, with a coloring made before.
-
-    **Arguments:**
-
-    - `f`: the function, or another one with the same pattern.
-    - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.hessian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, B)`.
-
-    **Raises:**
-
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
-    """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=True,
-        compressed=True,
-        with_value=True,
-        **options,
-    )
+@signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
+def value_and_compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.value_and_compressed_hessian`, with a coloring made before: see
+    `asdex.hessian_from_coloring`."""
+    return with_value(compressed_hessian_from_coloring(*args, **options))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Unpack
+from typing import Any
 
 from jax.sharding import Mesh
 
-from .._detect_and_color import jacobian_coloring
-from ..coloring import ColoredPattern, JacobianMode, OrderName
+from .._arguments import Samples
+from .._signatures import signature_of
+from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
 from ..decompression import OutputFormat
-from ._derivative import make_derivative, SparseDerivative
-from ._options import EvaluationOptions
-from ._samples import derivative_from_samples
+from ..detection import Captured, DetectionOptions, Unknown
+from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
+from ._options import COMPRESSED, Constant, EvaluationOptions
+from ._samples import jacobian_from_samples
 
 
 def jacobian(
@@ -20,19 +22,21 @@ def jacobian(
     *args: Any,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
-    mode: JacobianMode | None = None,
+    mode: JacobianMode | None = "auto",
     symmetric: bool = False,
     order: OrderName | None = None,
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
+    flatten: bool = False,
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
-    constant: Literal["recompute", "reuse"] = "recompute",
+    constant: Constant = "recompute",
     input_shape: int | Sequence[int] | None = None,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Jacobian of `f`: detect its pattern, color it, and return a function that evaluates it.
@@ -45,19 +49,27 @@ def jacobian(
     - `f`: a function that `jax.jit` can trace, from arrays or pytrees to an array or a pytree.
     - `args`, `kwargs`: sample inputs in the calling convention of `f`: arrays or `jax.ShapeDtypeStruct`s.
     - `argnums`, `has_aux`, `holomorphic`, `allow_int`: as for `jax.jacobian`.
-    - `mode`, `symmetric`, `order`, `budget`: as for `asdex.jacobian_coloring`.
+    - `mode`: as for `asdex.jacobian_coloring`; `None` means `"auto"` here.
+    - `symmetric`, `order`, `budget`: as for `asdex.jacobian_coloring`.
     - `output_format`: `"bcoo"`, `"bcsr"`, `"bsr"`, `"dense"` (arrays of jax), `"numpy_dense"`, `"scipy_coo"`,
         `"scipy_csr"`, `"scipy_csc"`, `"scipy_bsr"` (outside of transformations), or `"data"`: the
         `(nnz,)` values alone, in the order of `coloring.sparsity`.
-    - `chunk_size`: how many passes a device batches; by default all. Fewer need less memory.
+    - `flatten`: return one `(m, n)` matrix, in every format, where the input or the output is a tree or an
+        array of another rank: arguments one after the other, their leaves in the order of
+        `jax.tree_util.tree_flatten`, each in C order.
+    - `chunk_size`: how many passes a device batches. Fewer need less memory; 1 batches none. By default as
+        many as run fastest, which follows from what the derivative of `f` is made of.
     - `mesh`, `axis`: a `jax.sharding.Mesh`, and the name or names of its axes that the colors are spread over
         (a mesh with a single axis needs no name). Each device then runs its share of the passes, and the
-        result is whole on all of them. Without `mesh`, `axis` is a keyword of `f`.
+        result is whole on all of them.
     - `constant`: `"reuse"` finds the entries that no call can change, computes them once, and colors for the
         others only. What may change are all floating-point leaves of `f` and all arrays and floating-point
         numbers among the arguments; values and predicates count, not only derivatives. Entries that would be
         NaN because an infinite factor meets a zero are then what they are elsewhere.
-    - `input_shape`, `unknown`, `values`: as for `asdex.jacobian_sparsity`.
+    - `input_shape`, `unknown`, `captured`: as for `asdex.jacobian_sparsity`.
+
+    These names belong to asdex; a keyword of `f` of the same name is passed by `functools.partial`. All other
+    keywords are those of `f`.
 
     **Returns:**
 
@@ -67,36 +79,77 @@ def jacobian(
 
     **Raises:**
 
-    `TypeError` if there is no sample input or `f` cannot be traced; `ValueError` for an unknown option.
+    `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, if an
+    output is an integer, if an option is misspelt, or if `f` cannot be traced; `ValueError` for an option
+    with a value that is not allowed.
     """
-    options = {
-        "argnums": argnums,
-        "has_aux": has_aux,
-        "mode": mode,
-        "symmetric": symmetric,
-        "order": order,
-        "budget": budget,
-        "output_format": output_format,
-        "chunk_size": chunk_size,
-        "mesh": mesh,
-        "holomorphic": holomorphic,
-        "allow_int": allow_int,
-        "constant": constant,
-        "input_shape": input_shape,
-        "unknown": unknown,
-        "values": values,
-        **kwargs,
-    }
-    return derivative_from_samples(
-        jacobian_coloring, f, args, options, hessian=False, compressed=False, with_value=False
+    return jacobian_from_samples(
+        f,
+        Samples.of(jacobian, f, args, kwargs, input_shape),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured),
+        JacobianSearch(mode or "auto", symmetric, order=order, budget=budget),
+        EvaluationOptions(
+            output_format=output_format,
+            has_aux=has_aux,
+            holomorphic=holomorphic,
+            allow_int=allow_int,
+            chunk_size=chunk_size,
+            mesh=mesh,
+            axis=axis,
+            constant=constant,
+            flatten=flatten,
+        ),
     )
+
+
+_NOT_COMPRESSED = ("output_format", "flatten", "constant")
+_REASON = (
+    "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
+    "all other options are those of `asdex.jacobian`."
+)
+_COMPRESSED: Any = COMPRESSED
+
+
+@signature_of(jacobian)
+def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.jacobian`; the result returns `(value, jacobian)`.
+
+    With `has_aux` it returns `((value, aux), jacobian)`.
+    """
+    return with_value(jacobian(f, *args, **options))
+
+
+@signature_of(jacobian, _NOT_COMPRESSED, _REASON)
+def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.jacobian`; the result returns the compressed Jacobian `B`, with `has_aux` `(B, aux)`.
+
+    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
+    `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
+    matrix from it. There is no `output_format`, `flatten` or `constant`.
+    """
+    return jacobian(f, *args, output_format=_COMPRESSED, **options)
+
+
+@signature_of(jacobian, _NOT_COMPRESSED, _REASON)
+def value_and_compressed_jacobian(
+    f: Callable[..., Any], *args: Any, **options: Any
+) -> SparseDerivative:
+    """As `asdex.compressed_jacobian`; the result returns `(value, B)`, with `has_aux` `((value, aux), B)`."""
+    return with_value(compressed_jacobian(f, *args, **options))
 
 
 def jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
     output_format: OutputFormat = "bcoo",
-    **options: Unpack[EvaluationOptions],
+    *,
+    has_aux: bool = False,
+    flatten: bool = False,
+    chunk_size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
+    holomorphic: bool = False,
+    allow_int: bool = False,
 ) -> SparseDerivative:
     """As `asdex.jacobian`, with a coloring made before.
 
@@ -104,7 +157,7 @@ def jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
+    - all others: as for `asdex.jacobian`. There is no `constant`, which needs samples of all arguments.
 
     **Returns:**
 
@@ -115,178 +168,33 @@ def jacobian_from_coloring(
     `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
     derivative.
     """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=False,
-        compressed=False,
-        with_value=False,
+    options = EvaluationOptions(
         output_format=output_format,
-        **options,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        chunk_size=chunk_size,
+        mesh=mesh,
+        axis=axis,
+        flatten=flatten,
     )
+    return evaluate(f, coloring, options, JACOBIAN)
 
 
-def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
-    """A function that evaluates the compressed Jacobian.
-
-    **Arguments:**
-
-    - `f`, `args`, `options`: as for `asdex.jacobian`, without `output_format`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `B`, and with `has_aux` `(B, aux)`.
-    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
-    `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
-    matrix from it.
-
-    **Raises:**
-
-    As `asdex.jacobian`; `TypeError` for `output_format`.
-    """
-    return derivative_from_samples(
-        jacobian_coloring, f, args, options, hessian=False, compressed=True, with_value=False
-    )
+@signature_of(jacobian_from_coloring)
+def value_and_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.value_and_jacobian`, with a coloring made before: see `asdex.jacobian_from_coloring`."""
+    return with_value(jacobian_from_coloring(*args, **options))
 
 
-def compressed_jacobian_from_coloring(
-    f: Callable[..., Any],
-    coloring: ColoredPattern,
-    **options: Unpack[EvaluationOptions],
-) -> SparseDerivative:
-    """As `asdex.compressed_jacobian`, with a coloring made before.
-
-    **Arguments:**
-
-    - `f`: the function, or another one with the same pattern.
-    - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `B`.
-
-    **Raises:**
-
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
-    """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=False,
-        compressed=True,
-        with_value=False,
-        **options,
-    )
+@signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
+def compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.compressed_jacobian`, with a coloring made before: see `asdex.jacobian_from_coloring`."""
+    return jacobian_from_coloring(*args, output_format=_COMPRESSED, **options)
 
 
-def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> SparseDerivative:
-    """A function that evaluates the value of `f` and the sparse Jacobian.
-
-    **Arguments:**
-
-    - `f`, `args`, `options`: as for `asdex.jacobian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, jacobian)`; with `has_aux` `((value, aux), jacobian)`.
-
-    **Raises:**
-
-    As `asdex.jacobian`.
-    """
-    return derivative_from_samples(
-        jacobian_coloring, f, args, options, hessian=False, compressed=False, with_value=True
-    )
-
-
-def value_and_jacobian_from_coloring(
-    f: Callable[..., Any],
-    coloring: ColoredPattern,
-    output_format: OutputFormat = "bcoo",
-    **options: Unpack[EvaluationOptions],
-) -> SparseDerivative:
-    """As `asdex.value_and_jacobian`, with a coloring made before.
-
-    **Arguments:**
-
-    - `f`: the function, or another one with the same pattern.
-    - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, jacobian)`.
-
-    **Raises:**
-
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
-    """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=False,
-        compressed=False,
-        with_value=True,
-        output_format=output_format,
-        **options,
-    )
-
-
-def value_and_compressed_jacobian(
-    f: Callable[..., Any], *args: Any, **options: Any
-) -> SparseDerivative:
-    """A function that evaluates the value of `f` and the compressed Jacobian.
-
-    **Arguments:**
-
-    - `f`, `args`, `options`: as for `asdex.jacobian`, without `output_format`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, B)`, and with `has_aux` `((value, aux), B)`.
-    `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
-    `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
-    matrix from it.
-
-    **Raises:**
-
-    As `asdex.jacobian`; `TypeError` for `output_format`.
-    """
-    return derivative_from_samples(
-        jacobian_coloring, f, args, options, hessian=False, compressed=True, with_value=True
-    )
-
-
-def value_and_compressed_jacobian_from_coloring(
-    f: Callable[..., Any],
-    coloring: ColoredPattern,
-    **options: Unpack[EvaluationOptions],
-) -> SparseDerivative:
-    """As `asdex.value_and_compressed_jacobian`, with a coloring made before.
-
-    **Arguments:**
-
-    - `f`: the function, or another one with the same pattern.
-    - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - `options`: `has_aux`, `holomorphic`, `allow_int`, `chunk_size`, `mesh`, `axis`, as for `asdex.jacobian`.
-
-    **Returns:**
-
-    An `asdex.SparseDerivative` that returns `(value, B)`.
-
-    **Raises:**
-
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
-    """
-    return make_derivative(
-        f,
-        coloring,
-        hessian=False,
-        compressed=True,
-        with_value=True,
-        **options,
-    )
+@signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
+def value_and_compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
+    """As `asdex.value_and_compressed_jacobian`, with a coloring made before: see
+    `asdex.jacobian_from_coloring`."""
+    return with_value(compressed_jacobian_from_coloring(*args, **options))

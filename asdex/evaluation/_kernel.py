@@ -12,13 +12,33 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Int
 
-from .._arguments import Argnums, differentiated, Inputs, size_of, struct_of, substitute
+from .._arguments import (
+    Argnums,
+    check_differentiable,
+    differentiated,
+    Inputs,
+    size_of,
+    struct_of,
+    substitute,
+)
 from .._scalar import as_scalar, split_aux
+from ..coloring import ColoredPattern
 from ..decompression import Decompressor, DenseDecompressor
 from ._batched import Passes
 from ._devices import Batches
 from ._layout import Dtypes
 from ._passes import gradient_along, pull_back, push_and_pull, push_forward
+
+
+def colors_of(
+    coloring: ColoredPattern,
+) -> tuple[Int[Array, " vertices"], Int[Array, " m"] | None]:
+    """The colors of the columns or of the rows; and those of the rows, if both are colored."""
+    by_column, by_row = coloring.column_colors, coloring.row_colors
+    both = by_column is not None and by_row is not None
+    with jax.ensure_compile_time_eval():
+        colors = jnp.asarray(by_row if by_column is None else by_column)
+        return colors, jnp.asarray(by_row) if both else None
 
 
 class Options(eqx.Module):
@@ -34,7 +54,8 @@ class Options(eqx.Module):
     holomorphic: bool = eqx.field(static=True)
     allow_int: bool = eqx.field(static=True)
     batches: Batches = eqx.field(static=True)
-    with_value: bool = eqx.field(static=True)
+    with_value: bool = eqx.field(static=True, default=False)
+    with_gradient: bool = eqx.field(static=True, default=False)
 
     @property
     def is_hessian(self) -> bool:
@@ -50,17 +71,28 @@ class Static(eqx.Module):
 class Result(NamedTuple):
     """What one call computes.
 
-    `data` holds the values of the nonzeros, or the compressed matrix without a decompressor; `output` the
-    function's value, if it was asked for; `aux` its auxiliary data, in two halves: arrays, and the rest;
-    `dtypes` those of the blocks: an `asdex.evaluation._layout.Dtypes`.
+    - `data`: the values of the nonzeros, or the compressed matrix without a decompressor.
+    - `output`, `gradient`: the value of the function, and the leaves of its gradient, if they were asked for.
+    - `output_tree`: the tree of the output.
+    - `aux_arrays`, `aux_static`: the auxiliary data in two halves, arrays and the rest.
+    - `dtypes`: those of the blocks, an `asdex.evaluation._layout.Dtypes`.
     """
 
     data: Any
     output: Any
+    gradient: Any
     output_tree: Static
     aux_arrays: Any
     aux_static: Static
     dtypes: Static
+
+
+class Shared(NamedTuple):
+    """What all passes of a call share: the output, the arrays among the auxiliary data, the gradient."""
+
+    output: Any
+    aux: Any
+    gradient: Any = ()
 
 
 class Kernel(eqx.Module):
@@ -90,11 +122,13 @@ class Kernel(eqx.Module):
         moving = _moving(inputs, options)
         call = _Call(self.f, args, kwargs, inputs, moving, options)
         leaves = [jnp.asarray(inputs.leaves[i]) for i in moving]
-        B, (output, aux_arrays) = self._compress(call, leaves, inputs, moving, passes)
+        B, shared = self._compress(call, leaves, inputs, moving, passes)
         data = B if self.decompressor is None else self.decompressor(B)
-        tree, dtypes = Static(jtu.tree_structure(output)), Static(_dtypes(output, inputs, options))
-        output = output if options.with_value else None
-        return Result(data, output, tree, aux_arrays, Static(call.aux_static), dtypes)
+        tree = Static(jtu.tree_structure(shared.output))
+        dtypes = Static(_dtypes(shared.output, inputs, options))
+        output = shared.output if options.with_value else None
+        gradient = _with_zeros(shared.gradient, inputs, moving) if options.with_gradient else None
+        return Result(data, output, gradient, tree, shared.aux, Static(call.aux_static), dtypes)
 
     def _compress(
         self,
@@ -103,12 +137,12 @@ class Kernel(eqx.Module):
         inputs: Inputs,
         moving: list[int],
         passes: Passes,
-    ) -> tuple[Any, tuple[Any, Any]]:
+    ) -> tuple[Any, Shared]:
         options = self.options
         count = options.num_colors
         if not leaves:
-            output = call.scalar()[1] if options.is_hessian else call.leaves()[1]
-            return _no_passes(options), output
+            shared = call.scalar()[1] if options.is_hessian else call.leaves()[1]
+            return _no_passes(options), shared
         sizes = [size_of(aval) for aval in inputs.avals]
         by_column = options.mode not in ("rev", "rev_over_rev")
         colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
@@ -129,6 +163,8 @@ class Kernel(eqx.Module):
                 B, aux = push_forward(gradient, leaves, coloring, passes)
             case "rev_over_fwd":
                 B, aux = gradient_along(call.scalar, leaves, coloring, passes)
+                if options.with_gradient:
+                    aux = aux._replace(gradient=call.gradient(*leaves)[0])
             case _:
                 coloring = (_moving_part(self.colors, sizes, moving), count)
                 B, aux = pull_back(call.gradient, leaves, coloring, passes)
@@ -136,11 +172,13 @@ class Kernel(eqx.Module):
 
 
 def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
-    """Those that jax gives to blocks: by `jax.jacfwd` of the output, by `jax.jacrev` of the input."""
-    by_column = options.mode == "rev"
-    leaves = inputs.avals if by_column or options.is_hessian else jtu.tree_leaves(output)
-    dtypes = tuple(struct_of(leaf).dtype for leaf in leaves)
-    return Dtypes(by_column, dtypes) if len(set(dtypes)) > 1 else None
+    """Those that jax gives to blocks: by `jax.jacfwd` of the output, by `jax.jacrev` of the input; and of
+    the input where it is an integer, which has zero derivatives."""
+    columns = tuple(aval.dtype for aval in inputs.avals)
+    outputs = tuple(struct_of(leaf).dtype for leaf in jtu.tree_leaves(output))
+    rows = columns if options.is_hessian else outputs
+    dtypes = Dtypes(rows, columns, by_column=options.mode == "rev")
+    return None if dtypes.are_equal else dtypes
 
 
 def _no_passes(options: Options) -> Any:
@@ -168,45 +206,49 @@ class _Call:
         self.inputs, self.moving, self.options = inputs, moving, options
         self.aux_static: Any = None
 
-    def leaves(self, *moved: Any) -> tuple[list[Any], tuple[Any, Any]]:
-        """The leaves of the output; the output and the arrays among the auxiliary data."""
-        output, aux = self._evaluate(moved)
-        flat = [_as_array(leaf) for leaf in jtu.tree_leaves(output)]
+    def leaves(self, *moved: Any) -> tuple[list[Any], Shared]:
+        """The leaves of the output."""
+        shared = self._evaluate(moved)
+        flat = [_as_array(leaf) for leaf in jtu.tree_leaves(shared.output)]
         _check_output(flat, self.options)
-        return flat, (output, aux)
+        return flat, shared
 
-    def scalar(self, *moved: Any) -> tuple[Any, tuple[Any, Any]]:
-        """The output as a scalar; the output and the arrays among the auxiliary data."""
-        output, aux = self._evaluate(moved)
-        return as_scalar(output), (output, aux)
+    def scalar(self, *moved: Any) -> tuple[Any, Shared]:
+        """The output as a scalar."""
+        shared = self._evaluate(moved)
+        return as_scalar(shared.output), shared
 
-    def gradient(self, *moved: Any) -> tuple[list[Any], tuple[Any, Any]]:
+    def gradient(self, *moved: Any) -> tuple[list[Any], Shared]:
         """The gradient of `scalar` with respect to each leaf."""
         numbers = tuple(range(len(moved)))
         gradient = jax.grad(
             self.scalar, argnums=numbers, has_aux=True, holomorphic=self.options.holomorphic
         )
-        leaves, aux = gradient(*moved)
-        return list(leaves), aux
+        leaves, shared = gradient(*moved)
+        return list(leaves), self._with(leaves, shared)
 
-    def gradient_in_batch(self, *moved: Any) -> tuple[list[Any], tuple[Any, Any]]:
+    def gradient_in_batch(self, *moved: Any) -> tuple[list[Any], Shared]:
         """As `gradient`, for a full Hessian: as `jax.hessian` has it, in a batch of one.
 
         XLA may compile that into a program that is faster by a half, or slower.
         """
-        value, pull, aux = jax.vjp(self.scalar, *moved, has_aux=True)
+        value, pull, shared = jax.vjp(self.scalar, *moved, has_aux=True)
         if self.options.holomorphic or not jnp.issubdtype(value.dtype, jnp.floating):
             return self.gradient(*moved)
-        return [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))], aux
+        leaves = [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))]
+        return leaves, self._with(leaves, shared)
 
-    def _evaluate(self, moved: Sequence[Any]) -> tuple[Any, Any]:
+    def _with(self, gradient: Sequence[Any], shared: Shared) -> Shared:
+        return shared._replace(gradient=list(gradient)) if self.options.with_gradient else shared
+
+    def _evaluate(self, moved: Sequence[Any]) -> Shared:
         leaves = list(self.inputs.leaves)
         for i, leaf in zip(self.moving, moved, strict=True):
             leaves[i] = leaf
         args = substitute(self.args, self.options.argnums, self.inputs, leaves)
         output, aux = split_aux(self.f(*args, **self.kwargs), self.options.has_aux)
         arrays, self.aux_static = eqx.partition(aux, eqx.is_array)
-        return output, arrays
+        return Shared(output, arrays)
 
 
 def _moving(inputs: Inputs, options: Options) -> list[int]:
@@ -217,15 +259,11 @@ def _moving(inputs: Inputs, options: Options) -> list[int]:
     `TypeError`, as jax does, for integer inputs without `allow_int`, and for complex inputs to a forward
     pass (or any real input) where `holomorphic` says otherwise.
     """
+    check_differentiable(inputs, options.allow_int)
     moving = []
-    for number, (path, leaf) in enumerate(zip(inputs.paths, inputs.leaves, strict=True)):
-        dtype = struct_of(leaf).dtype
+    for number, (path, aval) in enumerate(zip(inputs.paths, inputs.avals, strict=True)):
+        dtype = aval.dtype
         if not jnp.issubdtype(dtype, np.inexact):
-            if not options.allow_int:
-                raise TypeError(
-                    f"Expected {path} of real or complex dtype, got {dtype}. Convert it to floating "
-                    "point, or pass allow_int=True to give it zero derivatives."
-                )
             continue
         is_complex = jnp.issubdtype(dtype, np.complexfloating)
         if options.holomorphic and not is_complex:
@@ -237,6 +275,14 @@ def _moving(inputs: Inputs, options: Options) -> list[int]:
             )
         moving.append(number)
     return moving
+
+
+def _with_zeros(gradient: Sequence[Any], inputs: Inputs, moving: Sequence[int]) -> list[Any]:
+    """The gradient by all leaves; by those without a derivative, zeros of jax's own kind."""
+    known = dict(zip(moving, gradient, strict=True))
+    return [
+        known.get(i, np.zeros(aval.shape, jax.dtypes.float0)) for i, aval in enumerate(inputs.avals)
+    ]
 
 
 def _as_array(leaf: Any) -> Array:

@@ -23,18 +23,24 @@ from ..decompression import assemble, check_known
 
 
 class Dtypes(NamedTuple):
-    """The dtype of each row of blocks, or of each column."""
+    """The dtypes of the rows of blocks and of the columns, and which of them a block has."""
 
+    rows: tuple[Any, ...]
+    columns: tuple[Any, ...]
     by_column: bool
-    dtypes: tuple[Any, ...]
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether all blocks have the dtype of all values."""
+        floating = all(jnp.issubdtype(dtype, np.inexact) for dtype in self.columns)
+        return floating and len(set(self.columns if self.by_column else self.rows)) <= 1
 
     def cast(self, data: Array, row: int, column: int) -> Array:
         """The values of a block, which have a dtype for all blocks, in its own."""
-        dtype = self.dtypes[column if self.by_column else row]
-        if not jnp.issubdtype(dtype, np.inexact):
-            return data
-        is_complex = jnp.issubdtype(dtype, np.complexfloating)
-        real = jnp.iscomplexobj(data) and not is_complex
+        dtype = self.columns[column]
+        if not self.by_column and jnp.issubdtype(dtype, np.inexact):
+            dtype = self.rows[row]
+        real = jnp.iscomplexobj(data) and not jnp.issubdtype(dtype, np.complexfloating)
         return (data.real if real else data).astype(dtype)
 
 
@@ -86,6 +92,11 @@ class Layout(eqx.Module):
         return Layout(tuple(tuple(map(_with_nodes, row)) for row in self.blocks))
 
     @property
+    def is_tree(self) -> bool:
+        """Whether the result is a tree of blocks, as `jax.jacobian` gives, and not a bare matrix."""
+        return not isinstance(self.blocks, Block)
+
+    @property
     def whole(self) -> Block | None:
         """The only block, if it is the only one."""
         if isinstance(self.blocks, Block):
@@ -127,6 +138,16 @@ def _with_nodes(block: Block) -> Block:
     return dataclasses.replace(block, blocks=BlockPattern.from_sparsity(block.sparsity))
 
 
+def layout_for(sparsity: SparsityPattern, is_hessian: bool, flatten: bool) -> Layout:
+    """The blocks of a Jacobian or a Hessian; one `(m, n)` matrix if `flatten`, or if shapes are unknown."""
+    inputs = sparsity.input_avals
+    outputs = inputs if is_hessian else sparsity.output_avals
+    if flatten or not (outputs and inputs):
+        m, n = sparsity.shape
+        return Layout(_block(sparsity, None, (m,), (n,), (m, n)))
+    return layout_of(sparsity, outputs, inputs)
+
+
 def layout_of(
     sparsity: SparsityPattern,
     outputs: Sequence[jax.ShapeDtypeStruct],
@@ -157,12 +178,6 @@ def layout_of(
             for i, a in enumerate(outputs)
         )
     )
-
-
-def matrix_layout(sparsity: SparsityPattern) -> Layout:
-    """One `(m, n)` block, for a pattern that does not know the shapes of inputs and outputs."""
-    m, n = sparsity.shape
-    return Layout(_block(sparsity, None, (m,), (n,), (m, n)))
 
 
 def _part(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,9 @@ from .._detect_and_color import jacobian_coloring
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, JacobianMode, OrderName
 from ..decompression import BLOCK_FORMATS, OutputFormat
-from ._derivative import check_options, make_derivative
+from ..detection import Captured, Unknown
+from ._derivative import evaluate, JACOBIAN, with_value
+from ._options import EvaluationOptions
 
 
 _MAGNITUDES = (1.0, 100.0)  # of arguments: the larger is beyond most thresholds
@@ -34,10 +37,11 @@ def materialize(
     symmetric: bool = False,
     order: OrderName | None = None,
     budget: float | None = None,
+    flatten: bool = False,
     chunk_size: int | None = None,
     check: bool = True,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
 ) -> Any:
     """The sparse matrix of a linear map: detect its pattern, color it, and evaluate it, at zeros.
 
@@ -49,8 +53,8 @@ def materialize(
         values do not matter.
     - `coloring`: what `asdex.jacobian_coloring(matvec, x)` returned, for another map with the same
         pattern; by default the pattern is detected and colored.
-    - `output_format`, `chunk_size`: as for `asdex.jacobian`.
-    - `mode`, `symmetric`, `order`, `budget`, `unknown`, `values`: as for `asdex.jacobian_coloring`;
+    - `output_format`, `flatten`, `chunk_size`: as for `asdex.jacobian`.
+    - `mode`, `symmetric`, `order`, `budget`, `unknown`, `captured`: as for `asdex.jacobian_coloring`;
         of no use with a `coloring`.
     - `check`: compare the map with its matrix at two random arguments. Inside a transformation, where values
         are not known, nothing is compared.
@@ -66,30 +70,24 @@ def materialize(
     `ValueError` if the map is not linear; `TypeError` if `x` has a leaf that is not of floating point, or
     real and complex ones; as `asdex.jacobian`.
     """
-    check_options(output_format=output_format, chunk_size=chunk_size)
     structure = jtu.tree_map(struct_of, x)
     is_complex = _is_complex(structure)
+    options = EvaluationOptions(
+        output_format=output_format, holomorphic=is_complex, chunk_size=chunk_size, flatten=flatten
+    )
     if coloring is None:
         coloring = jacobian_coloring(
             matvec,
             structure,
-            mode=mode,
+            mode=mode or "auto",
             symmetric=symmetric,
             order=order,
             budget=budget,
             unknown=unknown,
-            values=values,
+            captured=captured,
         )
-    derivative = make_derivative(
-        matvec,
-        coloring,
-        hessian=False,
-        compressed=False,
-        with_value=True,
-        output_format="data",
-        holomorphic=is_complex,
-        chunk_size=chunk_size,
-    )
+    values = dataclasses.replace(options, output_format="data")
+    derivative = with_value(evaluate(matvec, coloring, values, JACOBIAN))
     at_zero, data = derivative(_zeros(structure))
     if check and not any(isinstance(leaf, Tracer) for leaf in jtu.tree_leaves((at_zero, data))):
         _check_zero(at_zero)

@@ -1,17 +1,58 @@
-"""The keywords that all evaluating functions share."""
+"""How to evaluate a derivative, as one object."""
 
+from __future__ import annotations
+
+import dataclasses
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Literal
 
 from jax.sharding import Mesh
 
+from .._arguments import check_choice
+from ..decompression import OutputFormat
+from ._devices import Batches, batches
 
-class EvaluationOptions(TypedDict, total=False):
-    """Keywords that say how a derivative is computed; their meaning is that in `asdex.jacobian`."""
 
-    has_aux: bool
-    holomorphic: bool
-    allow_int: bool
-    chunk_size: int | None
-    mesh: Mesh | None
-    axis: str | Sequence[str] | None
+Constant = Literal["recompute", "reuse"]
+Triangle = Literal["lower", "upper"]
+
+COMPRESSED = "compressed"
+"""The format of a derivative that is not decompressed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+    """What a call computes, and on what.
+
+    The fields are the keywords of `asdex.jacobian` and `asdex.hessian`.
+
+    **Raises:** as `asdex.jacobian`.
+    """
+
+    output_format: str = "bcoo"
+    has_aux: bool = False
+    holomorphic: bool = False
+    allow_int: bool = False
+    chunk_size: int | None = None
+    mesh: Mesh | None = None
+    axis: str | Sequence[str] | None = None
+    constant: Constant = "recompute"
+    flatten: bool = False
+    triangle: Triangle | None = None
+
+    def __post_init__(self) -> None:
+        if self.output_format != COMPRESSED:
+            check_choice("output_format", self.output_format, OutputFormat)
+        check_choice("constant", self.constant, Constant)
+        if self.triangle is not None:
+            check_choice("triangle", self.triangle, Triangle)
+        _ = self.batches
+
+    @property
+    def batches(self) -> Batches:
+        """How the passes are batched and spread over devices."""
+        return batches(self.chunk_size, self.mesh, self.axis)
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.output_format == COMPRESSED

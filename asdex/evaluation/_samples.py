@@ -1,82 +1,88 @@
-"""From a function and sample inputs to its sparse derivative."""
+"""From a function and sample inputs to its sparse derivative: detect, color, evaluate."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from .._arguments import sample_arguments
-from .._detect_and_color import jacobian_coloring_and_modes
+from .._arguments import Samples
 from .._errors import DenseColoringWarning
-from ..coloring import ColoredPattern
+from .._pattern import SparsityPattern
+from ..coloring import (
+    color_hessian,
+    color_jacobian,
+    ColoredPattern,
+    HessianSearch,
+    JacobianSearch,
+    SearchOptions,
+)
+from ..detection import detect_hessian, detect_jacobian, DetectionOptions
 from ._constant import with_constants
-from ._derivative import check_callable, check_options, make_derivative, SparseDerivative
+from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
+from ._options import EvaluationOptions
 from ._signature import Signature
 
 
-_EVALUATION_OPTIONS = (
-    *("output_format", "holomorphic", "allow_int", "chunk_size", "mesh", "constant"),
-)
-_COLORING_OPTIONS = (
-    *("argnums", "has_aux", "input_shape", "unknown", "values"),
-    *("mode", "symmetric", "recovery", "order", "budget"),
-)
+Color = Callable[..., ColoredPattern]
+"""Colors a pattern as a search asks for."""
 
 
-def derivative_from_samples(
-    color: Callable[..., ColoredPattern],
+def jacobian_from_samples(
     f: Callable[..., Any],
-    args: tuple[Any, ...],
-    options: Mapping[str, Any],
-    *,
-    hessian: bool,
-    compressed: bool,
-    with_value: bool,
+    samples: Samples,
+    detection: DetectionOptions,
+    search: JacobianSearch,
+    evaluation: EvaluationOptions,
 ) -> SparseDerivative:
-    """Detect and color with `color`, then `make_derivative`; `options` may hold keywords of `f` as well."""
-    # Without a mesh `axis` is a keyword of `f`, which many functions have.
-    names = _EVALUATION_OPTIONS + (("axis",) if options.get("mesh") is not None else ())
-    chosen = {name: options[name] for name in names if name in options}
-    others = {name: value for name, value in options.items() if name not in chosen}
-    if compressed and "output_format" in chosen:
-        raise TypeError(
-            "Expected no `output_format` for a compressed derivative, which is a plain array. Pass it to "
-            "asdex.decompress."
+    """The sparse Jacobian of `f`."""
+    pattern = detect_jacobian(f, samples, detection)
+    if evaluation.constant == "reuse":
+        return _reusing(
+            f, pattern, color_jacobian, samples, detection, search, evaluation, JACOBIAN
         )
-    check_callable(f)
-    check_options(**chosen)
-    reuse = chosen.pop("constant", "recompute") == "reuse"
-    if reuse and compressed:
-        raise TypeError(
-            'Expected no constant="reuse" for a compressed derivative, which is what one call computes. Use '
-            f"asdex.{'hessian' if hessian else 'jacobian'}."
-        )
-    kwargs = {name: value for name, value in others.items() if name not in _COLORING_OPTIONS}
-    samples = sample_arguments(args, options.get("input_shape"))
+    return evaluate(
+        f, color_jacobian(pattern, search), evaluation, JACOBIAN, _signature(samples, pattern)
+    )
 
-    def derivative_for(coloring: ColoredPattern) -> SparseDerivative:
-        return make_derivative(
-            f,
-            coloring,
-            hessian=hessian,
-            compressed=compressed,
-            with_value=with_value,
-            has_aux=options.get("has_aux", False),
-            signature=Signature.of(samples, kwargs, coloring.sparsity.argnums),
-            **chosen,
-        )
 
-    if not reuse:
-        return derivative_for(color(f, *args, **others))
+def hessian_from_samples(
+    f: Callable[..., Any],
+    samples: Samples,
+    detection: DetectionOptions,
+    search: HessianSearch,
+    evaluation: EvaluationOptions,
+) -> SparseDerivative:
+    """The sparse Hessian of `f`."""
+    pattern = detect_hessian(f, samples, detection)
+    if evaluation.constant == "reuse":
+        whole = _reusing(f, pattern, color_hessian, samples, detection, search, evaluation, HESSIAN)
+    else:
+        coloring = color_hessian(pattern, search)
+        whole = evaluate(f, coloring, evaluation, HESSIAN, _signature(samples, pattern))
+    return in_triangle(whole, evaluation)
+
+
+def _signature(samples: Samples, pattern: SparsityPattern) -> Signature:
+    return Signature.of(samples.args, samples.kwargs, pattern.argnums)
+
+
+def _reusing(
+    f: Callable[..., Any],
+    pattern: SparsityPattern,
+    color: Color,
+    samples: Samples,
+    detection: DetectionOptions,
+    search: SearchOptions,
+    evaluation: EvaluationOptions,
+    kind: Kind,
+) -> SparseDerivative:
+    """The derivative with entries reused that no call can change."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        if hessian:
-            coloring = color(f, *args, **others)
-            modes = (coloring.mode,)
-        else:
-            coloring, modes = jacobian_coloring_and_modes(f, *args, **others)
-    derivative = with_constants(derivative_for(coloring), samples, kwargs, modes, options)
+        coloring = color(pattern, search)
+    whole = evaluate(f, coloring, evaluation, kind, _signature(samples, pattern))
+    derivative = with_constants(whole, samples, detection, search, evaluation)
     for one in caught:  # what is dense may also be constant
         if derivative.per_call is None or not issubclass(one.category, DenseColoringWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

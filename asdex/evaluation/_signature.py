@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax.tree_util as jtu
 
-from .._arguments import Argnums, may_change, REMEDY, struct_of
+from .._arguments import Argnums, enumeration, may_change, REMEDY, struct_of
 
 
 class _Data(NamedTuple):
@@ -83,16 +83,27 @@ class Signature:
                 f"Expected the keyword arguments {sorted(sample_kwargs)} like the sample, got "
                 f"{sorted(kwargs)}. Pass all keywords of the function with the sample too."
             )
-        with_paths, _ = jtu.tree_flatten_with_path((tuple(args), dict(kwargs)))
-        paths = [_path(key_path) for key_path, _ in with_paths]
+        with_paths, _ = jtu.tree_flatten_with_path((tuple(args), dict(kwargs)), is_leaf=_is_none)
+        nones = [_path(key_path) for key_path, leaf in with_paths if leaf is None]
+        paths = [_path(key_path) for key_path, leaf in with_paths if leaf is not None]
         missing = [path for path in self.paths if path not in paths]
         added = [path for path in paths if path not in self.paths]
+        emptied = [none for none in nones if any(path.startswith(none) for path in missing)]
+        if emptied:
+            raise ValueError(
+                f"Expected arrays where the sample has them, but {enumeration(emptied)} is None; the sample "
+                f"had an array. {REMEDY}"
+            )
         if missing or added:
             raise ValueError(
-                f"Expected {', '.join(missing) or 'no more arrays'}, got "
-                f"{', '.join(added) or 'nothing there'}. {REMEDY}"
+                f"Expected {enumeration(missing) or 'no more arrays'}, got "
+                f"{enumeration(added) or 'no array there'}. {REMEDY}"
             )
         raise ValueError(f"Expected arguments with the tree {self.tree}, got {tree}. {REMEDY}")
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
 
 
 def _path(key_path: tuple[Any, ...]) -> str:

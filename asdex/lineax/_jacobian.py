@@ -67,7 +67,7 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
             coloring with `symmetric=True` counts as `lineax.symmetric_tag`.
         - `coloring`: of the Jacobian, as `asdex.jacobian_coloring(fn, x, args)` makes it. By default the
             pattern is detected and colored here, each time the line runs.
-        - `mode`: as for `asdex.jacobian_coloring`.
+        - `mode`: as for `asdex.jacobian`.
 
         **Raises:**
 
@@ -77,7 +77,7 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
         x = as_inexact(x)
         rest = (args,) if args is not None or _takes_two(fn) else ()
         if coloring is None:
-            coloring = jacobian_coloring(fn, x, *rest, mode=mode)
+            coloring = jacobian_coloring(fn, x, *rest, mode=mode or "auto")
         sparsity = coloring.sparsity
         check_inputs(differentiated((x,), 0), sparsity.input_avals, sparsity.n)
         self.compression = Compression.of(coloring)

@@ -168,7 +168,7 @@ def _above_identity(coloring: ColoredPattern) -> ColoredPattern:
     if coloring.mode == "rev":
         below = np.full(pattern.n, coloring.num_colors, np.int32)
         colors = np.concatenate([coloring.colors, below])
-        return _for_pattern(coloring, stacked, colors=colors, **more)
+        return _for_pattern(coloring, stacked, row_colors=colors, **more)
     assert coloring.row_colors is not None
     below = np.full(pattern.n, coloring.num_row_colors, np.int32)
     row_colors = np.concatenate([coloring.row_colors, below])

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Int, Shaped
+from jaxtyping import Array
 
 from .._arguments import struct_of
 from .._pattern import SparsityPattern
 from .._scalar import as_scalar
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
-from ..decompression import Decompressor, OutputFormat
-from ..evaluation import hessian, SparseDerivative
-from ..evaluation._layout import matrix_layout
+from ..decompression import OutputFormat
+from ..detection import Captured, Unknown
+from ..evaluation import hessian, SparseDerivative, Triangle
 from ._vectors import output_of
 
 
@@ -48,17 +46,6 @@ class Lagrangian(eqx.Module):
             return sum(terms, jnp.zeros((), jnp.result_type(*terms) if terms else None))
 
 
-class _Selection(Decompressor):
-    """Some of the nonzeros that another decompressor reads."""
-
-    decompressor: Decompressor
-    positions: Int[Array, " k"]
-    compressed_shape: Any = eqx.field(static=True)
-
-    def __call__(self, B: Any) -> Shaped[Array, " k"]:
-        return self.decompressor(B)[self.positions]
-
-
 class LagrangianHessian(eqx.Module):
     """A function that evaluates the sparse Hessian of a Lagrangian.
 
@@ -72,10 +59,13 @@ class LagrangianHessian(eqx.Module):
     """
 
     derivative: SparseDerivative
-    sparsity: SparsityPattern
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
+
+    @property
+    def sparsity(self) -> SparsityPattern:
+        return self.derivative.sparsity
 
     @property
     def coloring(self) -> ColoredPattern:
@@ -111,17 +101,19 @@ def lagrangian_hessian(
     constraints: Callable[..., Any] | None,
     x: Any,
     *args: Any,
-    lower_triangle: bool = False,
     mode: HessianMode | None = None,
     symmetric: bool = True,
     recovery: Recovery = "direct",
     order: OrderName | None = None,
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
+    flatten: bool = False,
+    triangle: Triangle | None = None,
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
-    unknown: Literal["dense", "error"] = "dense",
-    values: Literal["use", "ignore"] = "use",
+    axis: str | Sequence[str] | None = None,
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
     **kwargs: Any,
 ) -> LagrangianHessian:
     """The sparse Hessian of the Lagrangian `objective_factor * f(x) + multipliers · g(x)`.
@@ -135,9 +127,7 @@ def lagrangian_hessian(
     - `constraints`: a function `g(x, *args, **kwargs)` to an array or a pytree of arrays, or `None`.
     - `x`: a sample of the variables, an array or pytree of arrays or `jax.ShapeDtypeStruct`s.
     - `args`, `kwargs`: samples of further arguments of both functions, which are not differentiated.
-    - `lower_triangle`: return only entries with row >= column, as one `(n, n)` matrix over the flattened
-        variables, which is what IPOPT takes.
-    - all others: as for `asdex.hessian`.
+    - all others: as for `asdex.hessian`; IPOPT takes the values of `triangle="lower"`.
 
     **Returns:**
 
@@ -154,8 +144,7 @@ def lagrangian_hessian(
         raise TypeError("Expected an objective, constraints or both, got None for both.")
     multipliers = None
     if constraints is not None:
-        of_functions = {name: kwargs[name] for name in kwargs if mesh is None or name != "axis"}
-        multipliers = jtu.tree_map(_multiplier, output_of(constraints, x, *args, **of_functions))
+        multipliers = jtu.tree_map(_multiplier, output_of(constraints, x, *args, **kwargs))
     derivative = hessian(
         Lagrangian(objective, constraints),
         x,
@@ -168,15 +157,16 @@ def lagrangian_hessian(
         order=order,
         budget=budget,
         output_format=output_format,
+        flatten=flatten,
+        triangle=triangle,
         chunk_size=chunk_size,
         mesh=mesh,
+        axis=axis,
         unknown=unknown,
-        values=values,
+        captured=captured,
         **kwargs,
     )
-    if lower_triangle:
-        return _lower_triangle(derivative)
-    return LagrangianHessian(derivative, derivative.coloring.sparsity)
+    return LagrangianHessian(derivative)
 
 
 def _multiplier(value: Any) -> jax.ShapeDtypeStruct:
@@ -187,21 +177,3 @@ def _multiplier(value: Any) -> jax.ShapeDtypeStruct:
         )
     is_real = jnp.issubdtype(aval.dtype, jnp.floating)
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype if is_real else jnp.result_type(float))
-
-
-def _lower_triangle(derivative: SparseDerivative) -> LagrangianHessian:
-    whole = derivative.coloring.sparsity
-    inner = derivative.decompressor
-    assert inner is not None
-    (positions,) = np.nonzero(whole.rows >= whole.cols)
-    lower = SparsityPattern(whole.rows[positions], whole.cols[positions], whole.shape)
-    with jax.ensure_compile_time_eval():
-        selected = jnp.asarray(positions.astype(np.int32))
-    derivative = dataclasses.replace(
-        derivative,
-        decompressor=_Selection(
-            decompressor=inner, positions=selected, compressed_shape=inner.compressed_shape
-        ),
-        layout=matrix_layout(lower),
-    )
-    return LagrangianHessian(derivative, lower)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int32
 
 from .._arguments import may_change
 from ..coloring import ColoredPattern
+from ..detection import Captured, Unknown
 from ..evaluation import jacobian
 from ..evaluation._signature import Signature
 from ._lagrangian import lagrangian_hessian
@@ -52,8 +53,8 @@ class NonlinearProgram:
         *args: Any,
         budget: float | None = None,
         chunk_size: int | None = None,
-        unknown: Literal["dense", "error"] = "dense",
-        values: Literal["use", "ignore"] = "use",
+        unknown: Unknown = "dense",
+        captured: Captured = "constant",
     ):
         """**Arguments:**
 
@@ -61,7 +62,7 @@ class NonlinearProgram:
         - `constraints`: a function `g(x, *args)` that returns an array or a pytree of arrays, or `None`.
         - `x`: a sample of the variables, an array or a pytree; only shapes matter.
         - `args`: parameters of both functions; `with_args` changes them.
-        - `budget`, `chunk_size`, `unknown`, `values`: as for `asdex.jacobian`.
+        - `budget`, `chunk_size`, `unknown`, `captured`: as for `asdex.jacobian`.
 
         **Raises:**
 
@@ -87,11 +88,11 @@ class NonlinearProgram:
             "budget": budget,
             "chunk_size": chunk_size,
             "unknown": unknown,
-            "values": values,
+            "captured": captured,
             "output_format": "data",
         }
         jac = jacobian(g, point, *args, **options)
-        hess = lagrangian_hessian(f, g, point, *args, lower_triangle=True, **options)
+        hess = lagrangian_hessian(f, g, point, *args, triangle="lower", **options)
         self.n, self.m = self._variables.size, self._constraints.size
         self.jacobian_coloring, self.hessian_coloring = jac.coloring, hess.coloring
         self._jacobian_pattern, self._hessian_pattern = jac.coloring.sparsity, hess.sparsity

@@ -189,7 +189,7 @@ def test_primitives_without_a_rule():
 def test_options_are_those_of_detection():
     zeros = jnp.zeros(6)
     assert [step[2] for step in steps_of(lambda x: x * zeros, X)] == [0]
-    assert [step[2] for step in steps_of(lambda x: x * zeros, X, values="ignore")] == [6]
+    assert [step[2] for step in steps_of(lambda x: x * zeros, X, captured="unknown")] == [6]
     assert [step[2] for step in steps_of(lambda a, b: a * b, X, X, argnums=(0, 1))] == [12]
     assert asdex.explain(jnp.sin, input_shape=3).shape == (3, 3)
     with pytest.raises(asdex.UnknownPrimitiveError):

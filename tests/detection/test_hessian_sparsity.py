@@ -153,4 +153,4 @@ def test_weights_of_a_module_are_unknown():
     model = Quadratic(jnp.zeros(6))
     np.testing.assert_array_equal(pattern(model, X), np.eye(6))
     np.testing.assert_array_equal(pattern(lambda x: model(x), X), np.zeros((6, 6)))
-    np.testing.assert_array_equal(pattern(lambda x: model(x), X, values="ignore"), np.eye(6))
+    np.testing.assert_array_equal(pattern(lambda x: model(x), X, captured="unknown"), np.eye(6))

@@ -104,7 +104,7 @@ def test_unknown_error():
     with pytest.raises(ValueError, match=r"`unknown`.*'maybe'"):
         pattern(lambda x: x, X, unknown="maybe")
     with pytest.raises(ValueError, match=r"`values`.*'maybe'"):
-        pattern(lambda x: x, X, values="maybe")
+        pattern(lambda x: x, X, captured="maybe")
 
 
 def test_an_unknown_primitive_on_constants_has_an_unknown_value():

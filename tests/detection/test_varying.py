@@ -86,9 +86,9 @@ def test_all_inputs_may_change_whatever_their_type():
 def test_captured_constants_change_where_they_are_to_be_ignored():
     scale = np.array([1.0, 2.0])
     assert varying(lambda x: scale * 2 + 0 * x[:2], X) == "00"
-    assert varying(lambda x: scale * 2 + 0 * x[:2], X, values="ignore") == "11"
+    assert varying(lambda x: scale * 2 + 0 * x[:2], X, captured="unknown") == "11"
     places = np.array([1, 0])
-    assert varying(lambda x: jnp.arange(2.0)[places] + 0 * x[:2], X, values="ignore") == "00"
+    assert varying(lambda x: jnp.arange(2.0)[places] + 0 * x[:2], X, captured="unknown") == "00"
 
 
 def test_what_an_outer_trace_captures_may_change():

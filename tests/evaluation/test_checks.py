@@ -185,3 +185,52 @@ def test_unknown_methods_are_refused():
         ValueError, match="Expected `method` to be 'matvec' or 'dense', got 'exact'"
     ):
         asdex.check_jacobian_correctness(f, X, coloring, method="exact")  # pyright: ignore
+
+
+def residual(x, p, *, scale=1.0):
+    return scale * x[1:] ** 2 * x[:-1] * p["k"][0], {"norm": jnp.sum(x)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("mode", ["fwd", "rev"])
+def test_a_check_takes_what_the_derivative_takes(mode, method):
+    """Several arguments, `argnums`, a tree, keywords and auxiliary data."""
+    p = {"k": jnp.array([2.0, 3.0]), "m": jnp.float32(1.0)}
+    options = {"argnums": (1, 0), "has_aux": True, "mode": mode}
+    coloring = asdex.jacobian_coloring(residual, X, p, scale=2.0, **options)
+    check = {"has_aux": True, "method": method, "scale": 2.0}
+    asdex.check_jacobian_correctness(residual, X, p, coloring, **check)
+    asdex.check_jacobian_correctness(residual, X, p, coloring=coloring, **check)
+    asdex.check_jacobian_correctness(residual, (X, p), coloring, **check)
+    wrong = asdex.jacobian_coloring_from_sparsity(without_entry(coloring.sparsity, 1), mode=mode)
+    object.__setattr__(wrong.sparsity, "argnums", (1, 0))
+    with pytest.raises(asdex.VerificationError):
+        asdex.check_jacobian_correctness(residual, X, p, wrong, **check)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_check_of_a_hessian_takes_what_the_derivative_takes(method):
+    def f(n, x, *, power):
+        return jnp.sum(n * x**power) + x[0] * x[1], {"x": x}
+
+    n, options = jnp.arange(1, 7), {"argnums": (0, 1), "has_aux": True, "allow_int": True}
+    coloring = asdex.hessian_coloring(f, n, X, power=3, **options)
+    check = {"has_aux": True, "allow_int": True, "method": method, "power": 3}
+    asdex.check_hessian_correctness(f, n, X, coloring, **check)
+    asdex.check_hessian_correctness(f, (n, X), coloring, **check)
+
+
+def test_a_tuple_may_also_be_a_single_argument():
+    def f(pair):
+        return pair[0] * pair[1]
+
+    coloring = asdex.jacobian_coloring(f, (X, X))
+    asdex.check_jacobian_correctness(f, (X, X), coloring)
+    coloring = asdex.jacobian_coloring(lambda x: x**2, X, argnums=(0,))
+    asdex.check_jacobian_correctness(lambda x: x**2, (X,), coloring)
+    asdex.check_jacobian_correctness(lambda x: x**2, X, coloring)
+
+
+def test_a_check_needs_a_coloring():
+    with pytest.raises(TypeError, match="coloring after the arguments of the function.*got none"):
+        asdex.check_jacobian_correctness(f, X)

@@ -239,7 +239,7 @@ def test_captured_arrays_are_constants_unless_they_are_to_be_ignored():
         return jnp.concatenate([weights * x, jnp.cumsum(x), x**2])
 
     assert reuse(f, X).num_constant == 6 + 21
-    assert reuse(f, X, values="ignore").num_constant == 21
+    assert reuse(f, X, captured="unknown").num_constant == 21
 
 
 def test_inside_of_a_trace_what_is_traced_changes():

@@ -165,17 +165,6 @@ def test_integer_inputs_of_a_hessian_from_samples():
     assert not xk.any() and not kx.any() and not kk.any()
 
 
-@pytest.mark.parametrize("mode", ["fwd", "rev"])
-def test_integer_outputs_have_zero_rows(mode):
-    def ranked(x):
-        return {"order": jnp.argsort(x), "value": x**2, "positive": x > 0}
-
-    jacobian = asdex.jacobian(ranked, X, mode=mode, output_format="dense")(X)
-    np.testing.assert_allclose(jacobian["value"], np.diag(2 * X), rtol=1e-6)
-    assert jacobian["order"].shape == jacobian["positive"].shape == (6, 6)
-    assert not jacobian["order"].any() and not jacobian["positive"].any()
-
-
 @pytest.mark.parametrize("promotion", ["standard", "strict"])
 def test_promotion_may_be_strict(promotion):
     x = X.astype(jnp.bfloat16)
@@ -184,3 +173,18 @@ def test_promotion_may_be_strict(promotion):
         hessian = asdex.hessian(energy, X, output_format="dense")(X)
     np.testing.assert_array_equal(jacobian, jax.jacobian(f)(x))
     np.testing.assert_allclose(hessian, jax.hessian(energy)(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("output_format", ["dense", "numpy_dense", "bcoo", "scipy_csr"])
+@pytest.mark.parametrize("mode", ["fwd", "rev"])
+def test_blocks_of_integer_inputs_have_the_dtype_that_jax_gives_them(mode, output_format):
+    def f(x, n):
+        return x**2 * n
+
+    x, n = jnp.arange(1.0, 4.0), jnp.arange(1, 4)
+    expected = jax.jacrev(f, argnums=(0, 1), allow_int=True)(x, n)
+    options = {"argnums": (0, 1), "allow_int": True, "mode": mode}
+    blocks = asdex.jacobian(f, x, n, output_format=output_format, **options)(x, n)
+    assert [block.dtype for block in blocks] == [block.dtype for block in expected]
+    only = asdex.jacobian(f, x, n, **{**options, "argnums": 1})(x, n)
+    assert only.dtype == expected[1].dtype and only.nse == 0

@@ -1,0 +1,40 @@
+"""Functions that take the parameters of another one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, cast, ParamSpec, TypeVar
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+def signature_of(
+    function: Callable[P, R], without: Collection[str] = (), because: str = ""
+) -> Callable[[Callable[..., S]], Callable[P, S]]:
+    """A decorator for a variant of `function`, which passes on what it is called with.
+
+    **Arguments:**
+
+    - `without`: parameters that the variant does not have; to pass one is a `TypeError` that says the reason.
+    """
+
+    def decorate(variant: Callable[..., S]) -> Callable[P, S]:
+        @functools.wraps(variant)
+        def call(*args: Any, **options: Any) -> S:
+            for name in without:
+                if name in options:
+                    raise TypeError(f"Expected no `{name}` for asdex.{variant.__name__}: {because}")
+            return variant(*args, **options)
+
+        whole = inspect.signature(function)
+        kept = [one for name, one in whole.parameters.items() if name not in without]
+        returns = inspect.signature(variant).return_annotation
+        call.__signature__ = whole.replace(parameters=kept, return_annotation=returns)  # pyright: ignore
+        return cast(Callable[P, S], call)
+
+    return decorate
