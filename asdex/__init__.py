@@ -22,7 +22,6 @@ from ._errors import (
     VerificationError as VerificationError,
 )
 from ._pattern import SparsityPattern as SparsityPattern
-from ._progress import set_progress as set_progress
 from .coloring import (
     check_coloring_acyclic as check_coloring_acyclic,
     check_coloring_bidirectional as check_coloring_bidirectional,

@@ -108,7 +108,7 @@ DECOMPRESSION = (
     "SubstitutionDecompressor DenseDecompressor SelectDecompressor decompressor_for"
 )
 RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
-OTHERS = {"explain", "set_progress", "spy", *DECOMPRESSION.split(), *RULES.split()}
+OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}
 
 
 def parameters(function):

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from .._pattern import SparsityPattern
-from .._progress import working
 from ._acyclic import check_coloring_acyclic
 from ._acyclic_problem import Acyclic
 from ._bicoloring import Bicoloring, bidirectional_bound, color_both
@@ -29,7 +28,6 @@ _BIDIRECTIONAL_OVERHEAD = 1
 """What a second kind of pass costs, in passes: the linear function is transposed and run again."""
 
 
-@working("coloring")
 def color_partition(
     sparsity: SparsityPattern, mode: str, budget: Budget, order: Order | None = None
 ) -> ColoredPattern:
@@ -38,7 +36,6 @@ def color_partition(
     return _colored_partition(sparsity, mode, problem, color(problem, budget, order))
 
 
-@working("coloring")
 def color_graph(
     sparsity: SparsityPattern,
     mode: str,
@@ -68,7 +65,6 @@ def color_graph(
     )
 
 
-@working("coloring")
 def color_bidirectionally(
     sparsity: SparsityPattern,
     budget: Budget,
@@ -92,7 +88,6 @@ def color_bidirectionally(
     )
 
 
-@working("coloring")
 def color_cheapest(
     sparsity: SparsityPattern, budget: Budget, order: Order | None = None, *, both: bool
 ) -> ColoredPattern:

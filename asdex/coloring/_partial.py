@@ -13,7 +13,6 @@ from jaxtyping import Bool
 
 from .._errors import InvalidColoringError
 from .._pattern import column_order, SparsityPattern
-from .._progress import working
 from ._choose import color_bidirectionally, color_graph, cost_of
 from ._colored_pattern import ColoredPattern
 from ._counts import read_from_column
@@ -63,7 +62,6 @@ def color_required(
     return min(ways, key=cost_of)
 
 
-@working("coloring")
 def color_partially(
     sparsity: SparsityPattern,
     required: Required,

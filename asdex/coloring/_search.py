@@ -1,12 +1,13 @@
 """The search for few colors: several algorithms and orders compete within a budget."""
 
+import itertools
 from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int32
 
-from .._progress import report
+from .._progress import track
 from ._orders import largest_first, natural, num_conflicts, Order, saturation, smallest_last
 from ._problem import Problem
 
@@ -124,15 +125,14 @@ def start_directly(problem: Problem) -> Colors:
     apart = longest_apart(problem)
     if apart is not None:
         return apart
-    attempts: list[tuple[str, Callable[[], Colors | None]]] = [
-        ("natural order", lambda: problem.greedy(natural(problem.incidence), count(best))),
-        ("lattices", lambda: problem.lattice(count(best) - 1)),
-        ("largest first", lambda: problem.greedy(largest_first(problem.incidence), count(best))),
+    attempts: list[Callable[[], Colors | None]] = [
+        lambda: problem.greedy(natural(problem.incidence), count(best)),
+        lambda: problem.lattice(count(best) - 1),
+        lambda: problem.greedy(largest_first(problem.incidence), count(best)),
     ]
     if len(problem.incidence.indices) > _LATTICE_FIRST:
         attempts[:2] = attempts[1::-1]
-    for name, attempt in attempts:
-        report("{}, at most {:,} colors", name, count(best))
+    for attempt in attempts:
         best = fewer(best, attempt())
         if count(best) <= problem.lower_bound:
             break
@@ -159,7 +159,6 @@ def improve_directly(problem: Problem, best: Colors, budget: Budget) -> Colors:
     work = num_conflicts(problem.incidence)
     scattered = max(1.0, problem.incidence.num_vertices / _CACHED) ** 0.5
     if budget.pay(_CONFLICT_COST * work * scattered + problem.cost):
-        report("smallest last, {:,} colors so far", count(best))
         best = fewer(best, problem.greedy(smallest_last(problem.incidence), count(best)))
     return iterate(problem, best, budget, _SATURATION_COST * work + problem.cost)
 
@@ -180,11 +179,12 @@ def iterate(problem: Problem, colors: Colors, budget: Budget, restart_cost: floa
     """
     rng = np.random.default_rng(0)
     best, in_vain = colors, 0
-    while count(best) > problem.lower_bound and in_vain < _MOST_SWEEPS_IN_VAIN:
+    for _ in track(itertools.count(), "coloring"):
+        if count(best) <= problem.lower_bound or in_vain == _MOST_SWEEPS_IN_VAIN:
+            break
         restart = in_vain % _SWEEPS_PER_START == _SWEEPS_PER_START - 1
         if not budget.pay(restart_cost if restart else max(problem.cost, _LEAST_COST)):
             break
-        report("recoloring, {:,} colors so far", count(best))
         if restart:
             order = saturation(problem.incidence, rng)
         else:

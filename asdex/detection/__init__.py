@@ -1,7 +1,6 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
 from .._graphs import connected_components as connected_components
-from .._interrupts import on_host as on_host
 from .._versions import (
     binder as binder,
     call_jaxpr as call_jaxpr,
@@ -23,7 +22,7 @@ from ._detect import (
 )
 from ._equation import Equation as Equation
 from ._explain import explain as explain, Explanation as Explanation
-from ._known import Known as Known, Probe as Probe
+from ._known import Known as Known, on_host as on_host, Probe as Probe
 from ._masks import (
     everywhere as everywhere,
     intersection as intersection,

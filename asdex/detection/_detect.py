@@ -18,12 +18,10 @@ from .._arguments import (
     size_of,
 )
 from .._pattern import SparsityPattern
-from .._progress import working
 from .._versions import has_derivative, open_jaxpr
-from ._counter import Counter
 from ._dependence import Dependence
 from ._gradient import gradient
-from ._interpreter import Interpreter, num_steps
+from ._interpreter import Interpreter
 from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Recorder
 from ._registry import load_plugins
@@ -185,27 +183,22 @@ def propagate(
         if has_derivative(aval):
             seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
             operands[position] = Value(seed, None)
-    with working("detecting") as work:
-        if work is not None:
-            interpreter.counter = Counter(lambda: num_steps(traced.jaxpr))
-            work.detail = interpreter.counter.__str__
-        results = interpreter.run(traced.jaxpr, operands)
+    results = interpreter.run(traced.jaxpr, operands)
     return Propagation(traced, positions, interpreter, operands, results)
 
 
 def _pattern(propagation: Propagation) -> SparsityPattern:
     traced, outputs = propagation.traced, propagation.outputs()
-    with working("detecting: gathering the pattern"):
-        matrix = outputs.to_csr(propagation.n)
-        return SparsityPattern.from_csr(
-            matrix.indptr,
-            matrix.indices,
-            (outputs.size, propagation.n),
-            argnums=propagation.argnums,
-            input_avals=traced.inputs.avals,
-            output_avals=traced.output_avals,
-            modes=_modes(propagation),
-        )
+    matrix = outputs.to_csr(propagation.n)
+    return SparsityPattern.from_csr(
+        matrix.indptr,
+        matrix.indices,
+        (outputs.size, propagation.n),
+        argnums=propagation.argnums,
+        input_avals=traced.inputs.avals,
+        output_avals=traced.output_avals,
+        modes=_modes(propagation),
+    )
 
 
 def _modes(propagation: Propagation) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TYPE_CHECKING
 from jax.core import Tracer
 
 from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
-from .._progress import hide
+from .._progress import track
 from .._versions import (
     binder,
     call_jaxpr,
@@ -33,7 +33,6 @@ from ._value import is_floating_array, Value
 
 
 if TYPE_CHECKING:
-    from ._counter import Counter
     from ._recorder import Recorder
 
 
@@ -51,7 +50,7 @@ class Interpreter:
     `unknown` says what happens to a primitive for which nothing better is known than that every result
     depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `captured="unknown"`
     treats captured floating-point arrays as unknown, `"constant"` as constants. A `recorder` keeps what was
-    done, a `counter` how much of it.
+    done.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Interpreter:
         self.unknown = unknown
         self.captured = captured
         self._recorder = recorder
-        self.counter: Counter | None = None
+        self._is_running = False
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
         self._deriving: list[tuple[str, str]] = []
@@ -96,13 +95,15 @@ class Interpreter:
                 return Value(None, Known.of(literal_value(atom)))
             return environment[atom]
 
-        for eqn, used, dying in live_steps(inner, wanted):
+        steps = live_steps(inner, wanted)
+        if not self._is_running:
+            self._is_running = True
+            steps = track(steps, "detecting", len(inner.eqns))
+        for eqn, used, dying in steps:
             results = self._evaluate(eqn, [read(atom) for atom in eqn.invars], used)
             environment.update(zip(eqn.outvars, results, strict=True))
             for variable in dying:
                 environment.pop(variable, None)
-            if self.counter is not None:
-                self.counter.count()
         unused = Value.unknown()
         return [
             read(atom) if want else unused for atom, want in zip(inner.outvars, wanted, strict=True)
@@ -133,16 +134,11 @@ class Interpreter:
         record = None
         if self._recorder is not None and not constant:
             record = self._recorder.enter(equation, (id(eqn), *map(id, self._callers)))
-        if self.counter is not None:
-            self.counter.enter(eqn)
         try:
             results = self.propagate(equation)
         except Exception as error:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
-        finally:
-            if self.counter is not None:
-                self.counter.leave()
         checked = [
             _with_bounds(self._checked(equation, aval, result), bound)
             for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
@@ -232,7 +228,6 @@ class Interpreter:
         if equation.name not in self._warned:
             self._warned.add(equation.name)
             file, line = source_position(equation.source)
-            hide()
             warnings.warn_explicit(message, UnknownPrimitiveWarning, file, line)
         equation.origin = "dense"
         return equation.dense()
@@ -279,13 +274,3 @@ def live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
         live |= read
         steps.append(_Step(eqn, needed, dying))
     return reversed(steps)
-
-
-def num_steps(jaxpr: Any, wanted: Sequence[bool] | None = None) -> int:
-    """How many equations of a jaxpr are evaluated for the wanted results, those of its calls included."""
-    inner = open_jaxpr(jaxpr)
-    total = 0
-    for eqn, needed, _ in live_steps(inner, wanted or [True] * len(inner.outvars)):
-        called = call_jaxpr(eqn)
-        total += 1 if called is None else 1 + num_steps(called, needed)
-    return total

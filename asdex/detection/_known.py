@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import jax
 import numpy as np
 
-from .._interrupts import on_host
 from .._versions import evaluate, is_key_dtype
 
 
@@ -17,6 +18,14 @@ class Unavailable(Exception):
     It was asked for outside of the steps of the loop in which it is known, or its primitive does not run on
     the host. Treating it as unknown is always sound.
     """
+
+
+@contextmanager
+def on_host() -> Iterator[None]:
+    """Compute with JAX at once and on the host, be a trace under way or not."""
+    host = jax.local_devices(backend="cpu")[0]
+    with jax.ensure_compile_time_eval(), jax.default_device(host):
+        yield
 
 
 class Known:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
@@ -99,17 +98,15 @@ def registered_rules() -> dict[str, Callable[..., Any]]:
 
 
 def load_plugins() -> None:
-    """Import the modules of the entry-point group `asdex.rules`, once per process.
-
-    One whose import is interrupted is imported anew at the next call, with all that come after it.
-    """
+    """Import the modules of the entry-point group `asdex.rules` in the order of their names, once."""
     global _pending
     if _pending is None:
-        _pending = _sorted(importlib.metadata.entry_points(group=_PLUGIN_GROUP))
+        found = importlib.metadata.entry_points(group=_PLUGIN_GROUP)
+        _pending = sorted(found, key=lambda entry_point: (entry_point.name, entry_point.value))
     while _pending:
         entry_point = _pending.pop(0)
         try:
-            _import(entry_point)
+            entry_point.load()
         except Exception as error:
             warnings.warn(
                 f"The rule plugin '{entry_point.name}' ({entry_point.value}) could not be loaded: "
@@ -117,29 +114,6 @@ def load_plugins() -> None:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        except BaseException:
-            _pending.insert(0, entry_point)
-            raise
-
-
-def _import(entry_point: Any) -> None:
-    """Import a plugin; after an interrupt nothing is left of it, be it modules or rules."""
-    rules, modules = dict(_RULES), set(sys.modules)
-    try:
-        entry_point.load()
-    except KeyboardInterrupt:
-        package = entry_point.module.partition(".")[0]
-        for name in set(sys.modules) - modules:
-            if name.partition(".")[0] == package:
-                del sys.modules[name]
-        _RULES.update(rules)
-        for name in set(_RULES) - set(rules):
-            del _RULES[name]
-        raise
-
-
-def _sorted(entry_points: Iterable[Any]) -> list[Any]:
-    return sorted(entry_points, key=lambda entry_point: (entry_point.name, entry_point.value))
 
 
 def _elementwise(eqn: Any, *operands: Dependence) -> list[Dependence]:

@@ -16,15 +16,12 @@ from jaxtyping import Bool, Shaped
 
 from .._arguments import Samples
 from .._pattern import SparsityPattern
-from .._progress import working
 from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
 from ..detection import DetectionOptions, trace, Traced, varying_results
 from ._devices import Batches
 from ._kernel import colors_of, Kernel
-from ._options import EvaluationOptions
-from ._processes import agreed
 
 
 if TYPE_CHECKING:
@@ -40,7 +37,6 @@ def with_constants(
     samples: Samples,
     detection: DetectionOptions,
     search: SearchOptions,
-    evaluation: EvaluationOptions,
 ) -> SparseDerivative:
     """The same derivative, with entries reused that are the same in every call.
 
@@ -57,7 +53,6 @@ def with_constants(
     mask, data = found
     for allowed in (_free_modes(whole, search), [whole.mode]):
         per_call = color_required(whole.sparsity, ~mask, whole, allowed, search)
-        mask, data, per_call = agreed((mask, data, per_call), evaluation.mesh)
         if cost_of(per_call) >= cost_of(whole):
             return derivative
         reused = _reused(derivative, mask, data, per_call)
@@ -120,7 +115,6 @@ class _Entries(eqx.Module):
         return self.kernel(args, kwargs).data
 
 
-@working("looking for constant entries")
 def _find(
     derivative: SparseDerivative, samples: Samples, captured: str
 ) -> tuple[Bool[np.ndarray, " nnz"], Shaped[np.ndarray, " nnz"]] | None:

@@ -35,7 +35,6 @@ from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options
 from ._layout import Layout, layout_for
 from ._options import EvaluationOptions
-from ._processes import agreed
 from ._signature import Signature
 
 
@@ -180,7 +179,6 @@ def evaluate(
     """
     check_callable(f)
     _check_coloring(coloring, kind)
-    coloring = agreed(coloring, options.mesh)
     sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
     colors, row_colors = colors_of(coloring)
     layout = layout_for(sparsity, is_hessian, options.flatten)

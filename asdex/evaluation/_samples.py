@@ -82,7 +82,7 @@ def _reusing(
         warnings.simplefilter("always")
         coloring = color(pattern, search)
     whole = evaluate(f, coloring, evaluation, kind, _signature(samples, pattern))
-    derivative = with_constants(whole, samples, detection, search, evaluation)
+    derivative = with_constants(whole, samples, detection, search)
     for one in caught:  # what is dense may also be constant
         if derivative.per_call is None or not issubclass(one.category, DenseColoringWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
