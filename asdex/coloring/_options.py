@@ -10,7 +10,7 @@ from ._search import Budget, default_budget
 def effort(
     sparsity: SparsityPattern, order: Any, budget: float | None
 ) -> tuple[Budget, Order | None]:
-    """Return how much to search, and the order for a single greedy coloring instead.
+    """Return the budget of the search, and the order if a single greedy coloring is asked for instead.
 
     **Raises:** `ValueError` for an unknown order or a negative budget.
     """
@@ -23,7 +23,7 @@ def effort(
 
 
 def check_one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
-    """Refuse a value that is not among the known ones."""
+    """Raise if a value is not among the known ones."""
     if value not in known:
         raise ValueError(
             f"Expected `{name}` to be one of {', '.join(map(repr, known))}, got {value!r}."
@@ -31,7 +31,7 @@ def check_one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
 
 
 def check_mode(mode: str | None, known: tuple[str, ...], what: str) -> str:
-    """Return the mode, "auto" for `None`; refuse unknown ones."""
+    """Return the mode, "auto" for `None`; raise if it is unknown."""
     if mode is None:
         return "auto"
     if mode not in known:
