@@ -1,4 +1,4 @@
-"""Work that Ctrl-C must not cut in two."""
+"""Contexts for work that Ctrl-C must not interrupt halfway."""
 
 import signal
 import threading
@@ -11,10 +11,10 @@ import jax
 
 
 class Uninterrupted:
-    """Within this context an interrupt waits; it takes effect at the end.
+    """A context within which an interrupt waits, and takes effect at the end.
 
-    Around what JAX compiles: of a function whose lowering was interrupted JAX remembers nothing any more, and
-    compiles it at every call from then on.
+    It is used where JAX compiles. If the lowering of a function was interrupted, JAX does not cache the
+    function any more, and compiles it again in each call.
     """
 
     def __init__(self):
@@ -45,7 +45,7 @@ class Uninterrupted:
 
 @contextmanager
 def on_host() -> Iterator[None]:
-    """Compute with JAX at once and on the host, be a trace under way or not; interrupts wait for the end."""
+    """A context in which JAX computes at once and on the host, also inside a trace; interrupts wait."""
     host = jax.local_devices(backend="cpu")[0]
     with Uninterrupted(), jax.ensure_compile_time_eval(), jax.default_device(host):
         yield

@@ -1,4 +1,4 @@
-"""One line that says how far long work is: on a terminal or in a notebook, after about two seconds."""
+"""A line on a terminal or in a notebook that shows the progress of work of more than about two seconds."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from typing import Any
 _DELAY = 2.0
 """Seconds after which the line appears."""
 _INTERVAL = 0.2
-"""Seconds after which it is written anew."""
+"""Seconds after which it is written again."""
 _OFF = ("0", "false", "no", "off")
 
 _chosen: bool | None = None
 
 
 def set_progress(shown: bool) -> None:
-    """Say whether detection and coloring may show their progress: the one switch, for the whole process.
+    """Set whether detection and coloring may show their progress, for the whole process.
 
-    Work that takes longer than about two seconds says how far it is, in one line on standard error that is
-    removed at the end; and only if that is a terminal or a notebook, never in a log. The environment variable
-    `ASDEX_PROGRESS=0` switches it off too, until this function is called.
+    Work that takes longer than about two seconds shows its progress in one line on standard error, which is
+    removed at the end. The line is shown only if standard error is a terminal or a notebook, never in a
+    log. The environment variable `ASDEX_PROGRESS=0` also switches it off, until this function is called.
 
     **Arguments:**
 
-    - `shown`: `False` to never show anything.
+    - `shown`: `False` if progress must never be shown.
     """
     global _chosen
     _chosen = bool(shown)
 
 
 class Work:
-    """Work under way; `detail()` says how far it is. A thread of its own shows it."""
+    """Work in progress, which a thread of its own shows; `detail()` says how far the work is."""
 
     def __init__(self, name: str, stream: Any):
         self.name = name
@@ -48,7 +48,7 @@ class Work:
         self._thread = threading.Thread(target=self._show, name="asdex progress", daemon=True)
 
     def begin(self) -> None:
-        """Start to wait for the time at which to show something."""
+        """Start the thread, which waits until it is time to show something."""
         try:
             self._thread.start()
         except RuntimeError:  # a platform without threads
@@ -107,7 +107,7 @@ class Line:
 
 
 class Output:
-    """An output of a notebook's cell that is written again and again; where there was one it stays empty."""
+    """An output of a notebook's cell that is written again and again, and stays empty at the end."""
 
     def __init__(self):
         self._handle: Any = None
@@ -136,10 +136,10 @@ _choosing = threading.Lock()
 
 @contextmanager
 def working(name: str) -> Iterator[Work | None]:
-    """While the caller does what takes long: give the work to be shown, `None` if nothing is to be.
+    """A context for long work, which gives the `Work` to be shown, or `None` if nothing is to be shown.
 
-    Within other work of the same thread it is that work; beside work of another thread there is none, since
-    two lines would overwrite each other.
+    Inside other work of the same thread, it gives that work. While another thread shows work, it gives
+    `None`, since two lines would overwrite each other.
     """
     outer = current()
     if outer is not None:
@@ -161,7 +161,7 @@ def current() -> Work | None:
 
 
 def report(text: str, *values: Any) -> None:
-    """Say how far the work is, in a format with its values: nothing is formatted unless it is shown."""
+    """Report the progress as a format and its values, which are formatted only if they are shown."""
     work = current()
     if work is not None:
         work.detail = lambda: text.format(*values)
@@ -194,12 +194,12 @@ def _is_on() -> bool:
 
 
 def _shows_lines(stream: Any) -> bool:
-    """Whether a stream is that of a terminal or of a notebook."""
+    """Whether a stream is the stream of a terminal or of a notebook."""
     if stream is None:
         return False
     if _is_notebook(stream):
         return True
-    with suppress(AttributeError, ValueError):  # not quite a file, or a closed one
+    with suppress(AttributeError, ValueError):  # not really a file, or a closed one
         return bool(stream.isatty())
     return False
 
