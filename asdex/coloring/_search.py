@@ -16,8 +16,8 @@ P = TypeVar("P", bound=Problem)
 
 # Seconds, per conflict and per call, on an ordinary machine.
 _CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
-_CACHED = 10_000  # vertices from which on access to the conflicts becomes slower
-_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is sought before a greedy coloring
+_CACHED = 10_000  # vertices from which on access to the conflicts is slower
+_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is tried before a greedy coloring
 _SMALL_GRAPH = 200_000  # nonzeros up to which all vertices of blocks are colored as well
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
 
