@@ -18,4 +18,4 @@ class UnknownPrimitiveWarning(UserWarning):
 
 
 class UnknownPrimitiveError(NotImplementedError):
-    """A primitive has neither a sparsity rule nor a derivative, and the caller asked for an error."""
+    """As `UnknownPrimitiveWarning`, where the caller asked for an error."""

@@ -1,4 +1,4 @@
-"""The warning about colorings with as many passes as a dense matrix, and its advice."""
+"""The warning about colorings that save nothing, with what would help."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from ._colored_pattern import ColoredPattern
 
 
 def warn_if_dense(colored: ColoredPattern, dense: int, what: str) -> None:
-    """Warn if a coloring needs as many passes as the dense matrix."""
+    """Warn if there are as many passes as the dense matrix needs."""
     sparsity = colored.sparsity
     if colored.num_colors < dense or min(sparsity.shape) <= 1:
         return
@@ -26,7 +26,7 @@ def warn_if_dense(colored: ColoredPattern, dense: int, what: str) -> None:
 
 
 def _remedy(colored: ColoredPattern) -> str:
-    """Advice that follows from lower bounds. A mode that has a reason is already the best of all."""
+    """What would help, judging by lower bounds. A mode that has a reason is the best of all."""
     sparsity, tried = colored.sparsity, colored.num_colors
     if colored.mode in ("fwd", "rev") and not (colored.symmetric or colored.reason):
         other, groups = ("rev", sparsity.cols) if colored.mode == "fwd" else ("fwd", sparsity.rows)

@@ -1,4 +1,4 @@
-"""Decompression of a full matrix, each column or row of which has its own pass: `B` is the matrix itself."""
+"""Where the compressed matrix is the matrix itself: it is full, and every column or row has its own pass."""
 
 import equinox as eqx
 import numpy as np
@@ -13,7 +13,7 @@ from ._decompressors import check_shape, Decompressor
 class DenseDecompressor(Decompressor):
     """Reads a full matrix from `B` `(num_colors, length)`, which is this matrix or its transpose.
 
-    This is as fast as a dense derivative of jax, since no index array is read.
+    As fast as a dense derivative of jax: no index array is read.
 
     **Attributes:**
 
@@ -30,7 +30,7 @@ class DenseDecompressor(Decompressor):
 
 
 def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
-    """Return the decompressor of a full matrix whose passes are in order, otherwise `None`."""
+    """Return the decompressor of a full matrix whose passes are in order; else `None`."""
     sparsity, colors = coloring.sparsity, coloring.colors
     m, n = sparsity.shape
     if coloring.mode == "bidirectional" or isinstance(colors, Tracer) or not _is_full(sparsity):
@@ -44,7 +44,7 @@ def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
 
 
 def _is_full(sparsity: SparsityPattern) -> bool:
-    """Whether a pattern is known to hold all entries, row after row; it need not be sorted or unique."""
+    """Whether all entries are known to be there, row after row: a pattern need not be sorted or unique."""
     rows, cols, (m, n) = sparsity.rows, sparsity.cols, sparsity.shape
     if sparsity.nnz != m * n or isinstance(rows, Tracer) or isinstance(cols, Tracer):
         return False

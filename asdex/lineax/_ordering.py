@@ -15,8 +15,8 @@ from ._block_tridiagonal import suitable_width
 from ._structure import as_graph, Structure
 
 
-# A block of the factorisation costs a few microseconds on a CPU in addition to its arithmetic. For blocks of up
-# to about this size, the arithmetic takes less than that (measured on a system of 2,048 with bandwidth 3).
+# A block of the factorisation costs a few microseconds on a CPU in addition to its arithmetic. The arithmetic
+# of blocks of up to about this size takes less than that (measured on a system of 2,048 with bandwidth 3).
 _LEAST_WIDTH = 8
 
 
