@@ -1,4 +1,4 @@
-"""Patterns of dense blocks: which blocks there are, and where the values of their entries stand."""
+"""Patterns of dense blocks, with the position of each entry of a block among the values."""
 
 import math
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ Guess = tuple[BlockShape, Components]
 class BlockPattern(eqx.Module):
     """The nonzero blocks of an `(m, n)` pattern in which every `(b_r, b_c)` block is full or empty.
 
-    Called with the `(nnz,)` values of a pattern's nonzeros it returns the [`BSR`][] matrix.
+    A call with the `(nnz,)` values of the pattern's nonzeros returns the [`BSR`][] matrix.
 
     **Attributes:**
 
-    - `indices`: int32 `(num_blocks,)`, the block column of each block, row after row of blocks.
-    - `indptr`: int32 `(m / b_r + 1,)`, where each block row starts.
+    - `indices`: int32 `(num_blocks,)`, the block column of each block, in the order of block rows.
+    - `indptr`: int32 `(m / b_r + 1,)`, the start of each block row in `indices`.
     - `order`: int32 `(num_blocks, b_r, b_c)`, the position of each entry among the nonzeros.
     - `block_shape`: `(b_r, b_c)`.
     - `shape`: `(m, n)`.
@@ -59,11 +59,11 @@ class BlockPattern(eqx.Module):
         **Arguments:**
 
         - `sparsity`: an `(m, n)` pattern.
-        - `block_shape`: `(b_r, b_c)`, or a size for square blocks. By default that of the components in
-          the pattern's input and output arrays, `(nodes, b)` or `(b, nodes)`, if it fits; else the
-          largest that does, which may be `(1, 1)`.
-        - `components`: whether the component varies "last" in the numbering of unknowns, or "first"; by
-          default what fits.
+        - `block_shape`: `(b_r, b_c)`, or a size for square blocks. By default it is the number of
+          components in the pattern's input and output arrays, `(nodes, b)` or `(b, nodes)`, if that
+          fits the pattern. Otherwise it is the largest shape that fits, which may be `(1, 1)`.
+        - `components`: "last" if the unknowns are numbered node by node, "first" if they are numbered
+          component by component. By default, the one that fits.
 
         **Raises:** `ValueError` if the pattern has a block of the given shape that is neither full nor
         empty, or if the shape does not divide `(m, n)`. `TypeError` if the pattern is traced.
@@ -135,7 +135,7 @@ def _check_block_shape(sparsity: SparsityPattern, shape: tuple[Any, ...]) -> Blo
 
 
 def _guesses(sparsity: SparsityPattern, components: Components | None) -> list[Guess]:
-    """Return what may be the blocks, in the order of preference; the last always fits."""
+    """Return possible blocks, in the order of preference; the last one always fits."""
     guesses: list[Guess] = []
     output, inner = _array_shapes(sparsity)
     if min(len(output), len(inner)) > 1:
@@ -158,7 +158,7 @@ def _guesses(sparsity: SparsityPattern, components: Components | None) -> list[G
 
 
 def _array_shapes(sparsity: SparsityPattern) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the shapes of the output and of the input, empty unless both are single arrays."""
+    """Return the shapes of the output and of the input; empty unless both are single arrays."""
     inputs = [aval.shape for aval in sparsity.input_avals]
     outputs = [aval.shape for aval in sparsity.output_avals]
     if sum(map(math.prod, outputs)) != sparsity.m and sparsity.m == sparsity.n:
@@ -175,13 +175,13 @@ def _consecutive(sparsity: SparsityPattern) -> BlockShape:
 
 
 def _period(marks: np.ndarray) -> int:
-    """Return the largest number for which all runs of equal marks have a multiple of it."""
+    """Return the largest number that divides the lengths of all runs of equal marks."""
     changes = np.flatnonzero(marks[1:] != marks[:-1]) + 1
     return int(np.gcd.reduce(np.append(changes, len(marks)))) or 1
 
 
 def _interleaved(sparsity: SparsityPattern) -> BlockShape:
-    """Return the shape of blocks whose rows are equally far apart, and whose columns are."""
+    """Return the shape of blocks whose rows, and whose columns, are evenly spaced."""
     starts, order = column_order(sparsity)
     rows = equal_sets((sparsity.indptr, sparsity.indices))
     columns = equal_sets((starts, sparsity.rows[order]))
@@ -189,7 +189,7 @@ def _interleaved(sparsity: SparsityPattern) -> BlockShape:
 
 
 def _strided(first: Int32[np.ndarray, " k"]) -> int:
-    """Return how often a group of sets, all different, is repeated, given the first equal of each."""
+    """Return how often a group of different sets is repeated, given the first equal set of each."""
     later = np.flatnonzero(first < np.arange(len(first)))
     nodes = int(later[0]) if len(later) else len(first)
     if (
@@ -224,7 +224,7 @@ def _find(
     p, q = np.arange(height)[:, None], np.arange(width)
     rows = node_rows[:, None, None] * height + p
     order = sparsity.indptr[rows] + (place * width)[:, None, None] + q
-    # Every entry is where a full block has it, exactly if all blocks are full.
+    # All blocks are full exactly if every entry is at the position that it has in a full block.
     order = np.minimum(order, max(sparsity.nnz - 1, 0))
     full = (sparsity.rows[order] == rows) & (
         sparsity.cols[order] == indices[:, None, None] * width + q

@@ -14,18 +14,18 @@ from jaxtyping import Array, Int, Shaped
 class BSR(eqx.Module):
     """An `(m, n)` matrix of dense `(b_r, b_c)` blocks: block compressed sparse rows.
 
-    Row i of the matrix is the row `i % b_r` of the block row `i // b_r`, or, with components first,
-    `i // block_rows` and `i % block_rows`; columns alike. Arrays of jax; it passes through
-    transformations.
+    Row i of the matrix is row `i % b_r` of block row `i // b_r`. With components first, it is row
+    `i // block_rows` of block row `i % block_rows`. The same holds for columns. The arrays are arrays of
+    jax, and the matrix works inside transformations.
 
     **Attributes:**
 
-    - `data`: `(num_blocks, b_r, b_c)`, the blocks, row after row of blocks.
+    - `data`: `(num_blocks, b_r, b_c)`, the blocks, in the order of block rows.
     - `indices`: int32 `(num_blocks,)`, the block column of each block.
-    - `indptr`: int32 `(m / b_r + 1,)`, where each block row starts.
+    - `indptr`: int32 `(m / b_r + 1,)`, the start of each block row in `data`.
     - `shape`: `(m, n)`.
-    - `components`: whether the component varies "last" (unknowns numbered node by node, as in an array
-      `(nodes, b)`) or "first" (component by component, as in an array `(b, nodes)`).
+    - `components`: "last" if the unknowns are numbered node by node, as in an array `(nodes, b)`, or
+      "first" if they are numbered component by component, as in an array `(b, nodes)`.
     """
 
     data: Shaped[Array, "num_blocks b_r b_c"]

@@ -18,17 +18,18 @@ def connected_components(
 ) -> tuple[int, Int[np.ndarray, " n"]]:
     """The connected components of the graph with an edge for each nonzero.
 
-    SciPy reads 32-bit indices here. Given others, SciPy 1.11 prints an error and returns labels that mean
-    nothing.
+    SciPy needs 32-bit indices here. For other indices, SciPy 1.11 prints an error and returns meaningless
+    labels.
 
     **Arguments:**
 
     - `matrix`: of shape `(n, n)`, with indices of any width.
-    - `connection`: `"weak"` for those of the undirected graph, `"strong"` for those of the directed one.
+    - `connection`: `"weak"` for the components of the undirected graph, `"strong"` for those of the directed
+        graph.
 
     **Returns:**
 
-    The number of components, and for each vertex the number of its component.
+    The number of components, and the number of each vertex's component.
 
     **Raises:**
 

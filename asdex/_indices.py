@@ -1,4 +1,4 @@
-"""Validation of what a sparsity pattern is made from."""
+"""Validation of the indices and shapes from which a sparsity pattern is made."""
 
 import numpy as np
 from jaxtyping import Int32

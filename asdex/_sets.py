@@ -1,4 +1,4 @@
-"""Sets of integers, as compressed rows: which of them are equal, parts of them, and their transpose."""
+"""Sets of integers as compressed rows: equal sets, parts of them, and their transpose."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,14 +10,14 @@ from jaxtyping import Int, Int32, UInt64
 
 _PART = 100_000  # members
 Sets = tuple[Any, Any]
-"""Where each set starts, `(sets + 1,)`, and the members of one set after the other, ascending."""
+"""The start of each set, `(sets + 1,)`, and the ascending members of one set after the other."""
 
 
 def equal_sets(sets: Sets) -> Int32[np.ndarray, " sets"]:
-    """Return for each set the number of the first that is equal to it; empty sets equal none."""
+    """Return for each set the number of the first set that is equal to it; an empty set equals no other."""
     indptr, indices = sets
     first = _first_equal(hashes(sets))
-    # Hashes collide as good as never; a set whose hash does is left on its own.
+    # Hashes almost never collide; a set whose hash does is equal only to itself.
     lengths = np.diff(indptr)
     differs = (lengths != lengths[first]) | (lengths == 0)
     wrong = [np.flatnonzero(differs)]
@@ -35,13 +35,13 @@ def equal_sets(sets: Sets) -> Int32[np.ndarray, " sets"]:
 
 
 def _first_equal(marks: UInt64[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
-    """Return for each mark the place of the first that is equal to it."""
+    """Return for each mark the place of the first mark that is equal to it."""
     numbers = np.arange(len(marks), dtype=np.int32)
     table = np.empty(4 * len(marks) + 1, np.int32)
     slots = marks % np.uint64(len(table))
     table[slots[::-1]] = numbers[::-1]
     first = table[slots]
-    # Others have the slot of a mark before them.
+    # The other marks have the slot of an earlier mark.
     others = np.flatnonzero(marks[first] != marks)
     _, places, kinds = np.unique(marks[others], return_index=True, return_inverse=True)
     first[others] = others[places[kinds]]
@@ -49,7 +49,7 @@ def _first_equal(marks: UInt64[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
 
 
 def hashes(sets: Sets) -> UInt64[np.ndarray, " sets"]:
-    """Return a sum of scattered numbers for each set, 0 for empty ones."""
+    """Return a hash of each set, which is a sum of scattered numbers, and 0 for empty sets."""
     indptr, indices = sets
     result = np.zeros(len(indptr) - 1, np.uint64)
     nonempty = np.flatnonzero(np.diff(indptr))
@@ -61,7 +61,10 @@ def hashes(sets: Sets) -> UInt64[np.ndarray, " sets"]:
 
 
 def _scatter(numbers: Int[np.ndarray, " k"]) -> UInt64[np.ndarray, " k"]:
-    """Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014)."""
+    """Mix the bits of numbers as Steele, Lea and Flood do.
+
+    "Fast splittable pseudorandom number generators" (OOPSLA 2014).
+    """
     z = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -69,9 +72,9 @@ def _scatter(numbers: Int[np.ndarray, " k"]) -> UInt64[np.ndarray, " k"]:
 
 
 def parts(indptr: Int[np.ndarray, " sets+1"]) -> list[tuple[int, int]]:
-    """Cut sets into parts whose members fit into the cache: fresh memory costs more than arithmetic.
+    """Cut sets into parts whose members fit into the cache, since new memory costs more than arithmetic.
 
-    **Returns:** the first set of each part, and the first after it.
+    **Returns:** the first set of each part, and the first set after it.
     """
     cuts = np.searchsorted(indptr[:-1], np.arange(0, indptr[-1], _PART))
     return list(pairwise(np.unique(np.append(cuts, len(indptr) - 1)).tolist()))
@@ -85,7 +88,7 @@ def take_sets(sets: Sets, chosen: Int[np.ndarray, " k"]) -> Sets:
 
 
 def ranges(starts: Int[np.ndarray, " k"], lengths: Int[np.ndarray, " k"]) -> Int[np.ndarray, " l"]:
-    """Return the numbers from each start on, one range after the other."""
+    """Return consecutive numbers from each start on, one range after the other."""
     stops = np.cumsum(lengths)
     return np.arange(stops[-1] if len(stops) else 0) + np.repeat(starts - stops + lengths, lengths)
 

@@ -1,4 +1,4 @@
-"""Lines of code, as a reader knows them."""
+"""Short names of lines of code, for messages."""
 
 import re
 import sys
@@ -12,10 +12,10 @@ _KEPT_PARTS = 3
 
 
 def short_source(source: str) -> str:
-    """Shorten `file:line:column (function)`: without the column, and with a short name of the file.
+    """Shorten `file:line:column (function)`, without the column and with a short name of the file.
 
-    That is relative to the working directory, the number of a notebook's cell, or the end of a long path.
-    Of a function's qualified name the last part is kept.
+    The short name is relative to the working directory, or the number of a notebook's cell, or the end of a
+    long path. Only the last part of a function's qualified name is kept.
     """
     found = _SOURCE.fullmatch(source)
     if found is None:
@@ -37,6 +37,6 @@ def _short_file(file: str) -> str:
 
 
 def _cells() -> dict[str, Any]:
-    """The number of each notebook cell, by the name of the file that its code was compiled as."""
+    """The number of each notebook cell, by the name of the file under which its code was compiled."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(getattr(shell, "compile", None), "_filename_map", {})

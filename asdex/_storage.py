@@ -1,4 +1,4 @@
-"""How patterns and colorings are laid out in NumPy's `.npz` files."""
+"""The layout of patterns and colorings in NumPy's `.npz` files."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def pattern_to_arrays(pattern: "SparsityPattern") -> dict[str, Any]:
 def pattern_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the arguments of `SparsityPattern.from_coo` that a file's arrays describe.
 
-    **Raises:** `ValueError` if they describe no pattern.
+    **Raises:** `ValueError` if they do not describe a pattern.
     """
     missing = {"rows", "cols", "shape", "metadata"} - set(arrays)
     if missing:

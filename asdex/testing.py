@@ -1,4 +1,4 @@
-"""Checks for those who write sparsity rules: a pattern against automatic differentiation itself."""
+"""Checks for authors of sparsity rules, which compare a pattern with automatic differentiation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .detection import jacobian_sparsity
 
 
 class RuleReport(NamedTuple):
-    """What `check_rule` found.
+    """The result of `check_rule`.
 
     - `detected`: boolean `(m, n)`, the detected pattern.
     - `true`: boolean `(m, n)`, the union of the nonzeros at all points.
@@ -28,12 +28,12 @@ class RuleReport(NamedTuple):
 
     @property
     def excess(self) -> int:
-        """The number of entries that were detected but zero at all points."""
+        """The number of entries that were detected, but are zero at all points."""
         return int((self.detected & ~self.true).sum())
 
     @property
     def exact(self) -> bool:
-        """Whether the detected pattern is the union of the nonzeros."""
+        """Whether the detected pattern is equal to the union of the nonzeros."""
         return self.excess == 0
 
 
@@ -42,22 +42,22 @@ def check_rule(
 ) -> RuleReport:
     """Compare the detected pattern of `fn` with the nonzeros of its derivative at random points.
 
-    All floating-point leaves of `args` are differentiated, by forward mode, or by reverse mode where `fn`
-    has no forward mode. The first point is `args`; the others are random, near `args` and far from them.
-    Derivatives that are not finite say nothing and are left out. A complex derivative counts as nonzero if
-    it is so for a real or an imaginary direction.
+    All floating-point leaves of `args` are differentiated, in forward mode, or in reverse mode if `fn` has no
+    forward mode. The first point is `args`. The others are random, some near `args` and some far from them.
+    Derivatives that are not finite are ignored. A complex derivative counts as nonzero if it is nonzero in a
+    real or in an imaginary direction.
 
     **Arguments:**
 
-    - `fn`: a function that calls the primitive, from arrays to an array or a pytree.
-    - `args`: arrays. Give integer arrays that the rule should know as closures of `fn`.
+    - `fn`: a function that calls the primitive. It takes arrays, and returns an array or a pytree.
+    - `args`: arrays. If the rule should know an integer array, let `fn` capture it instead.
     - `points`: the number of points.
-    - `seed`: of the random points.
-    - `options`: for `asdex.jacobian_sparsity`.
+    - `seed`: the seed of the random points.
+    - `options`: options of `asdex.jacobian_sparsity`.
 
     **Returns:**
 
-    An `asdex.testing.RuleReport`, whose `excess` counts the entries that were zero everywhere.
+    An `asdex.testing.RuleReport`. Its `excess` counts the detected entries that are zero at all points.
 
     **Raises:**
 
@@ -90,7 +90,7 @@ def check_rule(
 
 
 def _near(leaf: Any, number: int, rng: np.random.Generator) -> jax.Array:
-    """The leaf itself, then in turn points near it, and points without regard to it."""
+    """The leaf itself, and then alternately a random point near it and one that does not depend on it."""
     noise = rng.standard_normal(np.shape(leaf))
     if jnp.issubdtype(leaf.dtype, np.complexfloating):
         noise = noise + 1j * rng.standard_normal(np.shape(leaf))
@@ -136,7 +136,7 @@ def _filled(derivatives: Sequence[Any]) -> list[Any]:
 
 
 def _nonzeros(batched: Sequence[Any]) -> np.ndarray:
-    """Where derivatives are finite and not zero: a row per batch entry, and the elements of all leaves."""
+    """A mask of the finite nonzero derivatives, with a row per batch entry and the elements of all leaves."""
     rows = []
     for leaf in batched:
         array = np.asarray(leaf).reshape(len(leaf), math.prod(leaf.shape[1:]))
@@ -145,10 +145,10 @@ def _nonzeros(batched: Sequence[Any]) -> np.ndarray:
 
 
 def _basis(leaves: Sequence[Any]) -> list[list[Any]]:
-    """All unit directions of the leaves, one batch; for complex leaves the imaginary ones too.
+    """All unit directions of the leaves in one batch, with the imaginary directions of complex leaves.
 
-    The compiler must not fold them into what follows: a gather that it evaluates itself is wrong in the XLA
-    of jax 0.6 and 0.7.
+    The compiler must not fold them into later operations: in the XLA of jax 0.6 and 0.7, a gather that the
+    compiler evaluates is wrong.
     """
     sizes = [size_of(leaf) for leaf in leaves]
     eye = np.eye(sum(sizes))

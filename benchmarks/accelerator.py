@@ -59,12 +59,10 @@ def run(ours: Library, peer: Library) -> str:
     on_device = [dataclasses.replace(library, platform=None) for library in (ours, peer)]
     platform, name = device(on_device[0])
     if platform == "cpu":
-        raise SystemExit(
-            "Expected a machine with an accelerator that JAX can use, got a CPU alone."
-        )
+        raise SystemExit("Expected a machine with an accelerator that JAX can use, got only a CPU.")
     intro = (
-        f"On {name}, with {ours.versions()}; about {SIZE:,} inputs, in single precision. One process for "
-        "each library and problem; the columns are those of the section on evaluation."
+        f"On {name}, with {ours.versions()}; about {SIZE:,} inputs, in single precision. Each library runs "
+        "each problem in a process of its own. The columns are those of the section on evaluation."
     )
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as executor:
         folders = [Path(folder, str(i)) for i in range(len(PROBLEMS))]

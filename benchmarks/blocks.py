@@ -56,13 +56,14 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Blocks",
             "",
-            "Colors and time (the first call of a process) with a look at the blocks of the pattern, "
-            "without, and of the peer, which does not look for them.",
+            "Numbers of colors, and times of the first call of a process: of asdex with the blocks of the "
+            "pattern, of asdex without them (by vertex), and of the peer, which does not look for blocks.",
             "",
             table(_COLORING_HEADER, rows),
             "",
-            "From the compressed Jacobian to the values of its blocks: one window of the matrix a block, or "
-            "one position a value; and to SciPy's `bsr_matrix`, in place of `csr_matrix.tobsr`.",
+            "Times from the compressed Jacobian to the values of its blocks, by one window of the matrix per "
+            "block, or by one position per value. Times from there to SciPy's `bsr_matrix`, directly, or "
+            "through `csr_matrix.tobsr`.",
             "",
             table(_READING_HEADER, reading),
         ]

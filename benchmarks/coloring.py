@@ -120,10 +120,10 @@ def run(ours: Library, peer: Library) -> str:
     parts = [
         "## Coloring",
         "",
-        "Colors, and time from a pattern to a checked coloring: cold is the first call of a process, "
-        "compilation included, warm a later one. asdex keeps nothing on disk; a process of the peer that "
-        "finds numba's cache of an earlier one takes what is called cached. The bound is a proven lower "
-        "one; a star marks colorings that meet it.",
+        "Numbers of colors, and times from a pattern to a checked coloring. Cold is the first call of a "
+        "process, including compilation; warm is a later call. Cached is the first call of a process of the "
+        "peer that finds numba's cache from an earlier process; asdex keeps nothing on disk. The bound is a "
+        "proven lower bound on the number of colors. A star marks colorings that meet it.",
     ]
     warm: dict[str, dict[int, float]] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -32,9 +32,9 @@ def run(ours: Library, peer: Library) -> str:
     ]
     return (
         "## Constant entries\n\n"
-        'Derivatives with `constant="recompute"` (the default) and with `constant="reuse"`, whose setup '
-        "finds the entries that cannot change and computes them. Values alone "
-        '(`output_format="data"`), in plain calls that take turns.\n\n'
+        'Derivatives with `constant="recompute"` (the default) and with `constant="reuse"`. The setup of '
+        "the latter finds the entries that cannot change, and computes them. Times are those of plain calls "
+        'that return only the values (`output_format="data"`); the two take turns.\n\n'
         f"{table(header, rows)}"
     )
 

@@ -1,4 +1,4 @@
-"""Which primitives have a rule, and what the patterns of all cases of the rules' tests are."""
+"""Counts of primitives by the kind of their rule, and the patterns of all cases of the tests of rules."""
 
 import json
 from collections import Counter, defaultdict
@@ -17,15 +17,16 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Coverage",
             "",
-            "Primitives of JAX and of `jax.experimental`, by what becomes of them: followed as calls, by a",
-            "rule, by a rule that says that the derivative is zero, by their own derivative in JAX. What is",
-            "left has no derivative there: integer results depend on nothing, others on all operands.",
+            "Numbers of primitives of JAX and of `jax.experimental`, by the way in which asdex handles",
+            "them: it follows calls, uses a rule, uses a rule that says that the derivative is zero, or",
+            "derives a rule from the derivative in JAX. The others have no derivative in JAX: their",
+            "integer results depend on nothing, and their other results on all operands.",
             "",
             _primitives(ours),
             "",
-            "All cases of the tables in `tests/rules/`, over shapes, parameters, dtypes and known operands,",
-            "beside automatic differentiation at up to 64 points. *Misses* counts cases with a missing",
-            "entry; *entries beyond* are those of over-full cases.",
+            "All cases of the tables in `tests/rules/`, with different shapes, parameters, dtypes and",
+            "known operands, compared with automatic differentiation at up to 64 points. *Misses* counts",
+            "cases with a missing entry; *entries beyond* counts the excess entries of over-full cases.",
             "",
             *_cases(ours, peer),
         ]
@@ -66,7 +67,7 @@ def _cases(ours: Library, peer: Library) -> list[str]:
     return [
         table(header, rows),
         "",
-        f"With {len(true) - len(names)} further cases, whose patterns are written by hand since JAX cannot",
+        f"With {len(true) - len(names)} further cases, whose patterns are written by hand because JAX cannot",
         f"differentiate them, asdex is exact in all cases of {sum(exact.values())} of {len(exact)}",
         f"primitives. The others are: {others}.",
     ]

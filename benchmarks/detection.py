@@ -69,9 +69,9 @@ def compare(problem: str, ours: Library, peer: Library) -> str:
 
 def run(ours: Library, peer: Library) -> str:
     intro = (
-        "`asdex.jacobian_sparsity(f, x)` on a new function, after one small detection in the same "
-        "process. Memory is what detection adds to the peak resident set of a fresh process; its "
-        "ratio counts anything below 1 MB as 1 MB."
+        "Time and memory of `asdex.jacobian_sparsity(f, x)` for a new function, after one small detection in "
+        "the same process. Memory is the amount that detection adds to the peak resident set of a fresh "
+        "process. The ratio of memory counts anything below 1 MB as 1 MB."
     )
     parts = [compare(problem, ours, peer) for problem in PROBLEMS]
     return "\n\n".join(["## Detection", intro, *parts])

@@ -124,14 +124,15 @@ def compare(ours: Library, peer: Library, n: int) -> str:
 
 def run(ours: Library, peer: Library) -> str:
     intro = (
-        "Both libraries get the pattern that asdex detects, and color it themselves; the column of the "
-        "peer's colors has asdex evaluate with those instead. The bare products are one `jax.vmap` of "
-        "JVPs or HVPs with given seeds; the bound is 1.3 of them and two copies of the values. `jit` "
-        "returns a BCOO, and is compared like with like; values under jit are its data alone. The plain "
-        "call is not wrapped in `jax.jit` by hand; its first one is timed after the program of `jax.jit`. "
-        "Memory is that of all arrays that are there when a plain call has returned a BCOO, and of what "
-        "XLA allocates in between, in multiples of the inputs, the compressed matrix, the values and their "
-        "indices together. It includes what asdex computes once for all calls, but not what the peer has in "
-        "its programs as constants."
+        "Both libraries get the pattern that asdex detects, and color it themselves. In the column of the "
+        "peer's colors, asdex evaluates with the peer's coloring. The bare products are one `jax.vmap` of "
+        "JVPs or HVPs with given seeds. The bound is the time of 1.3 bare products and two copies of the "
+        "values. The columns of `jit` compare functions under `jax.jit` that return a BCOO; the values under "
+        "jit are only the data of that BCOO. A plain call is not wrapped in `jax.jit`; the first plain call "
+        "is timed after the program of `jax.jit`. Memory counts all arrays that exist when a plain call has "
+        "returned a BCOO, and the memory that XLA allocates during the call. It is given in multiples of the "
+        "memory for the inputs, the compressed matrix, the values and their indices together. It includes "
+        "the results that asdex computes once for all calls, but not the constants in the programs of the "
+        "peer."
     )
     return "\n\n".join(["## Evaluation", intro, *(compare(ours, peer, n) for n in (SMALL, LARGE))])

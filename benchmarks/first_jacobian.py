@@ -23,7 +23,7 @@ def run(ours: Library, peer: Library) -> str:
     rows.append(["ratio peer / asdex", *map(format_ratio, ratios)])
     return (
         "## First Jacobian\n\n"
-        f"From the start of the process, imports included, to the first Jacobian of the squared "
-        f"differences at n = {SIZE}; caches on disk warm.\n\n"
+        "Time from the start of a process, including imports, to its first Jacobian: that of the squared "
+        f"differences at n = {SIZE}. The caches on disk are warm.\n\n"
         f"{table(['', 'wall', 'CPU'], rows)}"
     )

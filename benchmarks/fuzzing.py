@@ -24,10 +24,11 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Fuzzing",
             "",
-            "Random programs (`tests/fuzz/`): their patterns against the nonzeros of `jax.jacobian` at three",
-            "points and, for every fifth, of `jax.hessian` at two. A failure is a missing entry or an",
-            "exception. Entries are those of Jacobians; some are nonzero at other points alone, such as",
-            "those of a branch that none of the three takes.",
+            "The patterns of random programs (`tests/fuzz/`), compared with the nonzeros of",
+            "`jax.jacobian` at three points. Every fifth program is also compared with the nonzeros of",
+            "`jax.hessian` at two points. A failure is a missing entry or an exception. The entries are",
+            "those of Jacobians. Some are nonzero only at other points, such as the entries of a branch",
+            "that is not taken at any of the three.",
             "",
             table([*header, "failures", "date"], rows),
         ]

@@ -56,9 +56,10 @@ def run(ours: Library, peer: Library) -> str:
             "## Long programs",
             "The objectives' Hessians and the constraints' Jacobians of all problems of "
             "[sif2jax](https://github.com/johannahaffner/sif2jax), a translation of CUTEst, with 50 to 1,000 "
-            "variables, in float64: `jax.jit` of the values of asdex against `jax.jit` of `jax.hessian`, "
-            "`jax.jacfwd` or `jax.jacrev`. Ratios are asdex to dense, so that less is better. Compilation "
-            "includes tracing; detection and coloring come before it, once.",
+            "variables, in float64: `jax.jit` of the values of asdex, compared with `jax.jit` of "
+            "`jax.hessian`, `jax.jacfwd` or `jax.jacrev`. Ratios are times of asdex divided by times of the "
+            "dense derivative, so smaller is better. Compilation includes tracing, but not detection and "
+            "coloring, which come before.",
             f"{len(results)} derivatives; entries outside of the patterns: "
             f"{sum(one['missed'] for one in results)}; largest relative difference "
             f"{max(one['error'] for one in results):.1e}. "

@@ -23,8 +23,9 @@ def run(ours: Library, peer: Library) -> str:
     return (
         "## Nonlinear programs\n\n"
         "`asdex.nlp.NonlinearProgram` for `examples/trajectory_optimization.py`: the Jacobian of the "
-        "constraints, and the lower triangle of the Hessian of the Lagrangian, from and to NumPy arrays. In "
-        "brackets the passes, and how many times longer jax.jacrev and jax.hessian take under jax.jit.\n\n"
+        "constraints, and the lower triangle of the Hessian of the Lagrangian, from and to NumPy arrays. The "
+        "brackets give the number of passes, and how many times longer jax.jacrev and jax.hessian take under "
+        "jax.jit.\n\n"
         f"{table(header, rows)}"
     )
 

@@ -1,4 +1,4 @@
-"""What a reverse pass costs beside a forward pass: the weight with which `mode="auto"` compares them."""
+"""The cost of a reverse pass relative to a forward pass, with which `mode="auto"` compares the two."""
 
 import json
 import sys
@@ -15,6 +15,7 @@ def run(ours: Library, peer: Library) -> str:
     del peer
     measured = json.loads(ours.run_code("-m", "benchmarks.passes").splitlines()[-1])
     ratios = [reverse / forward for _, _, forward, reverse in measured]
+    mean = geometric_mean(ratios)
     rows = [
         [name, f"{n:,}", format_seconds(forward), format_seconds(reverse), format_ratio(ratio)]
         for (name, n, forward, reverse), ratio in zip(measured, ratios, strict=True)
@@ -23,8 +24,9 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Forward and reverse passes",
             "",
-            f"{PASSES} JVPs of a function linearised once, batched, and as many VJPs. In the geometric mean",
-            f'a reverse pass costs {geometric_mean(ratios):.2f} forward ones; `mode="auto"` counts 1.1.',
+            f"Times of a batch of {PASSES} JVPs and of a batch of {PASSES} VJPs, of a function that is",
+            f"linearised once. In the geometric mean a reverse pass costs {mean:.2f} forward passes;",
+            '`mode="auto"` counts 1.1.',
             "",
             table(["function", "inputs", "forward", "reverse", "reverse / forward"], rows),
         ]
@@ -32,7 +34,7 @@ def run(ours: Library, peer: Library) -> str:
 
 
 def functions(n):
-    """Functions with about `n` inputs and as many outputs, and these numbers of inputs."""
+    """Functions with about `n` inputs and as many outputs, and their exact numbers of inputs."""
     import jax
     import jax.numpy as jnp
     import numpy as np

@@ -1,4 +1,4 @@
-"""How many entries are detected, beside how many there are, in cases that are easy to get wrong."""
+"""Numbers of detected entries and of true entries, in cases that are easy to get wrong."""
 
 from typing import Any
 
@@ -25,9 +25,10 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Precision",
             "",
-            "Entries detected/true: the true ones are nonzero in `jax.jacfwd` at one of 40 random points at",
-            "least, by more than rounding errors. The cases are those of `tests/precision/`. No entry may be",
-            "missing, rounding errors included.",
+            "Numbers of detected and of true entries. True entries are nonzero in `jax.jacfwd`, by more",
+            "than rounding errors, at one or more of 40 random points. The cases are those of",
+            "`tests/precision/`. No entry that is nonzero at any of these points may be missing, even if",
+            "it is only a rounding error.",
             "",
             table(["", *detected], rows),
             "",
@@ -36,8 +37,8 @@ def run(ours: Library, peer: Library) -> str:
             *reasons,
             "",
             f"asdex takes {_seconds(detected[ours.name], LONG_LOOPS[0])} s for the scan and "
-            f"{_seconds(detected[ours.name], LONG_LOOPS[1])} s for the `while`, compilation of what is known "
-            "included.",
+            f"{_seconds(detected[ours.name], LONG_LOOPS[1])} s for the `while`, including the compilation of "
+            "known values.",
         ]
     )
 

@@ -27,7 +27,7 @@ def run(ours: Library, peer: Library) -> str:
     return (
         "## Solvers\n\n"
         "The problems of `examples/sparse_newton_optimistix.py` and `examples/stiff_diffrax.py` in float64, "
-        "compiled: with the default linear solver of the library, and with that of asdex. Both take the same "
-        "steps.\n\n"
+        "compiled: with the default linear solver of the library, and with the linear solver of asdex. Both "
+        "take the same steps.\n\n"
         f"{table(header, rows)}"
     )

@@ -25,8 +25,7 @@ def run(ours: Library, peer: Library) -> str:
     ]
     return (
         "## Tutorial\n\n"
-        f"`asdex.jacobian(f, x)` beside `jax.jacobian(f)` for the squared differences at "
-        f"n = {SIZE}, as warm plain calls: neither is wrapped in `jax.jit` by hand. Each row is "
-        "one interpreter.\n\n"
+        "Warm plain calls of `asdex.jacobian(f, x)` and of `jax.jacobian(f)` for the squared differences at "
+        f"n = {SIZE}. Neither is wrapped in `jax.jit`. Each row was measured in one interpreter.\n\n"
         f"{table(header, rows)}"
     )

@@ -1,9 +1,9 @@
-"""What the tests say under the oldest and the newest jax.
+"""Results of the tests under the oldest and the newest jax.
 
     python -m benchmarks.versions oldest        run the tests here, and record the outcome under this name
 
 `make test-jax-oldest` and `make test-jax-newest` do so, each in an environment of its own. The section of
-`benchmarks/RESULTS.md` shows what was recorded last.
+`benchmarks/RESULTS.md` shows the last record.
 """
 
 import argparse
@@ -44,12 +44,12 @@ def run(ours: Library, peer: Library) -> str:
         [
             "## Versions",
             "",
-            "The whole suite of tests in environments with the oldest packages that `pyproject.toml`",
-            "allows and with the newest that pip finds: `make test-jax-oldest`, `make test-jax-newest`.",
+            "Results of all tests, in environments with the oldest packages that `pyproject.toml` allows",
+            "(`make test-jax-oldest`) and with the newest packages that pip finds (`make test-jax-newest`).",
             "",
             table(["", *columns], rows),
             "",
-            "Skipped, in all runs together:",
+            "Skipped tests, in all runs together:",
             "",
             *lines,
         ]

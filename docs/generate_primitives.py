@@ -80,27 +80,29 @@ HEADER = """\
 
 <!-- Written by docs/generate_primitives.py: do not edit. -->
 
-JAX traces a program to primitives. This is what asdex makes of each:
+JAX traces a program to primitives. The column *pattern* says how well asdex knows each of them:
 
-- **exact**: in all tests of the rule (over shapes, parameters, dtypes and known operands) the pattern is that
-  of automatic differentiation, or one derived by hand where JAX cannot differentiate the primitive;
-- **batched-dense**: the same, and the pattern is this: each result reads all of its own matrix, system or
-  transformed axes, and nothing of the others in the batch;
-- **over-full**: in some test the pattern has further entries, for the reason that stands beside the case;
+- **exact**: in all tests of the rule (with different shapes, parameters, dtypes and known operands) the
+  pattern is equal to that of automatic differentiation, or to one derived by hand if JAX cannot
+  differentiate the primitive;
+- **batched-dense**: exact, and each result reads all of its own matrix, system or transformed axes, but
+  nothing of the other items in the batch;
+- **over-full**: in some test the pattern has excess entries, for a reason that is given next to the case;
 - **derived**: there is no rule; asdex traces JAX's own derivative of the primitive and follows that;
-- **followed**: there is no rule, and no need of one: calls are looked into, mutable references are replaced
-  by the values that they hold, and collectives are followed within their `shard_map`;
-- **zero**: the derivative is zero wherever it exists, so that the results depend on nothing; so it is where
-  there are no results, or only integers;
-- **dense**: there is neither a rule nor a derivative that tells more. Each result is taken to depend on all
-  operands (on all operands of the whole `shard_map`, for a collective), and asdex warns, naming the line;
-- **—**: no public function of JAX makes the primitive, so that no test of a whole program has it.
+- **followed**: no rule is needed: asdex follows the jaxprs of calls, replaces mutable references by the
+  values that they hold, and follows collectives within their `shard_map`;
+- **zero**: the derivative is zero wherever it exists, or all results are integers, or there are no results;
+  so the results depend on nothing;
+- **dense**: there is neither a rule nor a derivative that can be followed. asdex assumes that each result
+  depends on all operands (for a collective, on all operands of the whole `shard_map`), warns, and names the
+  line;
+- **—**: no public function of JAX uses the primitive, so no test of a whole program contains it.
 
-Primitives of other libraries without a rule are **derived**, or **dense** where they have no derivative. A
+Primitives of other libraries without a rule are **derived**, or **dense** if they have no derivative. A
 [rule](writing-a-rule.md) makes them exact.
 
-The last column says which of the JAX versions {versions} have the primitive; other
-libraries bring those without a version.
+The last column says which of the JAX versions {versions} have the primitive. Primitives without a version
+come from other libraries.
 
 """
 

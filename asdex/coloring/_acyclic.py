@@ -1,7 +1,7 @@
 """Acyclic coloring of a symmetric pattern's adjacency graph: no cycle has only two colors.
 
 It needs fewer colors than a star coloring, but the matrix is recovered by substitution instead of
-directly. For the *nodes* (v, c) of two-colored trees see `_two_colored`.
+directly. `_two_colored` explains the *nodes* (v, c) of two-colored trees.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ from ._problem import Incidence, mirror_positions
 from ._two_colored import two_colored_edges
 
 
-_COMPILE_FROM = 1_000_000  # nonzeros; below, Python is done before XLA has compiled
-_MAX_NAMED = 8  # vertices of a cycle in an error message
+_COMPILE_FROM = 1_000_000  # nonzeros; with fewer, Python is done before XLA has compiled
+_MAX_NAMED = 8  # vertices of a cycle that an error message names
 
 
 def greedy_acyclic(
@@ -31,10 +31,11 @@ def greedy_acyclic(
     Gives each vertex, in the given order, the least color that keeps the partial coloring acyclic,
     with disjoint sets for the two-colored trees (Gebremedhin, Tarafdar, Manne and Pothen, "New
     acyclic and star coloring algorithms with application to computing Hessians", SIAM J. Sci.
-    Comput. 29, 2007). Color c closes a cycle at v exactly if two neighbors of v have one color, other
-    than c, and their nodes for c lie in one tree. Where the paper visits the vertices at distance two,
-    every color that is tried costs one look-up per earlier neighbor. A vertex for which 64 colors
-    have closed cycles gets a new one, so that hubs do no harm: O(nnz) in all, up to a logarithm.
+    Comput. 29, 2007). Color c closes a cycle at v exactly if two neighbors of v share a color that
+    differs from c, and their nodes for c lie in one tree. The paper visits the vertices at distance
+    two; here every color that is tried costs one look-up per earlier neighbor. A vertex for which 64
+    colors have closed cycles gets a new color, so that hubs do not make the search slow. The total
+    cost is O(nnz), up to a logarithm.
 
     **Arguments:** `graph`: an adjacency graph. `order`: a permutation of its vertices.
 
@@ -59,7 +60,7 @@ def interpreted_acyclic(
     earlier: Int[np.ndarray, " edges"],
     degrees: Int[np.ndarray, " num_vertices"],
 ) -> Int32[np.ndarray, " num_vertices"]:
-    """Do what `compiled_acyclic` does, without compiling.
+    """Return the same coloring as `compiled_acyclic`, without compiling.
 
     Sets of colors are the bits of integers, and `trees[v]` maps color c to node (v, c).
     """
@@ -121,8 +122,8 @@ def check_coloring_acyclic(sparsity: PatternLike, colors: ArrayLike) -> None:
     """Check that `colors` is an acyclic coloring of a symmetric pattern's adjacency graph.
 
     Adjacent vertices must differ, and every cycle must have three colors (Coleman and Cai, "The
-    cyclic coloring problem and estimation of sparse Hessian matrices", 1986): any two colors induce
-    a forest, which holds if there are as many edges as nodes less trees.
+    cyclic coloring problem and estimation of sparse Hessian matrices", 1986). So any two colors
+    induce a forest, and a graph is a forest if it has as many edges as nodes minus trees.
 
     **Arguments:** `sparsity`: an `(n, n)` pattern, BCOO or dense array, structurally symmetric.
     `colors`: integers `(n,)`.
@@ -132,7 +133,7 @@ def check_coloring_acyclic(sparsity: PatternLike, colors: ArrayLike) -> None:
     square or not structurally symmetric.
     """
     sparsity = as_pattern(sparsity)
-    mirror_positions(sparsity)  # refuses other patterns
+    mirror_positions(sparsity)  # raises if the pattern is not symmetric
     colors = _as_colors(colors, sparsity.n, "vertex")
     edges = two_colored_edges(sparsity, colors)
     clash = colors[edges.v] == colors[edges.w]
@@ -158,7 +159,7 @@ def check_coloring_acyclic(sparsity: PatternLike, colors: ArrayLike) -> None:
 
 
 def is_acyclic_coloring(sparsity: SparsityPattern, colors: Int32[np.ndarray, " n"]) -> bool:
-    """Return whether neighbors differ and no cycle has two colors, in a symmetric pattern."""
+    """Return whether neighbors differ in color and no cycle of a symmetric pattern has two colors."""
     edges = two_colored_edges(sparsity, colors)
     if np.any(colors[edges.v] == colors[edges.w]):
         return False
@@ -169,8 +170,8 @@ def is_acyclic_coloring(sparsity: SparsityPattern, colors: Int32[np.ndarray, " n
 def _find_cycle(graph: sp.csr_array, node: int) -> list[int]:
     """Return the nodes of a cycle that can be reached from a node; there must be one.
 
-    The first edge that a breadth-first tree lacks closes a cycle with the tree's path between its
-    ends, which a second search, started at one end, would find in reverse.
+    An edge that is not in a breadth-first tree closes a cycle with the tree's path between its ends.
+    A second search, which starts at one end, finds that path.
     """
     degrees = np.diff(graph.indptr)
     rows = np.repeat(np.arange(len(degrees)), degrees)
@@ -195,9 +196,9 @@ def acyclic_lower_bound(graph: Incidence) -> int:
 
     Two color classes A and B induce a forest, which has at most |A| + |B| - 1 edges. Summed over
     the pairs of k colors, p vertices have at most (k - 1) p - k (k - 1) / 2 edges between them. The
-    bound is the least k that allows the edges within every connected component, and within the j
-    vertices of highest degree for every j, where a dense part would be. Exact for complete graphs,
-    trees and cycles.
+    bound is the least k that allows the edges within every connected component. It must also allow
+    the edges among the j vertices of highest degree, for every j, since a dense part would be
+    there. The bound is exact for complete graphs, trees and cycles.
     """
     n, degrees = graph.num_vertices, np.diff(graph.indptr)
     rows = np.repeat(np.arange(n, dtype=np.int32), degrees)

@@ -10,7 +10,7 @@ from jaxtyping import Int, Int32
 from ._host import run_on_host
 
 
-MOST_CYCLES = 64  # that the colors tried for one vertex may close, before it gets a new color
+MOST_CYCLES = 64  # colors tried for one vertex that close a cycle, before it gets a new color
 
 
 def compiled_acyclic(
@@ -20,11 +20,11 @@ def compiled_acyclic(
 ) -> Int32[np.ndarray, " num_vertices"]:
     """Return the acyclic coloring that gives each vertex in turn the least possible color.
 
-    **Arguments:** the neighbors of v that come before it are `earlier[indptr[v]:indptr[v + 1]]`;
-    `degrees` counts all its neighbors.
+    **Arguments:** `earlier[indptr[v]:indptr[v + 1]]` are the neighbors of v that come before it.
+    `degrees` counts all neighbors of each vertex.
     """
     starts = np.concatenate([[0], np.cumsum(degrees)])
-    slots = np.zeros(starts[-1], np.int8)  # tells the kernel how many there are
+    slots = np.zeros(starts[-1], np.int8)  # its length is the number of slots
     arrays = (array.astype(np.int32) for array in (indptr, earlier, starts))
     n = len(degrees)
     return run_on_host(_acyclic, *arrays, slots, np.int32(n))[:n] - 1
@@ -33,18 +33,18 @@ def compiled_acyclic(
 def _acyclic(indptr: Any, earlier: Any, starts: Any, slots: Any, n: Any) -> Any:
     """Return the colors, counted from 1.
 
-    The nodes of v are the slots from `starts[v]` to `starts[v + 1]`, one per neighbor: a hash table
-    with linear probing, whose keys are colors. One slot and one color more serve as a place for
-    writes that shall have no effect.
+    The nodes of v are the slots from `starts[v]` to `starts[v + 1]`, one per neighbor. They form a
+    hash table with linear probing, whose keys are colors. Writes that shall have no effect go to
+    one further slot and one further color.
 
-    XLA updates an array in place only if every read of the old contents is bound to happen before
-    the write. Therefore what is read comes out of a loop wherever it decides about a write to the
-    same array, and what is written depends on all that was read.
+    XLA updates an array in place only if every read of the old contents must happen before the
+    write. Therefore a loop returns each value that decides about a write to the array from which it
+    was read, and a written value depends on all values that were read.
     """
     nowhere = slots.shape[0]
 
     def find_slot(keys, v, color):
-        """The slot of node (v, color), and its key: 0 if it is free, another if v has no room."""
+        """The slot of node (v, color), and its key: 0 if it is free, another color if v is full."""
         start, stop = starts[v], starts[v + 1]
 
         def advance(state):
@@ -82,7 +82,7 @@ def _acyclic(indptr: Any, earlier: Any, starts: Any, slots: Any, n: Any) -> Any:
         counts = lax.fori_loop(start, stop, count, counts)
 
         def look(state):
-            """Look from one neighbor at a color; at the next color from the first if it is bad."""
+            """Test a color for one neighbor; if it fails, try the next color from the first neighbor on."""
             color, cycles, i, visitors = state
             w = earlier[i]
             slot, key = find_slot(keys, w, color)

@@ -1,4 +1,4 @@
-"""The problem of acyclic coloring."""
+"""The problem of coloring a graph acyclically."""
 
 import functools
 

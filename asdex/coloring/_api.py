@@ -13,23 +13,27 @@ from ._star_set import find_stars, StarSet
 def color_cols(
     sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " n"], int]:
-    """Color the columns so that columns which share a row differ, with few colors.
+    """Color the columns, with few colors, so that columns which share a row have different colors.
 
-    Greedy partial distance-2 coloring (Curtis, Powell and Reid 1974; Gebremedhin, Manne and
-    Pothen, "What Color Is Your Jacobian?", SIAM Review 47, 2005) in several orders, periodic
-    colorings of stencils (Goldfarb and Toint 1984), and recoloring class by class (Culberson 1992);
-    the best is kept.
+    Several algorithms compete, and the coloring with the fewest colors is returned: greedy partial
+    distance-2 coloring in several orders (Curtis, Powell and Reid 1974; Gebremedhin, Manne and
+    Pothen, "What Color Is Your Jacobian?", SIAM Review 47, 2005), periodic colorings of stencils
+    (Goldfarb and Toint 1984), and recoloring class by class (Culberson 1992).
 
     **Arguments:**
 
     - `sparsity`: an `(m, n)` pattern, BCOO or dense array.
-    - `order`: color greedily, once, in this order of the columns: "natural", "largest_first",
-      "smallest_last" or "random". By default several algorithms compete.
-    - `budget`: how long the search may take, in seconds on an ordinary machine; estimated from
-      sizes, so that the result is the same everywhere. By default about as long as detection takes,
-      and at least 0.15. Two greedy colorings and the search for a period are always done.
+    - `order`: instead of a search, color greedily once, and visit the columns in this order:
+      "natural" (as numbered), "largest_first" (those with most conflicts first), "smallest_last"
+      (repeatedly take the column with fewest conflicts as the last), or "random" (the same order in
+      every call).
+    - `budget`: the time that the search may take, in seconds on an ordinary machine. The time is
+      estimated from sizes, so that the result is the same everywhere. By default it is about the
+      time that detection takes, and at least 0.15 seconds. Two greedy colorings and the search for a
+      periodic coloring are always done.
 
-    **Returns:** `(colors, num_colors)`: int32 `(n,)`, and their number, 0 without nonzeros.
+    **Returns:** `(colors, num_colors)`: int32 `(n,)`, and the number of colors, 0 if there are no
+    nonzeros.
 
     **Raises:** `ValueError` for an unknown order or a negative budget.
     """
@@ -43,11 +47,14 @@ def color_cols(
 def color_rows(
     sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " m"], int]:
-    """Color the rows so that rows which share a column differ: [`color_cols`][] of the transpose.
+    """Color the rows, with few colors, so that rows which share a column have different colors.
+
+    This is [`color_cols`][] of the transpose.
 
     **Arguments:** as for [`color_cols`][].
 
-    **Returns:** `(colors, num_colors)`: int32 `(m,)`, and their number, 0 without nonzeros.
+    **Returns:** `(colors, num_colors)`: int32 `(m,)`, and the number of colors, 0 if there are no
+    nonzeros.
     """
     pattern = as_pattern(sparsity)
     colored = color_partition(
@@ -61,14 +68,16 @@ def color_symmetric(
 ) -> tuple[Int32[np.ndarray, " n"], int, StarSet]:
     """Star-color the adjacency graph of a symmetric pattern, with few colors.
 
-    Greedy star coloring (Coleman and Moré 1984; Gebremedhin, Tarafdar, Manne and Pothen, SIAM J.
-    Sci. Comput. 29, 2007) in several orders, periodic colorings of stencils, and recoloring class by
-    class; vertices that are coupled to most others get colors of their own. The best is kept.
+    Several algorithms compete, and the coloring with the fewest colors is returned: greedy star
+    coloring in several orders (Coleman and Moré 1984; Gebremedhin, Tarafdar, Manne and Pothen, SIAM
+    J. Sci. Comput. 29, 2007), periodic colorings of stencils, and recoloring class by class.
+    Vertices that are coupled to most others get colors of their own.
 
     **Arguments:** `sparsity`: an `(n, n)` pattern, BCOO or dense array, structurally symmetric.
     `order`, `budget`: as for [`color_cols`][].
 
-    **Returns:** `(colors, num_colors, stars)`: int32 `(n,)`, their number, and the [`StarSet`][].
+    **Returns:** `(colors, num_colors, stars)`: int32 `(n,)`, the number of colors, and the
+    [`StarSet`][].
 
     **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
     """
@@ -85,13 +94,14 @@ def color_acyclic(
 ) -> tuple[Int32[np.ndarray, " n"], int]:
     """Color the adjacency graph of a symmetric pattern acyclically, with few colors.
 
-    Adjacent vertices differ and no cycle has two colors: fewer colors than a star coloring, but the
-    matrix is recovered by substitution (Coleman and Cai 1986; Gebremedhin, Tarafdar, Manne and
-    Pothen, SIAM J. Sci. Comput. 29, 2007).
+    Adjacent vertices have different colors, and no cycle has only two colors. This takes fewer
+    colors than a star coloring, but the matrix is recovered by substitution (Coleman and Cai 1986;
+    Gebremedhin, Tarafdar, Manne and Pothen, SIAM J. Sci. Comput. 29, 2007).
 
     **Arguments:** as for [`color_symmetric`][].
 
-    **Returns:** `(colors, num_colors)`: int32 `(n,)`, and their number, 0 without nonzeros.
+    **Returns:** `(colors, num_colors)`: int32 `(n,)`, and the number of colors, 0 if there are no
+    nonzeros.
 
     **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
     """
@@ -104,16 +114,18 @@ def color_acyclic(
 def color_bidirectional(
     sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " m"], int]:
-    """Color columns and rows together, such that each nonzero can be read from one of its two.
+    """Color columns and rows, so that each nonzero can be read by its column or by its row.
 
-    For matrices with a few dense rows or columns, such as arrowheads: those are peeled off, and the
-    rest is colored by [`color_cols`][] or [`color_rows`][] (star bicoloring: Hossain and Steihaug
-    1998; Coleman and Verma 1998; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 6).
+    This is for matrices with a few dense rows or columns, such as arrowheads. The dense ones are
+    colored separately, and the rest is colored by [`color_cols`][] or [`color_rows`][] (star
+    bicoloring: Hossain and Steihaug 1998; Coleman and Verma 1998; Gebremedhin, Manne and Pothen,
+    SIAM Review 47, 2005, section 6).
 
     **Arguments:** as for [`color_cols`][].
 
     **Returns:** `(column_colors, row_colors, num_colors)`: int32 `(n,)` and `(m,)`, each numbered
-    from 0, with -1 for columns and rows that take part in no product, and the sum of their numbers.
+    from 0, with -1 for columns and rows that take part in no product; and the total number of
+    colors.
     """
     pattern = as_pattern(sparsity)
     colored = color_bidirectionally(

@@ -16,7 +16,7 @@ _TRIED_SPLITS = 3
 
 
 class Bicoloring(NamedTuple):
-    """Colors `(n,)` of the columns and `(m,)` of the rows; -1 for those that nothing is read from."""
+    """Colors `(n,)` of the columns and `(m,)` of the rows; -1 for those from which nothing is read."""
 
     columns: Int32[np.ndarray, " n"]
     rows: Int32[np.ndarray, " m"]
@@ -27,21 +27,21 @@ class Bicoloring(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Which nonzeros to read from groups of rows, and how few colors might do."""
+    """The nonzeros to read from groups of rows, and a lower bound on the colors that this takes."""
 
     by_row: Bool[np.ndarray, " nnz"]
     bound: int
 
 
 def color_both(sparsity: SparsityPattern, budget: Budget, order: Order | None = None) -> Bicoloring:
-    """Color rows and columns together, such that each nonzero can be read from one of its two.
+    """Color rows and columns, so that each nonzero can be read by its column or by its row.
 
-    Dense rows force a color on every column that they touch. They are peeled off: read by products
-    with groups of rows, while all other rows are read by products with groups of columns; or
-    columns are, the other way round. How many to peel is decided by a scan over their lengths with
-    the lower bounds of both parts; the best few splits are colored. (Star bicoloring: Hossain and
-    Steihaug 1998; Coleman and Verma 1998; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005,
-    section 6.)
+    All columns that have a nonzero in a dense row need different colors. So dense rows are peeled
+    off: they are read from products with groups of rows, and all other rows are read from products
+    with groups of columns. Dense columns are peeled off in the same way, with rows and columns
+    exchanged. A scan over the lengths of the rows, with the lower bounds of both parts, decides how
+    many to peel. The best few splits are colored. (Star bicoloring: Hossain and Steihaug 1998;
+    Coleman and Verma 1998; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 6.)
     """
     best = None
     for split in best_splits(sparsity):
@@ -57,9 +57,9 @@ def color_both(sparsity: SparsityPattern, budget: Budget, order: Order | None = 
 
 
 def best_splits(sparsity: SparsityPattern) -> list[Split]:
-    """Return the splits that promise fewest colors, the best first.
+    """Return the splits with the least lower bounds, the best first.
 
-    A split is by the length of the rows, or of the columns: the longest ones are peeled.
+    A split peels off the longest rows, or the longest columns.
     """
     by_rows, by_columns = _scan(sparsity), _scan(sparsity.T)
     promising = sorted(
@@ -79,13 +79,13 @@ def best_splits(sparsity: SparsityPattern) -> list[Split]:
 def bidirectional_bound(sparsity: SparsityPattern) -> int:
     """Return a number of colors that every bidirectional coloring needs.
 
-    A product holds at most max(m, n) numbers, and each nonzero is one of them.
+    A product holds at most max(m, n) numbers, and each nonzero is one number of some product.
     """
     return -(-sparsity.nnz // max(sparsity.m, sparsity.n, 1))
 
 
 def _scan(sparsity: SparsityPattern) -> list[tuple[int, int]]:
-    """Return pairs of a number of rows to peel, the longest first, and a bound on the colors."""
+    """Return pairs: a number of rows to peel, the longest first, and a lower bound on the colors."""
     rank = _rank(sparsity.rows, sparsity.m)
     falling = -np.sort(-np.bincount(sparsity.rows, minlength=sparsity.m))
     # All rows that are longer than some length.
@@ -106,7 +106,7 @@ def _scan(sparsity: SparsityPattern) -> list[tuple[int, int]]:
 
 
 def _rank(rows: Int32[np.ndarray, " nnz"], m: int) -> Int[np.ndarray, " m"]:
-    """The place of each row among all, the longest first."""
+    """The place of each row in the order of descending lengths."""
     rank = np.empty(m, np.int64)
     rank[np.argsort(-np.bincount(rows, minlength=m), kind="stable")] = np.arange(m)
     return rank
@@ -119,7 +119,7 @@ def _part(sparsity: SparsityPattern, kept: Bool[np.ndarray, " nnz"]) -> Sparsity
 def _color_part(
     part: SparsityPattern, budget: Budget, order: Order | None
 ) -> Int32[np.ndarray, " n"]:
-    """Color the columns; -1 where there is nothing."""
+    """Color the columns; empty columns get color -1."""
     colors = color(Partition(part), budget, order)
     occupied: Int[np.ndarray, " n"] = np.bincount(part.cols, minlength=part.n)
     return np.where(occupied > 0, colors, -1).astype(np.int32)

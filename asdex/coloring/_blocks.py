@@ -1,4 +1,4 @@
-"""Patterns of blocks, as vector unknowns at the nodes of a mesh make: their nodes are colored instead."""
+"""Patterns of blocks, such as those of vector unknowns on a mesh, of which only the nodes are colored."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,26 +11,28 @@ from .._pattern import SparsityPattern
 from .._sets import equal_sets, hashes, ranges, Sets, take_sets
 
 
-_SAMPLED = 64  # rows that tell blocks from other patterns
-_TWINS = 0.5  # of the columns in those rows, that have a twin there
-_UNIFORM = 0.9  # of the columns, that lie in blocks of the common size
+_SAMPLED = 64  # rows that are sampled to tell blocks from other patterns
+_TWINS = 0.5  # least share of the columns in those rows that have an equal column there
+_UNIFORM = 0.9  # least share of the columns that lie in blocks of the common size
 
 
 class Blocks(NamedTuple):
     """A pattern whose columns come in groups of `size`, the nodes, with the same nonzero rows.
 
-    Columns of one node conflict with each other, and with the same other columns, in whatever order
-    the columns are numbered: node by node, or component by component. So if the nodes have a valid
-    coloring, the member i of a node of color k may have the color `size * k + i`. This holds for
-    structurally orthogonal columns, where it is plain, and on the graph of a symmetric pattern with
-    full diagonal blocks: members of one node differ; and two colors `size * k + i` and `size * l + j`
-    induce a matching if k = l, else a subgraph of what k and l induce on the nodes, so that no path
-    on four vertices and no cycle arises that was not there.
+    Columns of one node conflict with each other, and with the same other columns. This does not
+    depend on whether the columns are numbered node by node or component by component. So if the nodes
+    have a valid coloring, member i of a node of color k may have the color `size * k + i`.
+
+    For structurally orthogonal columns this is clear. It also holds on the graph of a symmetric
+    pattern with full diagonal blocks. Members of one node have different colors. Two colors
+    `size * k + i` and `size * l + j` induce a matching if k = l; otherwise they induce a subgraph of
+    the one that k and l induce on the nodes. So they induce no path on four vertices, and no cycle,
+    that the nodes do not have.
 
     **Attributes:**
 
     - `size`: the number of columns of a node; a few nodes may have fewer.
-    - `pattern`: the first column of each node, without repeated rows; symmetric if it was.
+    - `pattern`: the first column of each node, without repeated rows; symmetric if the whole is.
     - `grid`: the shapes of the arrays whose elements are the nodes; empty if unknown.
     - `nodes`: the node of each column, -1 for columns without nonzeros.
     - `members`: the number of each column in its node.
@@ -43,10 +45,10 @@ class Blocks(NamedTuple):
     members: Int32[np.ndarray, " n"]
 
     exact = False
-    """Whether the best coloring of the smaller pattern gives a best one of the whole."""
+    """Whether a best coloring of the smaller pattern always gives a best coloring of the whole."""
 
     def expand(self, colors: Int32[np.ndarray, " nodes"]) -> Int32[np.ndarray, " n"]:
-        """Return the coloring of the columns that a coloring of the nodes makes."""
+        """Return the coloring of the columns that follows from a coloring of the nodes."""
         occupied = self.nodes >= 0
         numbers = self.size * colors[self.nodes] + self.members
         numbers[~occupied] = 0
@@ -54,7 +56,7 @@ class Blocks(NamedTuple):
         return (np.cumsum(used > 0, dtype=np.int32) - 1)[numbers] if len(used) else numbers
 
     def contract(self, colors: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " nodes"]:
-        """Return a coloring of the nodes, given one of the columns: that of their first columns."""
+        """Return the colors of the first column of each node, given a coloring of the columns."""
         first = (self.nodes >= 0) & (self.members == 0)
         result = np.empty(self.pattern.n, np.int32)
         result[self.nodes[first]] = np.unique(colors[first], return_inverse=True)[1]
@@ -66,11 +68,11 @@ def find_blocks(
 ) -> Blocks | None:
     """Return the blocks of a pattern, if nearly all columns come in groups of one size.
 
-    In O(nnz), and at once for most patterns that have none.
+    It takes O(nnz), and much less for most patterns without blocks.
 
     **Arguments:** `sparsity`: an `(m, n)` pattern. `columns`: the nonzero rows of each column. `grid`:
-    the shapes of the arrays that the columns belong to. `symmetric`: whether rows are to be left out
-    like columns; the pattern must then be structurally symmetric.
+    the shapes of the arrays to which the columns belong. `symmetric`: whether the smaller pattern shall
+    have the same rows as columns; the pattern must then be structurally symmetric.
     """
     if not _may_have_blocks(sparsity, columns):
         return None
@@ -101,7 +103,7 @@ def find_blocks(
 
 
 def _may_have_blocks(sparsity: SparsityPattern, columns: Sets) -> bool:
-    """Look at a few rows: do most of their columns have a twin?"""
+    """Whether most columns in a few sampled rows have an equal column."""
     if sparsity.n < 2 or not sparsity.nnz:
         return False
     chosen = np.unique(sparsity.rows[np.linspace(0, sparsity.nnz - 1, _SAMPLED).astype(np.int64)])
@@ -119,7 +121,7 @@ def _may_have_blocks(sparsity: SparsityPattern, columns: Sets) -> bool:
 
 
 def _has_diagonal(sparsity: SparsityPattern, kinds: Int32[np.ndarray, " n"]) -> bool:
-    """Whether columns that repeat another have a nonzero on the diagonal, as full blocks have."""
+    """Whether columns that equal an earlier one have a nonzero on the diagonal, as full blocks have."""
     on_diagonal = np.zeros(sparsity.n, bool)
     on_diagonal[sparsity.rows[sparsity.rows == sparsity.cols]] = True
     repeats = (kinds >= 0) & (kinds < np.arange(sparsity.n))
@@ -127,7 +129,7 @@ def _has_diagonal(sparsity: SparsityPattern, kinds: Int32[np.ndarray, " n"]) -> 
 
 
 def _common_size(kinds: Int32[np.ndarray, " n"]) -> int:
-    """Return the largest size, of those that occur and their divisor, that suits most columns."""
+    """Return the largest of the sizes of blocks, and of their common divisor, that suits most columns."""
     counts = np.bincount(kinds[kinds >= 0])
     sizes, frequency = np.unique(counts[counts > 0], return_counts=True)
     columns = sizes * frequency
@@ -138,7 +140,7 @@ def _common_size(kinds: Int32[np.ndarray, " n"]) -> int:
 
 
 def _rows_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"], m: int) -> SparsityPattern:
-    """Return the pattern of some columns of `m` rows, without empty rows and with one of equal rows."""
+    """Return the pattern of some columns of `m` rows, without empty and repeated rows."""
     indptr, rows = take_sets(columns, first)
     matrix = sp.csr_array(
         (np.ones(len(rows), np.int8), rows, indptr), shape=(len(first), m)
@@ -165,7 +167,7 @@ def _graph_of_nodes(columns: Sets, first: Int[np.ndarray, " nodes"]) -> Sparsity
 def _node_grid(
     first: Int[np.ndarray, " nodes"], n: int, size: int, grid: Sequence[tuple[int, ...]]
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the shape that the nodes have in arrays of vectors, with components last or first."""
+    """Return the shape of the array of nodes, if the arrays have their components last or first."""
     if n != size * len(first) or not grid:
         return ()
     nodes = np.arange(len(first))

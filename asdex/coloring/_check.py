@@ -45,7 +45,8 @@ def check_coloring_symmetric(sparsity: PatternLike, colors: ArrayLike) -> None:
 
     Adjacent vertices must differ, and no path on four vertices may have two colors (Coleman and
     Moré, "Estimation of sparse Hessian matrices and graph coloring problems", 1984). An edge v - w
-    is in the middle of such a path exactly if v has w's color twice around it and w has v's.
+    is in the middle of such a path exactly if two neighbors of v have w's color and two neighbors
+    of w have v's color.
 
     **Arguments:** `sparsity`: an `(n, n)` pattern, BCOO or dense array, structurally symmetric.
     `colors`: integers `(n,)`.
@@ -82,8 +83,8 @@ def check_coloring_bidirectional(
 ) -> None:
     """Check that each nonzero can be read from a group of columns or from a group of rows.
 
-    Nonzero (i, j) can be read if no other column of j's color has a nonzero in row i, or no other
-    row of i's color one in column j; columns and rows of color -1 are in no group.
+    Nonzero (i, j) can be read if no other column of j's color has a nonzero in row i, or if no other
+    row of i's color has a nonzero in column j. Columns and rows of color -1 are in no group.
 
     **Arguments:** `sparsity`: an `(m, n)` pattern, BCOO or dense array. `column_colors`,
     `row_colors`: integers `(n,)` and `(m,)`, at least -1.

@@ -1,4 +1,4 @@
-"""Patterns with equal parts, as a batch of functions makes: one copy of each part is colored."""
+"""Patterns with equal parts, such as those of a batch, of which only one copy of each part is colored."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -17,13 +17,13 @@ _GAIN = 2  # by which the nonzeros must become fewer
 class Copies(NamedTuple):
     """A pattern whose rows and columns fall into parts without common nonzeros, many of them equal.
 
-    A coloring of one copy of each gives one of all, with as many colors.
+    A coloring of one copy of each part gives a coloring of all parts, with as many colors.
 
     **Attributes:**
 
-    - `pattern`: one copy of each part, without empty rows and columns; symmetric if the whole was.
+    - `pattern`: one copy of each part, without empty rows and columns; symmetric if the whole is.
     - `grid`: the shapes of the arrays whose elements are the columns of the copy; empty if unknown.
-    - `places`: for each column the one that stands for it; -1 for columns without nonzeros.
+    - `places`: for each column, the equal column of `pattern`; -1 for columns without nonzeros.
     """
 
     pattern: SparsityPattern
@@ -31,10 +31,10 @@ class Copies(NamedTuple):
     places: Int32[np.ndarray, " n"]
 
     exact = True
-    """Whether the best coloring of the smaller pattern gives a best one of the whole."""
+    """Whether a best coloring of the smaller pattern always gives a best coloring of the whole."""
 
     def expand(self, colors: Int32[np.ndarray, " k"]) -> Int32[np.ndarray, " n"]:
-        """Return the coloring of all columns that a coloring of one copy makes."""
+        """Return the coloring of all columns that follows from a coloring of one copy of each part."""
         return np.where(self.places >= 0, colors[self.places], 0).astype(np.int32)
 
     def contract(self, colors: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " k"]:
@@ -48,13 +48,14 @@ class Copies(NamedTuple):
 def find_copies(
     sparsity: SparsityPattern, grid: Sequence[tuple[int, ...]], symmetric: bool
 ) -> Copies | None:
-    """Return one copy of each of the parts of a pattern, if there are far more.
+    """Return one copy of each of the different parts of a pattern, if most parts are copies of others.
 
-    Parts are found that are consecutive, as those of a batch along a leading axis are, or are numbered in
-    turns, as those along a trailing axis are. In O(m) or less for other patterns, and O(nnz) for these.
+    Two kinds of parts are found. Parts may have consecutive numbers, as in a batch along a leading axis. Or
+    the numbers of the parts may alternate, as in a batch along a trailing axis. It takes O(nnz) for such
+    patterns, and O(m) or less for others.
 
-    **Arguments:** `sparsity`: an `(m, n)` pattern. `grid`: the shapes of the arrays that the columns
-    belong to. `symmetric`: whether rows are to be numbered like columns; the pattern must then be
+    **Arguments:** `sparsity`: an `(m, n)` pattern. `grid`: the shapes of the arrays to which the columns
+    belong. `symmetric`: whether rows are to be numbered like columns; the pattern must then be
     structurally symmetric.
     """
     if not sparsity.nnz:
@@ -78,9 +79,9 @@ def find_copies(
 def _batches(
     sparsity: SparsityPattern, grid: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[Int[np.ndarray, " n"] | None, bool]]:
-    """Yield what may be the item of a batch that each column belongs to, and whether items take turns.
+    """Yield possible batches: the item of each column, and whether the numbers of the items alternate.
 
-    `None` stands for items that follow each other.
+    `None` stands for items whose columns have consecutive numbers.
     """
     yield None, False
     sizes = [int(np.prod(shape)) for shape in grid]
@@ -129,9 +130,9 @@ def _by_item(
 
 
 def _one_of_each(rows: Sets, n: int) -> tuple[SparsityPattern, Int32[np.ndarray, " n"]] | None:
-    """Cut a pattern into consecutive parts without common rows or columns, and keep one of equal ones.
+    """Cut a pattern into consecutive parts without common rows or columns, and keep one copy of each.
 
-    **Returns:** the pattern of one copy of each, and where the columns are in it.
+    **Returns:** the pattern of one copy of each part, and the position of each column in it.
     """
     indptr, cols = rows
     nonempty = np.flatnonzero(np.diff(indptr))
@@ -171,10 +172,10 @@ def _first_equal(
     lengths: Int[np.ndarray, " rows"],
     col_starts: Int[np.ndarray, " parts"],
 ) -> Int[np.ndarray, " parts"]:
-    """Return for each part the first that has rows of the same lengths, with the same columns.
+    """Return for each part the first part that has rows of the same lengths, with the same columns.
 
-    **Arguments:** `parts`: the columns in each part. `rows`: where the rows of each start in `lengths`,
-    which holds the number of columns in each row. `col_starts`: the first column of each part.
+    **Arguments:** `parts`: the columns in each part. `lengths`: the number of columns in each row. `rows`:
+    where the rows of each part start in `lengths`. `col_starts`: the first column of each part.
     """
     starts, cols = parts
     if np.ptp(np.diff(starts)) == np.ptp(np.diff(rows)) == 0:

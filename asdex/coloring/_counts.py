@@ -1,4 +1,4 @@
-"""Where colors repeat around a vertex, which decides what can be read where."""
+"""Repeated colors in the rows of a pattern, which decide where a nonzero can be read."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def any_repeated(
         return bool(np.any(repeated(indptr, colors)))
     starts = np.append(indptr[:-1][np.diff(indptr) > 0], len(colors))
     for first in range(0, num_colors, _MASK_BITS):
-        # Half of the bits of a word, so that the sum of a group cannot overflow into a wrong one.
+        # Only half of the bits of a word, so that the sum of a group cannot overflow into a wrong result.
         bits = np.zeros(num_colors, np.int64)
         window = bits[first : first + _MASK_BITS]
         window[:] = np.left_shift(1, np.arange(len(window)))
@@ -69,9 +69,9 @@ def repeated(
 def read_from_column(
     sparsity: SparsityPattern, column_colors: Integer[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " nnz"]:
-    """Mark the nonzeros (i, j) whose column alone, of its color, has a nonzero in row i.
+    """Mark the nonzeros (i, j) for which no other column of j's color has a nonzero in row i.
 
-    They can be read from the products with the groups of columns; columns of color -1 are in none.
+    They can be read from products with groups of columns. Columns of color -1 are in no group.
     """
     rows, cols, column_colors = known_or_traced(sparsity.rows, sparsity.cols, column_colors)
     colors = column_colors[cols]
@@ -81,7 +81,7 @@ def read_from_column(
 def read_from_row(
     sparsity: SparsityPattern, row_colors: Integer[np.ndarray, " m"]
 ) -> Bool[np.ndarray, " nnz"]:
-    """Mark the nonzeros (i, j) whose row alone, of its color, has a nonzero in column j."""
+    """Mark the nonzeros (i, j) for which no other row of i's color has a nonzero in column j."""
     starts, order = column_order(sparsity)
     colors = np.asarray(row_colors)[np.asarray(sparsity.rows)][order]
     result = np.empty(sparsity.nnz, bool)
@@ -94,21 +94,21 @@ def spoke_entries(
 ) -> Bool[np.ndarray, " nnz"]:
     """Mark the nonzeros (v, w) of a star-colored pattern whose row v has w's color more than once.
 
-    There v is the hub of a two-colored star and w one of its spokes: the sum of row v over w's
-    color holds more than H[v, w], and H[v, w] must be read as H[w, v].
+    Then v is the hub of a two-colored star, and the edge to w is one of its spokes. The sum of row
+    v over w's color has other terms than H[v, w], so H[v, w] must be read as H[w, v].
     """
     rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
     return _repeated_in_rows(sparsity, rows, colors[cols])
 
 
 def known_or_traced(*arrays: Any) -> tuple[Any, ...]:
-    """Return the arrays as NumPy's, or as JAX's if a transformation traces one of them."""
+    """Return the arrays as NumPy arrays, or as JAX arrays if a transformation traces one of them."""
     traced = any(isinstance(array, Tracer) for array in arrays)
     return tuple(map(jnp.asarray if traced else np.asarray, arrays))
 
 
 def _repeated_in_rows(sparsity: SparsityPattern, rows: Any, colors: Any) -> Any:
-    """As `repeated`, by the rows of a pattern."""
+    """The same as `repeated`, for the rows of a pattern as groups."""
     if isinstance(colors, Tracer):
         return _repeated_while_traced(rows, colors)
     return repeated(sparsity.indptr, colors)
@@ -117,7 +117,7 @@ def _repeated_in_rows(sparsity: SparsityPattern, rows: Any, colors: Any) -> Any:
 def _repeated_while_traced(
     rows: Int[Array, " nnz"], colors: Int[Array, " nnz"]
 ) -> Bool[Array, " nnz"]:
-    """As `repeated`, by sorting."""
+    """The same as `repeated`, by sorting."""
     order = jnp.lexsort((colors, rows))
     same = (jnp.diff(rows[order]) == 0) & (jnp.diff(colors[order]) == 0)
     with_neighbor = jnp.pad(same, (0, 1)) | jnp.pad(same, (1, 0))

@@ -1,4 +1,4 @@
-"""Grids behind flat columns: which column is which species at which point."""
+"""Grids whose points and species the flat columns of a pattern count."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _WRAPPED = 0.75  # of the pairs of a type, those that lie across the end of a pe
 class Block(NamedTuple):
     """One array of the input: columns `start`, `start + 1`, ... in C order.
 
-    `axes[k]` is the grid axis that dimension k runs along, or -1 if it counts species.
+    `axes[k]` is the grid axis of dimension k, or -1 if the dimension counts species.
     """
 
     start: int
@@ -28,9 +28,9 @@ class Block(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """A grid with several unknowns ("species") at each point, as the meaning of the columns.
+    """A grid with several unknowns ("species") at each point, to which the columns belong.
 
-    `sizes` holds the length of each grid axis, 0 where the arrays differ in it.
+    `sizes` holds the length of each grid axis, or 0 if the arrays have different lengths there.
     """
 
     blocks: tuple[Block, ...]
@@ -103,13 +103,13 @@ class Types(NamedTuple):
         return Types(*(field[chosen] for field in self))
 
     def union(self, other: "Types", geometry: Geometry) -> "Types":
-        """Return the types of both, with the counts of these."""
+        """Return the types of both arguments, with their counts."""
         others = other._replace(counts=np.zeros_like(other.counts))
         return _unique_types(Types(*map(np.concatenate, zip(self, others, strict=True))), geometry)
 
 
 def conflict_types(geometry: Geometry, pairs: Pairs) -> Types:
-    """Return the relative positions of pairs; one and its negative are the same type."""
+    """Return the relative positions of pairs; a position and its negative are the same type."""
     points, species = geometry.locate(np.concatenate([pairs.left, pairs.right]))
     k = len(pairs.left)
     each = Types(points[k:] - points[:k], species[:k], species[k:], np.ones(k, np.int64))
@@ -119,7 +119,8 @@ def conflict_types(geometry: Geometry, pairs: Pairs) -> Types:
 def periodic_axes(geometry: Geometry, types: Types) -> tuple[int, ...]:
     """Return the axes along which few pairs lie farther apart than half a period.
 
-    Around a long axis those are few, against the pairs of the same type inside.
+    These pairs lie across the ends of the axis. On a long axis they are few compared with the pairs of
+    the same type in the interior.
     """
     return tuple(
         axis
@@ -156,7 +157,7 @@ def _unique_types(types: Types, geometry: Geometry) -> Types:
     code = np.where(flip, -code, code)
     first, second = np.where(flip, second, first), np.where(flip, first, second)
     code = (code * num_species + first) * num_species + second
-    # A column may meet itself around a short periodic axis; that is no conflict.
+    # Around a short periodic axis, a column may be paired with itself; that is no conflict.
     proper = np.any(offsets != 0, axis=1) | (first != second)
     _, at, inverse = np.unique(code[proper], return_index=True, return_inverse=True)
     counts = np.bincount(inverse, weights=weights[proper], minlength=len(at)).astype(np.int64)

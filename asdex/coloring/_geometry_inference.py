@@ -1,4 +1,4 @@
-"""Which grids may be behind the columns of a pattern: as given by shapes, or inferred from distances."""
+"""Possible grids for the columns of a pattern, given by shapes or inferred from distances."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ _RARE = 0.05  # against the most frequent type
 
 
 def geometries(n: int, shapes: Shapes, pairs: Pairs) -> Iterator[Geometry]:
-    """Yield the geometries that may explain the pairs, the likeliest first.
+    """Yield the geometries that may explain the pairs, the most likely first.
 
-    **Arguments:** `n`: the number of columns. `shapes`: the arrays that the columns come from,
-    empty if unknown. `pairs`: a sample of the conflicts.
+    **Arguments:** `n`: the number of columns. `shapes`: the shapes of the arrays from which the
+    columns come, empty if unknown. `pairs`: a sample of the conflicts.
 
-    Arrays of one shape are a species each, and so are the indices along short dimensions. Long
-    dimensions are split further (an array may be reshaped where it is used): an offset that many
-    pairs have in common is the stride of a grid axis, or near one.
+    If several arrays have the same shape, each is a species. So is each index along a short
+    dimension. Long dimensions are split further, since the function may reshape an array. An offset
+    that many pairs have in common is the stride of a grid axis, or close to one.
     """
     known = [shape for shape in shapes if math.prod(shape)]
     base: tuple[int, ...] = ()
@@ -52,14 +52,14 @@ def geometries(n: int, shapes: Shapes, pairs: Pairs) -> Iterator[Geometry]:
 
 
 def _species_stride(n: int, candidates: list[int], pairs: Pairs) -> tuple[int, ...]:
-    """The stride that is likeliest to count species, if there is any."""
+    """The stride that most likely counts species, in a tuple that is empty if there is none."""
     trials = [(_from_strides(n, (stride,), True), stride) for stride in candidates]
     trials = [(_rating(trial, pairs), stride) for trial, stride in trials if trial.num_species > 1]
     return (min(trials)[1],) if trials else ()
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of an array in C order other than 1, ascending; dimensions of length 1 left out."""
+    """The strides greater than 1 of an array in C order, ascending, without those of length-1 axes."""
     suffixes = np.cumprod(np.array(shape[:0:-1], np.int64)).tolist()
     return tuple(sorted({stride for stride in suffixes if 1 < stride < math.prod(shape)}))
 
@@ -105,7 +105,7 @@ def _refine(
     pairs: Pairs,
     with_species: tuple[bool, ...],
 ) -> Geometry:
-    """Add the stride that explains the pairs best, until none does better."""
+    """Add the stride that explains the pairs best, again and again, until none improves the rating."""
 
     def rated(chain: tuple[int, ...]) -> tuple[tuple[float, int, int], Geometry]:
         trials = dict.fromkeys(_from_strides(n, chain, species) for species in with_species)
@@ -128,11 +128,11 @@ def _refine(
 
 
 def _rating(geometry: Geometry, pairs: Pairs) -> tuple[float, int, int]:
-    """Few types a species are best, then few species, then many axes.
+    """A sort key of geometries: few types per species are best, then few species, then many axes.
 
-    Dividing the points into kinds that are no species leaves the number of types per kind the same,
-    and that of the rare ones, which are met at boundaries only, seemingly lower, as the sample
-    misses some. So many species must do better than that.
+    If the points are divided into kinds that are not species, the number of types per kind stays the
+    same. But the number of rare types, which occur only at boundaries, seems to decrease, since the
+    sample misses some of them. So a geometry with many species must be better by more than that.
     """
     types = conflict_types(geometry, pairs)
     counts = wrapped(geometry, types, periodic_axes(geometry, types)).counts

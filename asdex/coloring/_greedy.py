@@ -1,4 +1,4 @@
-"""Distance-2 coloring: columns (or rows) that share a row (column) differ."""
+"""Distance-2 coloring: columns that share a row have different colors, or rows that share a column."""
 
 import functools
 from itertools import pairwise
@@ -14,7 +14,7 @@ from ._problem import columns, Incidence, partition_lower_bound, Problem
 
 
 class Partition(Problem):
-    """The columns of a pattern, to be partitioned such that those which share a row differ."""
+    """The columns of a pattern, to be colored so that columns which share a row have different colors."""
 
     on_graph = False
 
@@ -51,12 +51,12 @@ def greedy_partition(
 
     This is greedy partial distance-2 coloring (Gebremedhin, Manne and Pothen, "What Color Is Your
     Jacobian?", SIAM Review 47, 2005). Each group keeps the set of its used colors as the bits of
-    one Python integer, so that a vertex costs one union per group, O(nnz * num_colors / 64) in all,
-    where visiting the members of every group would cost the sum of the squared group sizes. A
-    group's set is released with its last vertex, and a group of one vertex never has one.
+    one Python integer. A vertex then costs one union per group, which is O(nnz * num_colors / 64) in
+    all. Visiting the members of every group would cost the sum of the squared group sizes instead.
+    The set of a group is released with its last vertex, and a group of one vertex needs no set.
 
     **Returns:** the colors; vertices without groups get color 0. `None` if there would be more than
-    `limit`.
+    `limit` colors.
     """
     end = 1 << (problem.num_vertices if limit is None else limit)
     reads, writes, releases = _schedule(problem, order)
@@ -82,7 +82,7 @@ def greedy_partition(
 def _schedule(problem: Incidence, order: Int[np.ndarray, " num_vertices"]):
     """Iterate, vertex by vertex, over the groups to read, to write and to release.
 
-    A group need not be read by its first vertex, nor written by its last.
+    The first vertex of a group need not read its set, and the last need not write it.
     """
     indptr, groups = problem.visited_in(order)
     visits = np.arange(len(problem.indices))

@@ -1,7 +1,7 @@
 """Scalar loops over graphs, compiled by XLA for the host.
 
-Greedy coloring visits one vertex after the other and cannot be vectorised. In JAX's control flow over
-scalars it runs at a few nanoseconds a step, also where the default device is an accelerator.
+Greedy coloring visits one vertex after the other and cannot be vectorised. As a JAX loop over scalars, which
+XLA compiles, it takes a few nanoseconds per step, also if the default device is an accelerator.
 """
 
 import functools
@@ -21,7 +21,7 @@ _MANY_COLORS = 128
 
 @functools.cache
 def host_device() -> Any:
-    """Return the CPU as a JAX device; `None` if JAX was told to do without (`JAX_PLATFORMS`)."""
+    """Return the CPU as a JAX device; `None` if `JAX_PLATFORMS` excludes it."""
     try:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
@@ -29,9 +29,9 @@ def host_device() -> Any:
 
 
 def worth_compiling(nnz: int, num_colors: int) -> bool:
-    """Whether a greedy coloring is faster compiled, compilation included.
+    """Whether a greedy coloring is faster as a compiled program, including compilation.
 
-    Sets of many colors are faster as Python's integers.
+    Sets of many colors are faster as Python integers.
 
     **Arguments:** `nnz`: the number of nonzeros. `num_colors`: a lower bound on the colors.
     """
@@ -39,11 +39,11 @@ def worth_compiling(nnz: int, num_colors: int) -> bool:
 
 
 def run_on_host(kernel: Kernel, *arguments: np.ndarray | np.generic) -> Any:
-    """Call a function of `jax.lax` loops on the host, also while a trace is under way.
+    """Call a function of `jax.lax` loops on the host, also inside a trace of JAX.
 
-    **Arguments:** `kernel`: a function of one-dimensional arrays and scalars. It sees the arrays
-    with zeros appended, to a power of two in length, so that problems of similar sizes share one
-    compilation: pass lengths as scalars where they matter.
+    **Arguments:** `kernel`: a function of one-dimensional arrays and scalars. Zeros are appended to
+    the arrays until their length is a power of two, so that problems of similar sizes share one
+    compilation. Pass the true lengths as scalars if the function needs them.
 
     **Returns:** the results, as NumPy arrays.
     """

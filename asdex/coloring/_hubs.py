@@ -1,4 +1,4 @@
-"""Colorings of graphs with hubs: a few vertices that are coupled to most of the others."""
+"""Colorings of graphs with hubs, which are vertices that are coupled to most of the others."""
 
 import numpy as np
 from jaxtyping import Int, Int32
@@ -28,9 +28,9 @@ def color_with_hubs(
 ) -> Int32[np.ndarray, " n"]:
     """Color the graph of a symmetric pattern, by stars or acyclically, with few colors.
 
-    A vertex with a color of its own lies on no two-colored path or cycle, so hubs that get one each leave a
-    sparse rest to be colored without them. How many there are is guessed from the degrees; the rest
-    is colored for each guess by the fast algorithms, and the best guess is improved.
+    A vertex with a color of its own lies on no two-colored path or cycle. So each hub gets a color of its
+    own, and the rest, which is sparse, is colored without the hubs. The number of hubs is guessed from the
+    degrees. The fast algorithms color the rest for each guess, and the best result is improved.
     """
     if order is not None:
         return color(problem, budget, order)
@@ -52,7 +52,7 @@ def _color(problem: Star | Acyclic, budget: Budget) -> Colors:
 
 
 def _color_fast(problem: Star | Acyclic) -> Colors:
-    """Color by the algorithms of linear cost, for forests with an optimal one among them."""
+    """Color by the algorithms of linear cost; one of them is optimal for forests."""
     colors = start_directly(problem)
     if count(colors) <= problem.lower_bound:
         return colors
@@ -60,7 +60,7 @@ def _color_fast(problem: Star | Acyclic) -> Colors:
 
 
 def _guesses(problem: Star | Acyclic, total: int) -> list[Int[np.ndarray, " k"]]:
-    """Sets of hubs: the vertices before the clearest drops of the degree, fewer than `total`."""
+    """Possible sets of hubs: the vertices before the largest drops in degree, fewer than `total`."""
     degrees = np.diff(problem.incidence.indptr)
     by_degree = np.argsort(-degrees, kind="stable")[: total + 1]
     falling = degrees[by_degree]
@@ -70,7 +70,7 @@ def _guesses(problem: Star | Acyclic, total: int) -> list[Int[np.ndarray, " k"]]
 
 
 def _without(sparsity: SparsityPattern, vertices: Int[np.ndarray, " k"]) -> SparsityPattern:
-    """The pattern without the rows and columns of some vertices, which stay as empty ones."""
+    """The pattern in which the rows and columns of some vertices are empty."""
     kept = np.ones(sparsity.n, bool)
     kept[vertices] = False
     kept = kept[sparsity.rows] & kept[sparsity.cols]

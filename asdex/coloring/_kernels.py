@@ -22,10 +22,11 @@ WORD = 32
 def compiled_partition(
     problem: Incidence, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
 ) -> Int32[np.ndarray, " num_vertices"] | None:
-    """Do what `greedy_partition` does.
+    """Return the same coloring as `greedy_partition`.
 
-    First-fit decides about each window of 32 colors without looking at the others: one pass colors
-    what fits into the first window, the next pass what is left over with the second, and so on.
+    First-fit can decide about a window of 32 colors without the other windows. One pass colors all
+    vertices that fit into the first window, the next pass colors the remaining ones with the second
+    window, and so on.
     """
     colors = np.zeros(problem.num_vertices, np.int32)
     used = np.zeros(problem.num_groups, np.uint32)
@@ -43,7 +44,7 @@ def compiled_partition(
 
 
 def _first_fit(indptr: Any, groups: Any, count: Any, used: Any) -> Any:
-    """Return the bit of each vertex's color, in the order of the visits; 0 if none is left."""
+    """Return the bit of each vertex's color, in the order of the visits; 0 if no color is left."""
 
     def visit(k, state):
         used, bits = state
@@ -61,7 +62,7 @@ def _first_fit(indptr: Any, groups: Any, count: Any, used: Any) -> Any:
 def compiled_star(
     graph: Incidence, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
 ) -> Int32[np.ndarray, " num_vertices"] | None:
-    """Do what `greedy_star` does."""
+    """Return the same coloring as `greedy_star`."""
     n, words = graph.num_vertices, 1
     rank = np.empty(n, np.int32)
     rank[order] = np.arange(n, dtype=np.int32)
@@ -83,10 +84,11 @@ def compiled_star(
 def _star(words: int) -> Callable[..., Any]:
     """The kernel for at most 16 `words` colors; it visits the vertices as they are numbered.
 
-    Its `memory` holds for each vertex the color plus 1, which stays 0 if no color is left; then the
-    sets `once` and `twice` of `greedy_star`, in the lower and upper halves of words; then `hubs`,
-    in lower halves. XLA updates it in place as long as a loop inserts what its last step has
-    decided before it reads anything, and compiles the loops as a whole as long as they are small.
+    Its `memory` has three parts. The first holds the color of each vertex plus 1, or 0 if no color
+    is left. The second holds the sets `once` and `twice` of `greedy_star`, in the lower and upper
+    halves of words. The third holds the sets `hubs`, in the lower halves of words. XLA updates the
+    array in place only if each step of a loop first inserts the decision of the step before, and
+    reads only then. It compiles the loops as a whole only if they are small.
     """
     half = WORD // 2
     seen, hubs = 0, 1
@@ -135,7 +137,7 @@ def _star(words: int) -> Callable[..., Any]:
             start, stop = indptr[v], jnp.where(color < 0, indptr[v], indptr[v + 1])
 
             def step(t, state):
-                """Decide the insertion number t % 4 about the neighbor number t // 4 of v."""
+                """Decide about insertion number t % 4 for neighbor number t // 4 of v."""
                 memory = _insert(*state)
                 task, w = t % 4, neighbors[start + t // 4]
                 around = memory[place(seen, w, color)]

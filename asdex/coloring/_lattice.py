@@ -1,4 +1,4 @@
-"""Colorings of stencils: a few lattices are tried instead of an order of the vertices."""
+"""Colorings of stencils by lattices, instead of a greedy coloring in some order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -31,22 +31,23 @@ def lattice_columns(
 ) -> Int32[np.ndarray, " n"] | None:
     """Color the columns of a stencil by a lattice, with few colors.
 
-    Columns at the point i of a grid get the color (a . i + t[species]) mod k, with slips or repairs
-    where a periodic grid does not close (`_lattice_plans`, `_repair`). The grid is taken from
-    `shapes`, or inferred from the distances between columns that share a row. The conflicts in a
-    sample of the rows decide which lattices are tried, k ascending; each is checked on all rows,
-    and the conflicts that it has join the sample.
+    Columns at the point i of a grid get the color (a . i + t[species]) mod k. Where the lattice does
+    not close on a periodic grid, it slips or is repaired (`_lattice_plans`, `_repair`). The grid is
+    taken from `shapes`, or inferred from the distances between columns that share a row. The
+    conflicts in a sample of the rows decide which lattices are tried, in the order of ascending k.
+    Each is checked on all rows. If it has conflicts, they are added to the sample.
 
     **Arguments:**
 
     - `sparsity`: an `(m, n)` pattern.
     - `lower_bound`: the least number of colors that is tried.
-    - `max_colors`: the largest number of colors that is of use.
-    - `shapes`: of the arrays that the columns belong to, empty if unknown; by default those of
-      `sparsity.input_avals`. To color rows, pass the transpose and the shapes of the outputs.
+    - `max_colors`: the largest number of colors that is tried.
+    - `shapes`: the shapes of the arrays to which the columns belong, empty if unknown; by default
+      those of `sparsity.input_avals`. To color rows, pass the transpose and the shapes of the
+      outputs.
 
-    **Returns:** valid int32 colors `(n,)`, or `None` if the pattern is no stencil or no lattice with
-    so few colors was found.
+    **Returns:** valid int32 colors `(n,)`, or `None` if the pattern is not a stencil or no lattice
+    with at most `max_colors` colors was found.
     """
     least = max(lower_bound, 1)
     if not may_be_stencil(sparsity, least, max_colors):
@@ -58,7 +59,7 @@ def lattice_columns(
 def search_lattices(
     candidates: Iterable[tuple[Geometry, Types]], groups: RowGroups, least: int, most: int
 ) -> Int32[np.ndarray, " n"] | None:
-    """Return the best coloring over several geometries, with the types of conflicts in them."""
+    """Return the best coloring by a lattice, over several geometries with their types of conflicts."""
     best = None
     for geometry, types in candidates:
         colors = _search(geometry, types, groups, least, most)
@@ -72,7 +73,7 @@ def search_lattices(
 def explanations(
     sparsity: SparsityPattern, groups: RowGroups, shapes: Shapes | None
 ) -> Iterator[tuple[Geometry, Types]]:
-    """Yield the geometries in which a sample of the conflicts has few types; none for a mesh."""
+    """Yield the geometries in which a sample of the conflicts has few types; a mesh has none."""
     if shapes is None:
         shapes = tuple(aval.shape for aval in sparsity.input_avals)
     if not len(groups.starts) or groups.longest > _LONGEST:
@@ -91,7 +92,7 @@ def _bulk(types: Types) -> Types:
 
 
 def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
-    """Look at a few rows: do the same distances between columns recur?"""
+    """Whether the same distances between columns recur in a few sampled rows."""
     if least > min(most, _LONGEST) or not sparsity.nnz:
         return False
     chosen = np.unique(sparsity.rows[spread_indices(sparsity.nnz, _PROBED)])
@@ -107,7 +108,7 @@ def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
 
 
 def _sampled_pairs(groups: RowGroups, most_groups: int, most_pairs: int) -> Pairs:
-    """Return the pairs of columns that share one of some groups, about `most_pairs` of them."""
+    """Return about `most_pairs` pairs of columns that share a group."""
     count = min(most_groups, max(2 * most_pairs // groups.longest**2, 16))
     groups = groups.take(spread_indices(len(groups.starts), count))
     lengths = groups.lengths
@@ -119,9 +120,9 @@ def _sampled_pairs(groups: RowGroups, most_groups: int, most_pairs: int) -> Pair
 
 
 def spread_indices(length: int, count: int) -> Int[np.ndarray, " k"]:
-    """Return about `count` places below `length`: the ends, and a golden-ratio sequence between.
+    """Return about `count` places below `length`: both ends, and a golden-ratio sequence between them.
 
-    Even spacing would meet the same column of a grid again and again.
+    Evenly spaced places could all lie in the same column of a grid.
     """
     if length <= count:
         return np.arange(length)
@@ -136,7 +137,7 @@ Family = Callable[[Geometry, Types, int], Sequence[Plan]]
 def _search(
     geometry: Geometry, types: Types, groups: RowGroups, least: int, most: int
 ) -> Int32[np.ndarray, " n"] | None:
-    """Try the families of plans for each number of colors, then the repair of a plain lattice."""
+    """Try the families of plans for each number of colors, and then the repair of a plain lattice."""
     bulk = _bulk(types)
     left = _CORRECTIONS
     found = None
@@ -148,7 +149,7 @@ def _search(
                 break
         if found is not None or not left:
             break
-    # Where the lattice of most rows has fewer colors, the others may be recolored.
+    # A lattice that suits most rows may have fewer colors; the other rows can then be recolored.
     repaired = _repaired(geometry, bulk, types, groups, least, most)
     return found if repaired is None else repaired
 
@@ -156,7 +157,7 @@ def _search(
 def _try_family(
     geometry: Geometry, types: Types, groups: RowGroups, family: Family, num_colors: int, left: int
 ) -> tuple[Int32[np.ndarray, " n"] | None, Types, int]:
-    """Try plans until one is valid; conflicts that it has and that are of a new type are added."""
+    """Try plans until one is valid; conflicts of a new type that a plan has are added to the sample."""
     plans = list(family(geometry, types, num_colors))
     while plans and left:
         colors = plans.pop(0).colors(geometry)
@@ -196,7 +197,7 @@ _FAMILIES: tuple[Family, ...] = (_plain, _cyclic, _along_axes)
 def _repaired(
     geometry: Geometry, bulk: Types, types: Types, groups: RowGroups, least: int, most: int
 ) -> Int32[np.ndarray, " n"] | None:
-    """Repair the least lattice that suits the types which most rows have."""
+    """Repair the lattice with the fewest colors that suits the types of conflicts in most rows."""
     inside = wrapped(geometry, bulk, periodic_axes(geometry, types))
     for num_colors in range(least, most):  # a repair takes one color more
         plans = plain_plans(geometry, inside, num_colors, preferring=types)

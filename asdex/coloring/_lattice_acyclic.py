@@ -24,14 +24,15 @@ def lattice_acyclic(
 ) -> Int32[np.ndarray, " n"] | None:
     """Color the adjacency graph of a symmetric stencil acyclically by a lattice, with few colors.
 
-    On a grid of d axes with edges between nearest neighbors d + 1 colors do, as few as any acyclic
-    coloring has (Fertin, Godard and Raspaud, "Acyclic and k-distance coloring of the grid", Inf. Process.
-    Lett. 87, 2003): along an edge the color grows by a_k mod d + 1. Lattices that are no acyclic
-    coloring of a small part of the graph are sorted out, and one of the others is checked on all of it.
+    On a grid of d axes with edges between nearest neighbors, d + 1 colors are enough, and no acyclic
+    coloring has fewer (Fertin, Godard and Raspaud, "Acyclic and k-distance coloring of the grid", Inf.
+    Process. Lett. 87, 2003). Along an edge of axis k the color grows by a_k mod d + 1. Lattices that are not
+    an acyclic coloring of a small part of the graph are discarded. One of the others is checked on the whole
+    graph.
 
-    **Arguments:** as `lattice_columns`, for a structurally symmetric `(n, n)` pattern.
+    **Arguments:** as for `lattice_columns`, for a structurally symmetric `(n, n)` pattern.
 
-    **Returns:** a valid acyclic coloring, int32 `(n,)`, or `None`, as `lattice_columns`.
+    **Returns:** a valid acyclic coloring, int32 `(n,)`, or `None`, as for `lattice_columns`.
     """
     least = max(lower_bound, 1)
     if not may_be_stencil(sparsity, least, max_colors):
@@ -57,7 +58,7 @@ def lattice_acyclic(
 
 
 def _part(sparsity: SparsityPattern) -> tuple[Int[np.ndarray, " k"], SparsityPattern]:
-    """Some vertices around one of the largest degree, and the pattern between them."""
+    """Some vertices around a vertex of the largest degree, and the pattern between them."""
     degrees = np.bincount(sparsity.rows, minlength=sparsity.n)
     largest = np.flatnonzero(degrees == degrees.max())
     ones = np.ones(sparsity.nnz, np.int8)

@@ -10,7 +10,7 @@ from ._lattice_plans import free_stages, linear_forms, nonzero_solutions, Stage
 
 
 MOST_SPECIES = 16
-"""Unknowns at a point up to which lattices are sought: each is one more stage for every number of colors."""
+"""The most unknowns per point for which lattices are tried: each adds a stage for every number of colors."""
 _SAMPLED_EDGES = 100_000
 
 
@@ -28,7 +28,7 @@ def edge_types(
 ) -> tuple[Types, tuple[int, ...]]:
     """Return the types of the edges, wrapped around the periodic axes, and these axes.
 
-    `types` are those of the vertices at distance two.
+    `types` are the types of pairs of vertices at distance two.
     """
     periodic = periodic_axes(geometry, types)
     upper = np.flatnonzero(sparsity.rows < sparsity.cols)
@@ -43,7 +43,7 @@ def proper_lattices(
 ) -> tuple[Int[np.ndarray, "solutions unknowns"], Int[np.ndarray, "edges unknowns"]]:
     """Return lattices that close around the periodic axes and give the ends of edges two colors.
 
-    The second result are the linear forms of a solution that give the color differences along edges.
+    The second result holds linear forms of a solution, which give the color differences along edges.
     """
     forms = linear_forms(geometry, edges)
     stages = free_stages(len(geometry.sizes), forms.shape[1], num_colors)

@@ -1,18 +1,18 @@
-"""Colorings that are linear in the grid point, modulo the number of colors, and where they slip.
+"""Colorings that are linear in the grid point, modulo the number of colors, and their slips.
 
 A plan colors species s at the point i of a grid by h((a . i + t[s]) mod M). On an unbounded grid M is
 the number of colors K and h the identity: two columns differ if a . d + t[s'] - t[s] is nonzero
 mod K for their offset d (Goldfarb and Toint, "Optimal estimation of Jacobian and Hessian matrices
 that arise in finite difference calculations", Math. Comp. 43, 1984). Around a periodic axis of
-length N this closes if K divides a N. Otherwise the lattice must slip at some places, far enough
-apart that no two columns in conflict see two of them:
+length N this closes if K divides a N. Otherwise the lattice must slip at some places. These must be
+so far apart that no two columns in conflict have two slips between them. There are two ways:
 
-- along an axis k, m times the color grows by a_k + e_k in place of a_k, with N a_k + m e_k = 0
-  mod K (`axis_plans`);
-- or h grows by 1 + e in place of 1 at m places of the cycle Z_M, with M + m e = 0 mod K, where
-  M is the length of an axis: the slips run along the diagonals a . i = const (`cyclic_plans`). So a
-  periodic square grid of any size above 19 needs 6 colors for the 5-point stencil, where slips
-  along the axes take 8.
+- Along an axis k, the color grows m times by a_k + e_k instead of a_k, with N a_k + m e_k = 0
+  mod K (`axis_plans`).
+- At m places of the cycle Z_M, h grows by 1 + e instead of 1, with M + m e = 0 mod K, where M is the
+  length of an axis. The slips then run along the diagonals a . i = const (`cyclic_plans`). So a
+  periodic square grid of any size above 19 needs 6 colors for the 5-point stencil; slips along the
+  axes would take 8.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """Unknowns that are chosen together, and the values that they may take."""
+    """A set of unknowns that are chosen together, and the values that they may have."""
 
     unknowns: tuple[int, ...]
     values: Int[np.ndarray, "choices unknowns"]
@@ -62,9 +62,9 @@ def linear_forms(geometry: Geometry, types: Types) -> Int[np.ndarray, "types unk
 def nonzero_solutions(
     forms: Int[np.ndarray, "forms unknowns"], stages: Sequence[Stage], modulus: int
 ) -> Int[np.ndarray, "solutions unknowns"]:
-    """Return vectors over Z_modulus at which no form is zero: all, or many of them.
+    """Return all or many of the vectors over Z_modulus at which no form is zero.
 
-    Chooses the unknowns stage by stage and applies every form as soon as its unknowns are known.
+    The unknowns are chosen stage by stage. Each form is applied as soon as its unknowns are known.
     """
     forms = np.unique(forms % modulus, axis=0)
     order = [unknown for stage in stages for unknown in stage.unknowns]
@@ -97,7 +97,7 @@ def spread(array: np.ndarray, limit: int) -> np.ndarray:
 
 
 def free_stages(num_axes: int, num_unknowns: int, modulus: int) -> list[Stage]:
-    """One stage per unknown. Units of Z_modulus permute the colors: they normalize the first."""
+    """One stage per unknown. Units of Z_modulus only permute the colors, so they normalize the first."""
     first = [0, *(k for k in range(1, modulus) if modulus % k == 0)]
     every = np.arange(modulus)[:, None]
     values = [np.array(first)[:, None] if num_axes else every, *[every] * (num_unknowns - 1)]
@@ -154,7 +154,7 @@ def slips_needed(period: int, num_colors: int) -> Int[np.ndarray, "num_colors nu
 
 
 def slipping(length: int, step: int, slip: int, slips: int) -> Int[np.ndarray, " length"]:
-    """Return the values along an axis: steps of `step`, at `slips` even places of `step + slip`."""
+    """Return the values along an axis: steps of `step`, but `step + slip` at `slips` even places."""
     steps = np.full(length, step, np.int64)
     steps[np.arange(slips) * length // max(slips, 1)] += slip
     return np.concatenate([[0], np.cumsum(steps)[:-1]])
@@ -193,7 +193,7 @@ def axis_plans(
 def _crossings(
     offsets: Int[np.ndarray, "types axes"], periodic: Sequence[int]
 ) -> Int[np.ndarray, "cases types periodic"]:
-    """How pairs may cross slips, as coefficients of the e: not, or in the direction of the offset."""
+    """The ways in which pairs may cross slips, as coefficients of the e: 0, or the sign of the offset."""
     signs = np.sign(offsets[:, list(periodic)])
     cases = np.array(list(product((0, 1), repeat=len(periodic))))
     return cases[:, None, :] * signs
@@ -204,8 +204,8 @@ def cyclic_plans(
 ) -> list[Plan]:
     """Return plans that slip on a cycle Z_M, for types with wrapped offsets.
 
-    M is the length of a periodic axis. One other axis around which a . i does not close in Z_M may
-    slip as well, by one place of the cycle at a time.
+    M is the length of a periodic axis. If a . i does not close in Z_M around one other axis, the
+    coloring may slip along that axis as well, by one place of the cycle at a time.
     """
     forms = linear_forms(geometry, types)
     candidates = _signed(plain_solutions(geometry, types, num_colors), num_colors)
@@ -254,7 +254,7 @@ def _safe_slips(
 def _signed(
     solutions: Int[np.ndarray, "p unknowns"], modulus: int
 ) -> Int[np.ndarray, "q unknowns"]:
-    """Multiples by units, with residues x and x - modulus: as integers they are different."""
+    """Multiples by units, both as residues x and as x - modulus, since these differ as integers."""
     num_unknowns = solutions.shape[1]
     units = np.array([k for k in range(modulus) if gcd(k, modulus) == 1])
     signs = list(product((0, 1), repeat=min(num_unknowns, _SIGNED)))

@@ -21,13 +21,13 @@ def lattice_star(
 ) -> Int32[np.ndarray, " n"] | None:
     """Star-color the adjacency graph of a symmetric stencil by a lattice, with few colors.
 
-    Colors the columns of the pattern with its diagonal by `lattice_columns`, which is a star
-    coloring. With several species, lattices with fewer colors are tried that are a star coloring
-    only.
+    The columns of the pattern with its diagonal are colored by `lattice_columns`. This is always a star
+    coloring. With several species, lattices with fewer colors are tried as well, which give a star
+    coloring but no coloring of the columns.
 
-    **Arguments:** as `lattice_columns`, for a structurally symmetric `(n, n)` pattern.
+    **Arguments:** as for `lattice_columns`, for a structurally symmetric `(n, n)` pattern.
 
-    **Returns:** a valid star coloring, int32 `(n,)`, or `None`, as `lattice_columns`.
+    **Returns:** a valid star coloring, int32 `(n,)`, or `None`, as for `lattice_columns`.
     """
     least = max(lower_bound, 1)
     if not may_be_stencil(sparsity, least, max_colors):
@@ -45,8 +45,8 @@ def lattice_star(
 def _star_only(
     sparsity: SparsityPattern, candidates: list[tuple[Geometry, Types]], least: int, most: int
 ) -> Int32[np.ndarray, " n"] | None:
-    """Try lattices that color neighbors of a vertex alike."""
-    # With one species an edge is as its mirror image, and neighbors cannot be alike.
+    """Try lattices that give neighbors of a vertex the same color."""
+    # With one species an edge equals its mirror image, and neighbors cannot have the same color.
     candidates = [each for each in candidates if 1 < each[0].num_species <= MOST_SPECIES]
     if least > most or not candidates:
         return None
@@ -74,10 +74,10 @@ def _star_plans(
 def _separates_stars(
     edges: Types, steps: Int[np.ndarray, "solutions edges"], num_colors: int
 ) -> Bool[np.ndarray, " solutions"]:
-    """Whether no edge is in the middle of a two-colored path, for each solution.
+    """For each solution, whether no edge is in the middle of a two-colored path.
 
     `steps` are the color differences along the edges. An edge is in the middle of such a path if
-    both of its ends have another neighbor whose difference to them is the same.
+    both its ends have another neighbor with the same difference.
     """
     ends = np.concatenate([edges.first, edges.second])
     around = np.hstack([steps, -steps % num_colors])

@@ -1,7 +1,7 @@
 """The orders in which a greedy coloring may visit the vertices.
 
-An order is a function of the graph that returns a permutation of its vertices. None wins always
-(Gebremedhin, Manne and Pothen, "What Color Is Your Jacobian?", SIAM Review 47, 2005), so
+An order is a function of the graph that returns a permutation of its vertices. No order is always the
+best (Gebremedhin, Manne and Pothen, "What Color Is Your Jacobian?", SIAM Review 47, 2005), so
 several are tried.
 """
 
@@ -22,15 +22,15 @@ OrderName = Literal["natural", "largest_first", "smallest_last", "saturation", "
 
 
 def natural(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
-    """Visit the vertices as they are numbered: best for bands and for most stencils."""
+    """Visit the vertices as they are numbered, which is best for bands and for most stencils."""
     return np.arange(graph.num_vertices)
 
 
 def largest_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
     """Visit the vertices by descending number of conflicts (Welsh and Powell 1967).
 
-    Conflicts are counted once per shared group: an upper bound on the distance-2 degree that costs
-    no more than one pass over the nonzeros.
+    Conflicts are counted once per shared group. The count is an upper bound on the distance-2 degree,
+    and takes only one pass over the nonzeros.
     """
     weights = (graph.group_sizes() - 1)[graph.indices]
     totals = np.concatenate([[0], np.cumsum(weights)])
@@ -39,12 +39,12 @@ def largest_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
 
 
 def smallest_last(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
-    """Visit the vertices in the reverse of the order in which the sparsest are taken away.
+    """Visit last the vertices with the fewest conflicts with those before them.
 
-    Matula and Beck (J. ACM 30, 1983) take one vertex with the fewest conflicts at a time. Here all are
-    taken together that have no more conflicts with those left than some vertex had that was taken
-    before, so that the order needs no loop over vertices. Costs the sum of the squared group sizes:
-    `num_conflicts`.
+    Matula and Beck (J. ACM 30, 1983) find this order backwards: they remove one vertex with the fewest
+    conflicts at a time. Here many vertices are removed together, so that the order needs no loop over
+    vertices: all those that have no more conflicts with the remaining ones than some vertex had when it
+    was removed. The cost is the sum of the squared group sizes, `num_conflicts`.
     """
     indptr, neighbors = conflicts(graph)
     degrees = np.diff(indptr).astype(np.int64)
@@ -69,11 +69,11 @@ def smallest_last(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
 def saturation(
     graph: Incidence, rng: np.random.Generator | None = None
 ) -> Int[np.ndarray, " num_vertices"]:
-    """Visit next a vertex that sees most colors already, in the coloring that arises by the order.
+    """Visit next a vertex whose neighbors already have the most colors, as greedy coloring assigns them.
 
-    This is DSATUR (Brélaz, Comm. ACM 22, 1979) on the distance-2 graph, one vertex at a time: about a
-    microsecond for each of the `num_conflicts`. Ties go to the vertex with most conflicts, or to a
-    random one.
+    This is DSATUR (Brélaz, Comm. ACM 22, 1979) on the distance-2 graph, one vertex at a time. It takes
+    about a microsecond for each of the `num_conflicts`. Among several such vertices it takes the one with
+    most conflicts, or a random one.
     """
     starts, others = conflicts(graph)
     n, indptr, neighbors = graph.num_vertices, starts.tolist(), others.tolist()
@@ -97,7 +97,7 @@ def saturation(
 
 
 def conflicts(graph: Incidence) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distance-2 graph as compressed rows: the vertices that share a group with each."""
+    """Return the distance-2 graph as compressed rows: for each vertex, those that share a group with it."""
     members = sp.csr_array(
         (np.ones(len(graph.indices), np.float32), graph.indices, graph.indptr),
         shape=(graph.num_vertices, graph.num_groups),
@@ -115,8 +115,8 @@ def num_conflicts(graph: Incidence) -> int:
 def breadth_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
     """Visit the vertices of an adjacency graph level by level from a peripheral one.
 
-    This is the order of Cuthill and McKee (1969), in linear time. A vertex of a forest then comes after
-    one neighbor alone, so that greedy star coloring needs no more than the optimal three colors.
+    This is the order of Cuthill and McKee (1969), in linear time. In a forest, each vertex then has at most
+    one earlier neighbor, so that greedy star coloring needs no more than the optimal three colors.
     """
     n = graph.num_vertices
     indices, indptr = (array.astype(np.int32) for array in (graph.indices, graph.indptr))
@@ -126,7 +126,7 @@ def breadth_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
 
 
 def random(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
-    """Visit the vertices in a random order, the same at each call."""
+    """Visit the vertices in a random order, which is the same in each call."""
     return np.random.default_rng(0).permutation(graph.num_vertices)
 
 

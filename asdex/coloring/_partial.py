@@ -1,8 +1,8 @@
-"""Colorings from which only some entries of a matrix can be read: the others are known already.
+"""Colorings from which only some entries of a matrix can be read, since the others are known already.
 
 These are the restricted colorings of Gebremedhin, Manne and Pothen ("What Color Is Your Jacobian?", SIAM
-Review 47, 2005). Entries that are not required may share a color among themselves, but not with a required
-one in the same row, which is to be read without a sum.
+Review 47, 2005). In a row, entries that are not required may have the same color. A required entry must
+differ in color from all other entries of its row, so that it can be read without a sum.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from ._search import color, count
 
 
 _EXPANSION, _SMALL = 8, 100_000
-"""Entries that groups of conflicting columns may take: per entry of the pattern, and in a small one."""
+"""The most entries of groups of conflicting columns: per entry of the pattern, and for a small pattern."""
 
 _AS_USUAL = SearchOptions()
 
@@ -37,12 +37,12 @@ def color_required(
     allowed: Sequence[str],
     options: SearchOptions = _AS_USUAL,
 ) -> ColoredPattern:
-    """Color such that the required entries can be read, in the cheapest of several ways.
+    """Color a pattern so that the required entries can be read, in the cheapest of several ways.
 
     **Arguments:**
 
     - `sparsity`: the pattern of the matrix.
-    - `required`: which of its entries are to be read.
+    - `required`: which of its entries must be readable.
     - `whole`: a coloring for all entries. Its kind (symmetric, bidirectional) is one of the ways.
     - `allowed`: the modes in which columns, or rows, may be colored.
     - `options`: say how long to search.
@@ -85,11 +85,11 @@ def color_partially(
 
 
 def conflict_groups(sparsity: SparsityPattern, required: Required) -> SparsityPattern:
-    """Return a pattern whose rows are groups of columns, any two of which need different colors.
+    """Return a pattern whose rows are groups of columns; any two columns of a group need different colors.
 
-    Let a row have the required entries V, and the further ones C in columns with required entries
-    elsewhere. Then V + c is a group for every c in C, or V if C is empty. Where these would have too many
-    entries, V + C is the only group.
+    Let V be the required entries of a row, and C its other entries in columns that have required entries
+    elsewhere. Then V + c is a group for every c in C; if C is empty, V is the only group. If these groups
+    would have too many entries, V + C is the only group.
     """
     rows, cols = sparsity.rows, sparsity.cols
     num_required = np.bincount(rows[required], minlength=sparsity.m)
@@ -110,12 +110,12 @@ def conflict_groups(sparsity: SparsityPattern, required: Required) -> SparsityPa
 
 
 def _ranks(lengths: np.ndarray) -> np.ndarray:
-    """`0, 1, ...` for each group of the given lengths."""
+    """The numbers `0, 1, ...` within each group of the given lengths."""
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _cheapest(costs: np.ndarray, limit: int) -> np.ndarray:
-    """Mark as many as the limit allows, the cheapest first."""
+    """Mark as many items as the limit allows, the cheapest first."""
     order = np.argsort(costs, kind="stable")
     marked = np.empty(len(costs), bool)
     marked[order] = np.cumsum(costs[order]) <= limit
@@ -128,7 +128,7 @@ def _color_as_whole(
     whole: ColoredPattern,
     options: SearchOptions,
 ) -> ColoredPattern:
-    """Color all entries that lie in a row and in a column with a required one, by the kind of `whole`."""
+    """Color all entries whose row and column have required entries, in the way of `whole`."""
     if whole.symmetric:
         required = required | required[mirror_positions(sparsity)]
     in_row = _occupied(sparsity.rows[required], sparsity.m)
@@ -154,7 +154,7 @@ def _masked(colors: np.ndarray | None, taking_part: np.ndarray) -> np.ndarray | 
 
 
 def check_required(sparsity: SparsityPattern, required: Required, colors: np.ndarray) -> None:
-    """Check that each required entry is alone, of its color, in its row.
+    """Check that each required entry is the only one of its color in its row.
 
     **Raises:** [`InvalidColoringError`][] naming an entry that is not.
     """

@@ -1,4 +1,4 @@
-"""The graphs to be colored: which vertices are in conflict."""
+"""The graphs that are colored, as vertices and groups of vertices that are in conflict."""
 
 import abc
 import functools
@@ -16,11 +16,11 @@ from ._copies import Copies, find_copies
 
 
 class Incidence(NamedTuple):
-    """Vertices to color, and the groups that they belong to.
+    """The vertices to color, and the groups to which they belong.
 
     Vertex `v` belongs to the groups `indices[indptr[v]:indptr[v + 1]]`, each below `num_groups`.
-    For column coloring the vertices are the columns and the groups the rows; for row coloring the
-    other way round; for star coloring both are the vertices of the adjacency graph.
+    For column coloring, the vertices are the columns and the groups are the rows. For row coloring,
+    it is the other way round. For star coloring, both are the vertices of the adjacency graph.
     """
 
     indptr: Int[np.ndarray, " num_vertices+1"]
@@ -100,8 +100,8 @@ def _lonely_entry(sparsity: SparsityPattern) -> str:
 def partition_lower_bound(problem: Incidence) -> int:
     """Return a lower bound on the colors of any distance-2 coloring.
 
-    The members of a group all need different colors. So do vertices of which any two belong to more
-    groups, counted together, than there are: they share one.
+    The members of a group all need different colors. So do vertices of which any two together belong
+    to more groups than there are, since these two must share a group.
     """
     sizes = problem.group_sizes()
     largest = int(sizes.max(initial=0))
@@ -115,9 +115,9 @@ def star_lower_bound(graph: Incidence) -> int:
 
     Two color classes A and B induce a forest, which has at most |A| + |B| - 1 edges. Summed over
     the pairs of k colors, a connected component of p vertices has at most (k - 1) p - k (k - 1) / 2
-    edges. The bound is the least k that allows the edges of every component, and 3 if a component
-    is no star: exact for complete graphs, stars and paths, and rho + 1 for long bands of half-width
-    rho.
+    edges. The bound is the least k that allows the edges of every component, and at least 3 if a
+    component is not a star. It is exact for complete graphs, stars and paths, and is rho + 1 for
+    long bands of half-width rho.
     """
     n = graph.num_vertices
     weights = np.ones(len(graph.indices), np.int8)
@@ -137,7 +137,7 @@ def star_lower_bound(graph: Incidence) -> int:
 
 
 class Problem(abc.ABC):
-    """A pattern, the graph whose vertices are to be colored, and what a coloring must fulfil.
+    """A pattern, the graph whose vertices are to be colored, and the condition on a coloring.
 
     **Attributes:**
 
@@ -160,7 +160,7 @@ class Problem(abc.ABC):
 
     @functools.cached_property
     def reduction(self) -> Copies | Blocks | None:
-        """What makes a smaller problem of this one; `None` if nothing does."""
+        """The reduction to a smaller problem; `None` if there is none."""
         sparsity, incidence = self.sparsity, self.incidence
         copies = find_copies(sparsity, self.grid, self.on_graph)
         if copies is not None:
@@ -182,7 +182,7 @@ class Problem(abc.ABC):
     @property
     @abc.abstractmethod
     def cost(self) -> float:
-        """About how many seconds one greedy coloring takes."""
+        """The estimated seconds of one greedy coloring."""
 
     @abc.abstractmethod
     def greedy(
@@ -190,10 +190,10 @@ class Problem(abc.ABC):
     ) -> Int32[np.ndarray, " num_vertices"] | None:
         """Color the vertices in the given order; those without groups get color 0.
 
-        **Returns:** the colors; `None` if there would be more than `limit`.
+        **Returns:** the colors; `None` if there would be more than `limit` colors.
         """
 
     def lattice(self, max_colors: int) -> Int32[np.ndarray, " num_vertices"] | None:
-        """Return a periodic coloring with at most that many colors, if the graph is a stencil."""
+        """Return a periodic coloring with at most `max_colors` colors, if the graph is a stencil."""
         del max_colors
         return None

@@ -1,4 +1,4 @@
-"""Repair of a column coloring that is valid but for a few rows."""
+"""Repair of a column coloring that is valid except in a few rows."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _SEAM = 0.4  # a larger part of the matrix is no seam
 
 
 class RowGroups(NamedTuple):
-    """The columns of a pattern row after row; `starts` holds where each nonempty row starts."""
+    """The columns of a pattern, row after row; `starts` holds the start of each nonempty row."""
 
     columns: Int[np.ndarray, " nnz"]
     starts: Int[np.ndarray, " groups"]
@@ -42,7 +42,7 @@ class RowGroups(NamedTuple):
         return np.flatnonzero(np.logical_or.reduce(own))
 
     def _repeats(self, colors: Int32[np.ndarray, " n"], first: int) -> Bool[np.ndarray, " groups"]:
-        """Whether groups contain one of the colors from `first` on twice: their bits overlap."""
+        """Whether each group contains a color from `first` on twice, so that their bits overlap."""
         shift = colors - first
         inside = (shift >= 0) & (shift < _BITS)
         bits = np.where(inside, np.int64(1) << np.where(inside, shift, 0).astype(np.int64), 0)
@@ -69,12 +69,12 @@ def repair(
 ) -> Int32[np.ndarray, " n"] | None:
     """Recolor the columns in groups with conflicts, first-fit, as a parallel greedy coloring does.
 
-    All uncolored columns take their least free color at once; where two clash, one keeps it (the
-    one that comes first in a fixed pseudorandom order) and the others try again (Gebremedhin and
+    All uncolored columns take their least free color at once. Where several clash, the one that comes
+    first in a fixed pseudorandom order keeps its color, and the others try again (Gebremedhin and
     Manne, "Scalable parallel graph coloring algorithms", Concurrency 12, 2000).
 
-    **Returns:** a valid coloring, or `None` if it needs more than `max_colors` or the conflicts are
-    everywhere.
+    **Returns:** a valid coloring, or `None` if it needs more than `max_colors` colors or if too
+    large a part of the rows has conflicts.
     """
     broken = groups.conflicts(colors, int(colors.max(initial=-1)) + 1)
     if not len(broken):
@@ -119,5 +119,5 @@ def _fill(
 
 
 def _rank(columns: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
-    """A pseudorandom order (Fibonacci hashing), in which chains of neighbors are short."""
+    """A pseudorandom order of columns (Fibonacci hashing), in which chains of neighbors are short."""
     return columns.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(16)

@@ -1,4 +1,4 @@
-"""The search for few colors: several algorithms and orders compete within a budget."""
+"""The search for few colors, in which several algorithms and orders compete within a budget."""
 
 import itertools
 from collections.abc import Callable
@@ -17,8 +17,8 @@ P = TypeVar("P", bound=Problem)
 
 # Seconds, per conflict and per call, on an ordinary machine.
 _CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
-_CACHED = 10_000  # vertices from which on access to the conflicts becomes slower
-_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is sought before a greedy coloring
+_CACHED = 10_000  # vertices from which on access to the conflicts is slower
+_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is tried before a greedy coloring
 _SMALL_GRAPH = 200_000  # nonzeros up to which all vertices of blocks are colored as well
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
 
@@ -26,15 +26,15 @@ _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
 class Budget:
     """Seconds that a search may take, on an ordinary machine.
 
-    What an algorithm takes is not measured but estimated from sizes, so that the same pattern gets
-    the same colors on every machine and in every run.
+    The time of an algorithm is not measured but estimated from sizes, so that a pattern gets the same
+    colors on every machine and in every run.
     """
 
     def __init__(self, seconds: float):
         self.left = seconds
 
     def pay(self, cost: float) -> bool:
-        """Deduct the cost of some work; return whether there was enough left for it."""
+        """Deduct the cost of some work, and return whether the budget was large enough for it."""
         if cost > self.left:
             return False
         self.left -= cost
@@ -54,8 +54,8 @@ def count(colors: Colors) -> int:
 def color(problem: Problem, budget: Budget, order: Order | None = None) -> Colors:
     """Color a graph with few colors.
 
-    **Arguments:** `problem`: what to color. `budget`: what the search may cost. `order`: for a single
-    greedy coloring, without a search.
+    **Arguments:** `problem`: the graph. `budget`: the budget of the search. `order`: the order of a
+    single greedy coloring, which takes the place of the search.
 
     **Returns:** the colors; 0 for vertices without groups.
     """
@@ -71,10 +71,10 @@ def color(problem: Problem, budget: Budget, order: Order | None = None) -> Color
 
 
 def with_reduction(problem: P, solve: Callable[[P], Colors]) -> Colors:
-    """Color the smaller problem that this one can be reduced to, and the whole unless it is of no use.
+    """Color the smaller problem to which this one can be reduced, and also the whole if that may help.
 
-    The columns of blocks may need fewer colors than the nodes need times the size of a block: 5 in
-    place of 6 for blocks of two columns on a circle of five nodes.
+    The columns of blocks may need fewer colors than the nodes need times the size of a block. For
+    example, blocks of two columns on a circle of five nodes need 5 colors, not 6.
     """
     if problem.reduced is None or problem.reduction is None:
         return solve(problem)
@@ -83,21 +83,21 @@ def with_reduction(problem: P, solve: Callable[[P], Colors]) -> Colors:
 
 
 def _is_final(problem: Problem, colors: Colors) -> bool:
-    """Whether there is no use in coloring the whole problem, or it takes too long."""
+    """Whether coloring the whole problem cannot help, or would take too long."""
     if problem.reduction is None or count(colors) <= problem.lower_bound:
         return True
     return problem.reduction.exact or (problem.on_graph and problem.sparsity.nnz > _SMALL_GRAPH)
 
 
 def has_no_conflicts(problem: Problem) -> bool:
-    """Whether all vertices can have the same color, as a few dense rows leave it when they are peeled off."""
+    """Whether all vertices can have the same color, which is common after a few dense rows are peeled off."""
     return problem.lower_bound <= 1 and problem.incidence.group_sizes().max(initial=0) <= 1
 
 
 def longest_apart(problem: Problem) -> Colors | None:
-    """Give the longest vertices colors of their own and all others the same, if that is an optimal coloring.
+    """Give the longest vertices colors of their own and all others one color, if that is an optimal coloring.
 
-    So a diagonal beside a few dense columns is colored without a greedy run.
+    A diagonal with a few dense columns is colored in this way, without a greedy run.
     """
     incidence, num_apart = problem.incidence, problem.lower_bound - 1
     if problem.on_graph or not 0 < num_apart < incidence.num_vertices:
@@ -112,12 +112,12 @@ def longest_apart(problem: Problem) -> Colors | None:
 
 
 def start(problem: Problem) -> Colors:
-    """Color by the fast algorithms, until one meets the lower bound: those of linear cost."""
+    """Color by the algorithms of linear cost, until one of them meets the lower bound."""
     return with_reduction(problem, start_directly)
 
 
 def start_directly(problem: Problem) -> Colors:
-    """As `start`, without a look at copies and blocks."""
+    """The same as `start`, without a search for copies and blocks."""
     occupied = np.diff(problem.incidence.indptr) > 0
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
@@ -140,7 +140,7 @@ def start_directly(problem: Problem) -> Colors:
 
 
 def improve(problem: Problem, best: Colors, budget: Budget) -> Colors:
-    """Look for fewer colors, by a better order and then by recoloring, within the budget."""
+    """Search for fewer colors, by a better order and then by recoloring, within the budget."""
     if problem.reduced is None or problem.reduction is None:
         return improve_directly(problem, best, budget)
     if count(best) <= problem.lower_bound:
@@ -153,7 +153,7 @@ def improve(problem: Problem, best: Colors, budget: Budget) -> Colors:
 
 
 def improve_directly(problem: Problem, best: Colors, budget: Budget) -> Colors:
-    """As `improve`, without a look at copies and blocks."""
+    """The same as `improve`, without a search for copies and blocks."""
     if count(best) <= problem.lower_bound:
         return best
     work = num_conflicts(problem.incidence)
@@ -164,18 +164,18 @@ def improve_directly(problem: Problem, best: Colors, budget: Budget) -> Colors:
 
 
 def fewer(a: Colors, b: Colors | None) -> Colors:
-    """Return the coloring with fewer colors; the first if they tie, or if there is no other."""
+    """Return the coloring with fewer colors; the first if they have as many, or if there is no other."""
     return a if b is None or count(a) <= count(b) else b
 
 
 def iterate(problem: Problem, colors: Colors, budget: Budget, restart_cost: float) -> Colors:
     """Recolor greedily, one class of the last coloring after the other, in random orders.
 
-    Such a sweep never needs more colors than the last, for a distance-2 coloring (Culberson,
-    "Iterated greedy graph coloring and the difficulty landscape", 1992); for others the best is
-    kept. After a dozen in vain a new start is made, by saturation with random ties. Ends at the
-    lower bound, with the budget, or when two hundred sweeps have brought nothing. A larger budget
-    continues the search of a smaller one.
+    For a distance-2 coloring, such a sweep never needs more colors than the one before (Culberson,
+    "Iterated greedy graph coloring and the difficulty landscape", 1992). For other colorings, the
+    best is kept. After a dozen sweeps without a gain, the search starts again from a coloring by
+    saturation with random ties. It ends at the lower bound, at the end of the budget, or after two
+    hundred sweeps without a gain. A larger budget continues the search of a smaller one.
     """
     rng = np.random.default_rng(0)
     best, in_vain = colors, 0

@@ -52,17 +52,17 @@ def greedy_star(
     Gives each vertex, in the given order, the least color that keeps the partial coloring a star
     coloring (Gebremedhin, Tarafdar, Manne and Pothen, "New acyclic and star coloring algorithms
     with application to computing Hessians", SIAM J. Sci. Comput. 29, 2007). The two-colored stars
-    are kept as sets of colors, the bits of Python integers; every vertex v has three:
+    are kept as sets of colors, which are bits of Python integers. Every vertex v has three sets:
 
-    - `once[v]`, `twice[v]`: the colors seen on at least one and on at least two neighbors;
+    - `once[v]`, `twice[v]`: the colors of at least one neighbor, and of at least two neighbors;
     - `hubs[v]`: the colors of those neighbors that have two neighbors of v's color.
 
-    A color c is forbidden to v if a neighbor w has it; if it is in `hubs[w]` (then v - w - hub - w'
-    would alternate); or if w's color is in `twice[v]` and c in `once[w]` (then w' - v - w - x
-    would).
+    A color c is forbidden to v in three cases: a neighbor w has it; it is in `hubs[w]`, so that
+    v - w - hub - w' would have two colors; or w's color is in `twice[v]` and c is in `once[w]`, so
+    that w' - v - w - x would have two colors.
 
     **Returns:** the colors; vertices without neighbors get color 0. `None` if there would be more
-    than `limit`.
+    than `limit` colors.
     """
     n = graph.num_vertices
     end = 1 << (n if limit is None else limit)

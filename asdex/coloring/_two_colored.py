@@ -1,9 +1,9 @@
 """The two-colored subgraphs of a colored graph, as one graph.
 
-Its *nodes* (v, c) stand for vertex v in the subgraph of its own color and c, and exist where v has a
-neighbor of color c. An edge v - w joins the nodes (v, color of w) and (w, color of v). So there are
-as many edges as in the colored graph, each connected component of nodes is one of a subgraph of two
-colors, and an acyclic coloring makes all of them trees.
+Its *node* (v, c) stands for vertex v in the subgraph of v's own color and c. The node exists if v has a
+neighbor of color c. An edge v - w joins the nodes (v, color of w) and (w, color of v). So there are as
+many edges as in the colored graph. Each connected component of nodes is a connected component of a
+subgraph of two colors. If the coloring is acyclic, all components are trees.
 """
 
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class TwoColoredEdges(NamedTuple):
 def two_colored_edges(
     sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]
 ) -> TwoColoredEdges:
-    """Return the edges and nodes of a structurally symmetric `(n, n)` pattern, properly colored."""
+    """Return the edges and nodes of a structurally symmetric `(n, n)` pattern with a proper coloring."""
     upper = sparsity.rows < sparsity.cols
     v, w = sparsity.rows[upper], sparsity.cols[upper]
     num_colors = int(colors.max(initial=-1)) + 1

@@ -10,13 +10,13 @@ _STEPS = 5_000
 
 
 def window_star_bound(graph: Incidence, least: int) -> int:
-    """Return a lower bound on the colors of any star coloring, by exhausting those of a window.
+    """Return a lower bound on the colors of any star coloring, by an exhaustive search in a window.
 
-    A star coloring of a graph is one of every induced subgraph. So where a window of a few dozen
-    vertices, around one of the largest degree, has no star coloring with k colors, the graph has none. The
-    window is searched by backtracking, which numbers colors in the order of their first use; it gives
-    up after some thousands of steps. Large grids need 5 colors (Fertin, Raspaud and Reed, "Star coloring
-    of graphs", J. Graph Theory 47, 2004): that is proven on 25 points.
+    A star coloring of a graph is also a star coloring of every induced subgraph. A window holds a few
+    dozen vertices around a vertex of the largest degree. If it has no star coloring with k colors, the
+    graph has none either. The window is searched by backtracking, which numbers colors in the order of
+    their first use, and gives up after some thousands of steps. Large grids need 5 colors (Fertin, Raspaud
+    and Reed, "Star coloring of graphs", J. Graph Theory 47, 2004), which is proven on 25 points.
 
     **Arguments:** `graph`: an adjacency graph. `least`: a known bound.
     """
@@ -31,7 +31,7 @@ def window_star_bound(graph: Incidence, least: int) -> int:
 
 
 def _window(graph: Incidence) -> list[list[int]]:
-    """Neighbors in a ball, whose vertices are numbered such that each has many earlier neighbors."""
+    """Neighbors within a ball whose vertices are numbered so that each has many earlier neighbors."""
     degrees = np.diff(graph.indptr)
     (largest,) = np.nonzero(degrees == degrees.max())
     root = int(largest[len(largest) // 2])
@@ -62,7 +62,7 @@ def _window(graph: Incidence) -> list[list[int]]:
 def _star_colorable(
     neighbors: list[list[int]], num_colors: int, steps: int
 ) -> tuple[bool | None, int]:
-    """Whether there is a star coloring, `None` if that took too many steps; and the steps left."""
+    """Whether there is a star coloring, or `None` after too many steps; and the number of steps left."""
     n, v = len(neighbors), 0
     colors, used, following = [-1] * n, [0] * (n + 1), [0] * (n + 1)
     while 0 <= v < n:
@@ -85,7 +85,7 @@ def _star_colorable(
 
 
 def _closes_path(neighbors: list[list[int]], colors: list[int], v: int, color: int) -> bool:
-    """Whether v may not have the color: a neighbor has it, or a path on four vertices had two."""
+    """Whether v may not have a color: a neighbor has it, or a path on four vertices would have two colors."""
     around = [w for w in neighbors[v] if colors[w] >= 0]
     if any(colors[w] == color for w in around):
         return True

@@ -28,12 +28,12 @@ Compressed = ArrayLike | tuple[ArrayLike, ArrayLike]
 def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     """Return the decompressor of a coloring; build it once to decompress many matrices.
 
-    A full matrix whose columns or rows each have a color of their own, in order, is not gathered but read as
-    it is: an `asdex.DenseDecompressor`. A large Jacobian whose rows all have the same few nonzeros is read
-    without a gather, too, if it has few colors: by an `asdex.SelectDecompressor`.
+    Two kinds of matrices are read without a gather. For a full matrix whose columns or rows each have a color
+    of their own, in order, the result is an `asdex.DenseDecompressor`. For a large Jacobian with few colors
+    and as many nonzeros in every row, it is an `asdex.SelectDecompressor`.
 
-    The coloring may be an argument of a function that is being compiled: where nonzeros are read is then
-    found at each call, for symmetric and bidirectional colorings by sorting.
+    The coloring may be an argument of a function that is being compiled. The places from which nonzeros are
+    read are then found in each call; symmetric and bidirectional colorings need sorting for this.
 
     **Raises:** `TypeError` for a traced coloring with recovery by substitution.
     """
@@ -58,7 +58,7 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
 
 
 def check_known(tree: Any, what: str) -> None:
-    """Refuse a coloring or a pattern whose arrays are traced.
+    """Raise if the arrays of a coloring or a pattern are traced.
 
     **Raises:** `TypeError`.
     """
@@ -73,9 +73,9 @@ def check_known(tree: Any, what: str) -> None:
 def decompress_data(B: Compressed, coloring: ColoredPattern) -> Shaped[Array, " nnz"]:
     """Return the values of the nonzeros of a compressed matrix.
 
-    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`;
-    for a bidirectional coloring a pair, `(column colors, m)` and `(row colors, n)`.
-    `coloring`: the coloring that `B` was compressed with.
+    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, and `(num_colors, n)` for a
+    coloring of rows or a symmetric coloring. For a bidirectional coloring it is a pair of arrays,
+    `(column colors, m)` and `(row colors, n)`. `coloring`: the coloring with which `B` was computed.
 
     **Returns:** `(nnz,)` values of the dtype of `B`, in the order of `coloring.sparsity`.
 
@@ -90,12 +90,12 @@ def decompress(
 ) -> Any:
     """Return the `(m, n)` matrix that was compressed to `B`.
 
-    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, else `(num_colors, n)`;
-    for a bidirectional coloring a pair, `(column colors, m)` and `(row colors, n)`.
-    `coloring`: the coloring that `B` was compressed with. `output_format`: "bcoo", "bcsr" or
-    "dense" (JAX), "numpy_dense", "scipy_coo", "scipy_csr" or "scipy_csc" (not inside
-    transformations), or
-    "data" for the values alone.
+    **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, and `(num_colors, n)` for a
+    coloring of rows or a symmetric coloring. For a bidirectional coloring it is a pair of arrays,
+    `(column colors, m)` and `(row colors, n)`. `coloring`: the coloring with which `B` was computed.
+    `output_format`: "bcoo", "bcsr", "bsr" or "dense" for arrays of JAX; "data" for only the values;
+    "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc" or "scipy_bsr" for arrays of NumPy and SciPy,
+    which do not work inside transformations.
 
     **Raises:** `ValueError` if `B` has another shape or the format is unknown, `TypeError` if a
     NumPy or SciPy format is asked for inside a transformation.

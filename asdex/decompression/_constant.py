@@ -1,4 +1,4 @@
-"""Decompression of a matrix of which some entries are known beforehand."""
+"""Decompression of a matrix some of whose entries are known beforehand."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from ._decompressors import _take, Decompressor
 
 
 class ConstantDecompressor(Decompressor):
-    """Reads the entries that change from `B`, and adds those that do not.
+    """Reads the entries that change from `B`, and adds the constant ones.
 
-    The constants are held as integers of the same bits: what updates the floating-point arrays of a tree,
-    such as an optimizer, must not take them for parameters.
+    The constants are stored as integers with the same bits. So an optimizer, which updates the floating-point
+    arrays of a tree, does not take them for parameters.
     """
 
     varying: Decompressor
@@ -34,8 +34,8 @@ class ConstantDecompressor(Decompressor):
         constants: Shaped[np.ndarray, " nnz"],
     ):
         """**Arguments:** `varying`: reads the entries that change, and perhaps more. `index`: for each
-        nonzero, which of them it is. `is_constant`: which nonzeros do not change. `constants`: their
-        values, and any others for the rest."""
+        nonzero, its position among the entries that `varying` reads. `is_constant`: which nonzeros do not
+        change. `constants`: their values, and arbitrary values for the other nonzeros."""
         self.varying = varying
         self.num_constant = int(np.count_nonzero(is_constant))
         self.dtype = np.dtype(constants.dtype)

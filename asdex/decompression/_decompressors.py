@@ -1,7 +1,7 @@
-"""Decompressors: how the nonzeros are read from the compressed matrix `B`.
+"""Decompressors, which read the nonzeros from the compressed matrix `B`.
 
-A decompressor is built once from a pattern and its colors, and knows neither how the colors were
-found nor how `B` is computed. Those of direct recovery are gathers: every nonzero is one entry of `B`.
+A decompressor is built once from a pattern and its colors. It does not depend on how the colors were
+found, or on how `B` is computed. With direct recovery it is a gather: every nonzero is one entry of `B`.
 """
 
 import abc
@@ -45,8 +45,8 @@ class Decompressor(eqx.Module):
 class _Gather(Decompressor):
     """Reads each nonzero from one place of one matrix.
 
-    `index` says where in `B` each nonzero stands: one int32 array `(nnz,)` of positions in the flattened
-    `B`, or a color and a position array where `B` is too large for flat int32 indices.
+    `index` holds the place of each nonzero in `B`: one int32 array `(nnz,)` of positions in the flattened
+    `B`, or an array of colors and an array of positions if `B` is too large for flat int32 indices.
     """
 
     index: eqx.AbstractVar[tuple[Int[Array, " nnz"], ...]]
@@ -68,7 +68,7 @@ class ColumnDecompressor(_Gather):
     def __init__(
         self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
     ):
-        """**Arguments:** an `(m, n)` pattern, a coloring `(n,)` of its columns, its color count."""
+        """**Arguments:** an `(m, n)` pattern, a coloring `(n,)` of its columns, the number of colors."""
         self.compressed_shape = (num_colors, sparsity.m)
         self.index = _index(*read_columns(sparsity, colors), self.compressed_shape)
 
@@ -85,7 +85,7 @@ class RowDecompressor(_Gather):
     def __init__(
         self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " m"], num_colors: int
     ):
-        """**Arguments:** an `(m, n)` pattern, a coloring `(m,)` of its rows, its color count."""
+        """**Arguments:** an `(m, n)` pattern, a coloring `(m,)` of its rows, the number of colors."""
         self.compressed_shape = (num_colors, sparsity.n)
         self.index = _index(*read_rows(sparsity, colors), self.compressed_shape)
 
@@ -93,9 +93,9 @@ class RowDecompressor(_Gather):
 class StarDecompressor(_Gather):
     """Reads a symmetric H from `B` `(num_colors, n)`, where `B[c] = H @ seed_c`.
 
-    `seed_c` is 1 on the vertices of color c of a star coloring. H[v, w] is `B[colors[w], v]`, or,
-    if v has another neighbor of w's color, `B[colors[v], w]` (direct recovery: Coleman and Moré
-    1984; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 4).
+    `seed_c` is 1 on the vertices of color c of a star coloring. H[v, w] is `B[colors[w], v]`. If v
+    has another neighbor of w's color, it is `B[colors[v], w]` instead. This is direct recovery
+    (Coleman and Moré 1984; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 4).
     """
 
     index: tuple[Int[Array, " nnz"], ...]
@@ -104,7 +104,7 @@ class StarDecompressor(_Gather):
     def __init__(
         self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
     ):
-        """**Arguments:** an `(n, n)` pattern, a star coloring `(n,)` of it, its color count."""
+        """**Arguments:** an `(n, n)` pattern, a star coloring `(n,)` of it, the number of colors."""
         self.compressed_shape = (num_colors, sparsity.n)
         self.index = _index(*read_stars(sparsity, colors), self.compressed_shape)
 
@@ -112,9 +112,9 @@ class StarDecompressor(_Gather):
 class BidirectionalDecompressor(Decompressor):
     """Reads J[i, j] as `F[column_colors[j], i]` or `R[row_colors[i], j]` from `B = (F, R)`.
 
-    `F` `(column colors, m)` holds the products of J with groups of columns, `R` `(row colors, n)` those
-    of groups of rows with J. A nonzero is read from `F` where its column alone, of its color, has a
-    nonzero in its row (Coleman and Verma 1998; Hossain and Steihaug 1998).
+    `F` `(column colors, m)` holds the products of J with groups of columns, and `R` `(row colors, n)` the
+    products of groups of rows with J. A nonzero is read from `F` if no other column of its color has a
+    nonzero in its row, and otherwise from `R` (Coleman and Verma 1998; Hossain and Steihaug 1998).
     """
 
     from_columns: Bool[Array, " nnz"]
@@ -131,10 +131,10 @@ class BidirectionalDecompressor(Decompressor):
         num_row_colors: int,
     ):
         """**Arguments:** an `(m, n)` pattern, the colors of its columns `(n,)` and rows `(m,)`, -1 for
-        those without one, and the numbers of colors."""
+        those without a color, and the numbers of colors."""
         self.compressed_shape = ((num_column_colors, sparsity.m), (num_row_colors, sparsity.n))
         by_column = read_from_column(sparsity, column_colors)
-        # Nonzeros that are read elsewhere point at the first place.
+        # Nonzeros that are read from the other matrix point at the first place.
         color, position = read_columns(sparsity, column_colors)
         of_columns = color * by_column, position * by_column
         color, position = read_rows(sparsity, row_colors)
@@ -160,7 +160,7 @@ class BidirectionalDecompressor(Decompressor):
 
 
 def check_shape(B: Shaped[Array, "num_colors length"], expected: tuple[int, int]) -> None:
-    """Refuse a compressed matrix of another shape.
+    """Raise if a compressed matrix does not have the given shape.
 
     **Raises:** `ValueError`.
     """
@@ -176,9 +176,9 @@ def _take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nn
     if len(index) != 1:
         return B.at[index].get(mode="promise_in_bounds")
     (flat,) = index
-    if not flat.size:  # jax 0.6 cannot gather nothing from nothing
+    if not flat.size:  # jax 0.6 cannot gather from an empty array
         return jnp.zeros(0, B.dtype)
-    # `.at` would look for negative indices.
+    # `.at` would also handle negative indices.
     return jax.lax.gather(B.reshape(-1), flat[:, None], _ONE_BY_ONE, (1,), mode="promise_in_bounds")
 
 

@@ -1,4 +1,4 @@
-"""The forms in which a sparse matrix is handed back: functions of its values and pattern."""
+"""The formats of a sparse matrix that is returned, as functions of its values and its pattern."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -37,7 +37,7 @@ def assemble(
 ) -> Any:
     """Return the `(m, n)` matrix with the given values.
 
-    **Arguments:** `data`: `(nnz,)`, in the order of the pattern, or the values of `blocks`,
+    **Arguments:** `data`: the values `(nnz,)`, in the order of the pattern, or the values of `blocks`,
     `(num_blocks, b_r, b_c)`. `sparsity`: the pattern. `output_format`: an [`OutputFormat`][].
     `blocks`: for "bsr" and "scipy_bsr", the blocks of the pattern, if they are known.
 

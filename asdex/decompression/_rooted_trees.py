@@ -1,7 +1,7 @@
-"""Rooting the trees of a forest and cutting them into paths, with no loop over nodes or levels.
+"""Rooting the trees of a forest and cutting them into paths, without a loop over nodes or levels.
 
-Everything is read off Euler tours, which go around each tree and pass every edge once down and once
-up (Tarjan and Vishkin, "An efficient parallel biconnectivity algorithm", SIAM J. Comput. 14, 1985).
+All results are computed from Euler tours. A tour goes around a tree and passes every edge once down and
+once up (Tarjan and Vishkin, "An efficient parallel biconnectivity algorithm", SIAM J. Comput. 14, 1985).
 """
 
 from typing import NamedTuple
@@ -18,18 +18,19 @@ from .._sets import transpose_order
 class RootedTrees(NamedTuple):
     """A forest whose trees are rooted and cut into paths.
 
-    A node other than a root is a *child*, and stands for the edge to its parent. A path leads from
-    its top down to a leaf, always on to the child with most descendants (Sleator and Tarjan, "A data
-    structure for dynamic trees", 1983); the children of a root are tops. The arrays list the
-    children path after path, each from its leaf to its top, all after their descendants.
+    Each node that is not a root is a *child*, and stands for the edge to its parent. A path leads from
+    its top down to a leaf, and always continues to the child with most descendants (Sleator and Tarjan,
+    "A data structure for dynamic trees", 1983). The children of a root are tops. The arrays list the
+    children path after path, and each path from its leaf to its top; every child comes after its
+    descendants.
 
-    - `num_nodes`: the number of nodes, roots included.
+    - `num_nodes`: the number of nodes, including roots.
     - `children`, `parents`, `edges`: the node, its parent, and the number of the edge between them.
     - `is_top`: whether the node is the top of its path.
     - `is_leaf`: whether the node has no children.
-    - `hangs`: whether the node is the top of its path and its parent is no root.
-    - `level`: how many nodes that hang there are from the node up to the root, itself included: at
-      most log2 of the number of nodes.
+    - `hangs`: whether the node is the top of its path and its parent is not a root.
+    - `level`: the number of hanging nodes from the node up to the root, including the node itself. It is
+      at most log2 of the number of nodes.
     """
 
     num_nodes: int
@@ -45,9 +46,9 @@ class RootedTrees(NamedTuple):
 class _Tours(NamedTuple):
     """Euler tours of rooted trees, one after the other; each begins and ends at its root.
 
-    The entries of the forest's matrix are the directed edges. `position` is when the tours pass an
-    entry, `begin` when its tree's tour begins; `down` marks those that lead away from the root,
-    and `size` counts the nodes below these, and is 0 for others.
+    The entries of the forest's matrix are the directed edges. `position` is the step at which the tours
+    pass an entry, and `begin` the step at which the tour of its tree begins. `down` marks the entries
+    that lead away from the root. `size` is the number of nodes below such an entry, and 0 for others.
     """
 
     position: Int[np.ndarray, " entries"]
@@ -57,10 +58,10 @@ class _Tours(NamedTuple):
 
 
 def root_at_centroids(forest: sp.csr_array) -> RootedTrees:
-    """Root every tree of a forest such that no branch at the root has more than half of its nodes.
+    """Root every tree of a forest so that no branch at the root has more than half of the tree's nodes.
 
-    **Arguments:** `forest`: a symmetric matrix with int32 indices; its rows are the nodes, each with
-    a neighbor, and its entries are 1 + the number of the edge.
+    **Arguments:** `forest`: a symmetric matrix with int32 indices. Its rows are the nodes, each of which
+    has a neighbor. Its entries are 1 + the number of the edge.
 
     **Raises:** [`InvalidColoringError`][] if there is a cycle.
     """
@@ -85,7 +86,7 @@ def root_at_centroids(forest: sp.csr_array) -> RootedTrees:
     by_position[position] = entries
 
     def from_root(values):
-        """Sum values of the entries that lead down over the way from the root to each of them."""
+        """Sum values of the entries that lead down, along the path from the root to each of them."""
         steps = np.where(down, values, -values[mirror])
         return np.cumsum(steps[by_position])[position]
 
@@ -116,10 +117,10 @@ def _centroid_tours(
     parents: Int[np.ndarray, " entries"],
     mirror: Int[np.ndarray, " entries"],
 ) -> _Tours:
-    """Go around each tree, beginning at its centroid.
+    """Return the tours around each tree that begin at its centroid.
 
-    A tour is a circle, so that another root is another beginning: first it starts anywhere, and then
-    where the nodes below an edge cease to be more than half of the tree.
+    A tour is a circle, so another root means another beginning. The tour first begins anywhere. The
+    centroid is where the nodes below an edge cease to be more than half of the tree.
     """
     num_trees, tree = csgraph.connected_components(forest, directed=False)
     if forest.nnz // 2 != len(tree) - num_trees:
@@ -150,9 +151,9 @@ def _tours_from_anywhere(
 ) -> tuple[Int[np.ndarray, " entries"], Int[np.ndarray, " trees"]]:
     """Return the position of each entry in the tours, which are joined to one, and their beginnings.
 
-    After an edge to v the tour takes the next of v's edges, in a circle, after the way back. The
-    positions in this linked list are those of a breadth-first search through it, which does one step
-    after the other in compiled code.
+    After an edge to v, the tour takes the edge of v that follows the way back, in the cyclic order of
+    v's edges. A breadth-first search through this linked list gives the positions. It does one step
+    after the other, in compiled code.
     """
     starts, stops = forest.indptr[:-1], forest.indptr[1:]
     next_around = np.arange(1, forest.nnz + 1)

@@ -1,4 +1,4 @@
-"""Where all rows have as many nonzeros, and there are few colors: each nonzero is one of few candidates."""
+"""Decompression with as many nonzeros in every row and few colors, by a choice among few candidates."""
 
 import equinox as eqx
 import jax
@@ -12,16 +12,16 @@ from ._decompressors import check_shape, Decompressor
 
 
 _FEWEST = 2**16
-"""Nonzeros below which a gather is as fast."""
+"""The number of nonzeros below which a gather is as fast."""
 _MOST_CANDIDATES = 6
-"""Candidates for the nonzeros of a row, one of each color for each, up to which a gather is slower."""
+"""The most candidates in a row, one per nonzero and color, for which a gather is slower."""
 
 
 class SelectDecompressor(Decompressor):
-    """Reads J[i, j] as `B[colors[j], i]` from `B` `(num_colors, m)`, where all rows have `k` nonzeros.
+    """Reads J[i, j] as `B[colors[j], i]` from `B` `(num_colors, m)`, where every row has `k` nonzeros.
 
-    It does what a `ColumnDecompressor` does, without a gather: on a CPU in less than half the time for two
-    colors, with indices of a quarter of the size.
+    The result is that of a `ColumnDecompressor`, but it takes no gather. With two colors it needs less than
+    half the time on a CPU, and its indices have a quarter of the size.
 
     **Attributes:**
 

@@ -1,4 +1,4 @@
-"""Decompression by substitution: a symmetric matrix from the sums that an acyclic coloring leaves."""
+"""Decompression by substitution, which solves for a symmetric matrix with an acyclic coloring."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,28 +22,31 @@ class SubstitutionDecompressor(Decompressor):
 
     `seed_c` is 1 on the vertices of color c of an acyclic coloring (Coleman and Cai 1986; Gebremedhin,
     Manne and Pothen, SIAM Review 47, 2005, section 5). Any two colors induce trees. `B[c, v]` is the
-    sum of H over the edges from v to vertices of color c, so that an edge at a leaf can be read, and
-    every other is the sum at its lower end less the edges below that end.
+    sum of H over the edges from v to vertices of color c. So the value of an edge at a leaf can be read.
+    The value of any other edge is the sum at its lower end minus the values of the edges below that end.
 
-    The trees are rooted at their centroids and cut into paths. The sums along all paths that wait for
-    no other are formed at once, pairwise, in a number of steps that is the logarithm of their length.
-    A path waits for at most log2(n) others in turn, however deep its tree is.
+    The trees are rooted at their centroids and cut into paths. The sums along all paths that depend on no
+    other path are formed at once, pairwise, in a number of steps that is the logarithm of their length.
+    A chain of paths that depend on each other has at most log2(n) paths, however deep the tree is.
 
-    An edge adds up the rounding errors of `B` on the smaller side of its tree: about `eps * max|B| *
-    sqrt(nodes on that side)`, where direct recovery has `eps * max|B|`. Measured for normally
-    distributed values, in float32, the largest error was 3 times that of direct recovery on a matrix
-    of local discontinuous Galerkin type with n = 966, 4 on an airfoil mesh, 12 on a 5-point stencil with
-    n = 1e4 and 70 with n = 1e6, and 130 on a path with n = 1e5. Edges at leaves have no more than the
-    error of direct recovery, and no tree sees the rounding, the infinities or the NaNs of another.
+    The value of an edge has the rounding errors of `B` on the smaller side of its tree. They add up to
+    about `eps * max|B| * sqrt(nodes on that side)`; the error of direct recovery is `eps * max|B|`.
+    Measured for normally distributed values, in float32, the largest error was 3 times that of direct
+    recovery on a matrix of local discontinuous Galerkin type with n = 966, 4 times on an airfoil mesh,
+    12 times on a 5-point stencil with n = 1e4 and 70 times with n = 1e6, and 130 times on a path with
+    n = 1e5. Edges at leaves have only the error of direct recovery. The rounding errors, infinities and
+    NaNs of one tree do not reach another.
 
     **Attributes:**
 
-    - `entries`: where in `B` the slots start: one int32 array `(slots,)` of positions in the flattened
-      `B`, or a color and a position array where `B` is too large for flat int32 indices. There is one
-      slot for each nonzero on the diagonal and for each pair of others.
-    - `negative`: `(slots,)`: a tree's sums alternate, so that the nodes of one color count negatively.
+    - `entries`: the places in `B` from which the slots get their first values: one int32 array `(slots,)`
+      of positions in the flattened `B`, or an array of colors and an array of positions if `B` is too large
+      for flat int32 indices. There is one slot for each nonzero on the diagonal, and one for each pair of
+      others.
+    - `negative`: `(slots,)`, the slots with a negative sign: the sums in a tree alternate, so the nodes of
+      one color count negatively.
     - `rounds`: the sums to be formed, one round after the other.
-    - `slots`: int32 `(nnz,)`: the slot of each nonzero.
+    - `slots`: int32 `(nnz,)`, the slot of each nonzero.
     - `compressed_shape`: `(num_colors, n)`, the shape of `B`.
     """
 
@@ -56,7 +59,7 @@ class SubstitutionDecompressor(Decompressor):
     def __init__(
         self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
     ):
-        """**Arguments:** an `(n, n)` pattern, an acyclic coloring `(n,)` of it, its color count.
+        """**Arguments:** an `(n, n)` pattern, an acyclic coloring `(n,)` of it, the number of colors.
 
         **Raises:** [`InvalidColoringError`][] if two colors induce a cycle.
         """
@@ -124,7 +127,7 @@ class PathSums(eqx.Module):
         return lax.dynamic_update_slice(values, results, (self.start,))
 
 
-@jax.jit  # outside of transformations every loop would be compiled anew in each call
+@jax.jit  # outside of transformations every loop would be compiled again in each call
 def _substitute(
     decompressor: SubstitutionDecompressor, B: Shaped[Array, "num_colors n"]
 ) -> Shaped[Array, " nnz"]:
@@ -148,9 +151,9 @@ class _Sums(NamedTuple):
 def _schedule(trees: RootedTrees, first: int) -> tuple[Int[np.ndarray, " edges"], list[_Sums]]:
     """Return the order in which the children of a forest get slots from `first` on, and the sums.
 
-    The sum at a node adds up its own slot, those of the nodes that hang from it, which are deeper by
-    one level, and the sum at the node below it on the path. Paths of a single leaf need no sum and
-    come first, then those of the deepest level.
+    The sum at a node adds up its own slot, the slots of the nodes that hang from it, which are deeper by
+    one level, and the sum at the node below it on the path. Paths of a single leaf need no sum and come
+    first. The paths of the deepest level come next.
     """
     single = trees.is_leaf & trees.is_top
     deepest = int(trees.level.max(initial=0))
@@ -183,7 +186,7 @@ def _schedule(trees: RootedTrees, first: int) -> tuple[Int[np.ndarray, " edges"]
 def _slots_of_nonzeros(
     sparsity: SparsityPattern, num_diagonal: int, edges: Int[np.ndarray, " edges"]
 ) -> Int32[np.ndarray, " nnz"]:
-    """Return the slot of each nonzero: first those on the diagonal have one, then `edges`."""
+    """Return the slot of each nonzero; those on the diagonal have the first slots, then `edges`."""
     upper, on_diagonal = sparsity.rows < sparsity.cols, sparsity.rows == sparsity.cols
     mirror = mirror_positions(sparsity)
     slots = np.empty(sparsity.nnz, np.int32)

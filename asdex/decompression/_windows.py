@@ -1,4 +1,4 @@
-"""Decompression block by block: a nonzero block is a window of the compressed matrix."""
+"""Decompression block by block, where each nonzero block is a window of the compressed matrix."""
 
 from typing import Any
 
@@ -19,15 +19,14 @@ from ._decompressors import _Gather, _take, check_shape, Decompressor
 class WindowDecompressor(Decompressor):
     """Reads each `(b_r, b_c)` block from a window of `B`, where the colors of a node are consecutive.
 
-    A block is a window of `B` as it is, where it is read from the color of its rows, or a transposed
-    one, where it is read from that of its columns. One index per block takes the place of one per
-    nonzero.
+    A block that is read from the colors of its rows is a window of `B`. A block that is read from the
+    colors of its columns is a transposed window. There is one index per block instead of one per nonzero.
 
     **Attributes:**
 
     - `starts`: int32 `(num_blocks, 2)`, the first color and the first position of each window.
-    - `transposed`: whether each window is to be transposed; `None` if all are alike.
-    - `all_transposed`: whether all are.
+    - `transposed`: whether each window is to be transposed; `None` if `all_transposed` holds for all.
+    - `all_transposed`: whether all windows are to be transposed.
     - `window`: the shape of the windows.
     - `compressed_shape`: `(num_colors, length)`, the shape of `B`.
     """
@@ -41,7 +40,7 @@ class WindowDecompressor(Decompressor):
     def __call__(
         self, B: Shaped[Array, "num_colors length"]
     ) -> Shaped[Array, "num_blocks b_r b_c"]:
-        """Return the values of the blocks, row after row of blocks.
+        """Return the values of the blocks, in the order of block rows.
 
         **Raises:** `ValueError` if `B` has another shape.
         """
@@ -64,7 +63,7 @@ _WHOLE_WINDOWS = lax.GatherDimensionNumbers(
 
 
 class _Arranged(Decompressor):
-    """Reads the values of nonzeros, in the order of blocks or (with `order`) to be brought into it."""
+    """Reads the values of nonzeros, and arranges them by blocks, by `order` if they are not in that order."""
 
     nonzeros: Decompressor
     order: Int[Array, " nnz"] | None
@@ -77,7 +76,7 @@ class _Arranged(Decompressor):
 
 
 def block_decompressor(coloring: ColoredPattern, blocks: BlockPattern) -> Decompressor:
-    """Return what reads the values of the blocks, `(num_blocks, b_r, b_c)`, from `B`."""
+    """Return a function that reads the values of the blocks, `(num_blocks, b_r, b_c)`, from `B`."""
     decompressor = _windows(coloring, blocks)
     if decompressor is not None:
         return decompressor
@@ -97,7 +96,7 @@ def block_decompressor(coloring: ColoredPattern, blocks: BlockPattern) -> Decomp
 
 
 def _windows(coloring: ColoredPattern, blocks: BlockPattern) -> WindowDecompressor | None:
-    """Return the windows that the blocks are; `None` if some are none."""
+    """Return the windows of the blocks; `None` if some block is not a window."""
     if coloring.mode == "bidirectional" or coloring.recovery != "direct":
         return None
     if blocks.components == "first" or not blocks.num_blocks:
@@ -130,7 +129,7 @@ def _windows(coloring: ColoredPattern, blocks: BlockPattern) -> WindowDecompress
 def _read_by_columns(
     coloring: ColoredPattern, blocks: BlockPattern
 ) -> Bool[np.ndarray, " num_blocks"] | None:
-    """Return which blocks are read from the colors of their columns; `None` if only a part of one is."""
+    """Return which blocks are read from the colors of their columns; `None` if a block is read from both."""
     if not coloring.symmetric:
         return np.full(blocks.num_blocks, coloring.mode != "rev")
     if blocks.block_shape[0] != blocks.block_shape[1]:

@@ -1,4 +1,4 @@
-"""Root finders that implicit Runge-Kutta methods solve their stages with."""
+"""Root finders for the stages of implicit Runge-Kutta methods."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ def sparse_root_finder(
     **Arguments:**
 
     - `term`: the `diffrax.ODETerm`, or its vector field `f(t, y, args)`. For solvers that treat one term
-        explicitly and one implicitly, the implicit one.
-    - `t`, `y`, `args`: samples of the vector field's arguments; only shapes and dtypes of `t` and `y` matter.
-    - `coloring`: of the Jacobian of the vector field by `y`, as
-        `asdex.jacobian_coloring(f, t, y, args, argnums=1)` makes it, which happens by default.
+        explicitly and one implicitly, pass the implicit one.
+    - `t`, `y`, `args`: samples of the vector field's arguments. Only the shapes and dtypes of `t` and `y`
+        matter.
+    - `coloring`: the coloring of the Jacobian of the vector field with respect to `y`. By default it is
+        `asdex.jacobian_coloring(f, t, y, args, argnums=1)`.
     - `linear_solver`: the `solver` of `asdex.lineax.SparseLinearSolver`.
-    - `root_finder`: the class to make one of: `diffrax.VeryChord`, `optimistix.Chord`, `optimistix.Newton`.
+    - `root_finder`: the class of the root finder: `diffrax.VeryChord`, `optimistix.Chord` or
+        `optimistix.Newton`.
     - `options`: further arguments of `root_finder`, such as `kappa`.
 
     **Returns:**

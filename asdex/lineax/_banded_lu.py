@@ -1,4 +1,4 @@
-"""A direct solver for sparse operators, in JAX: band LU after reordering."""
+"""A direct solver for sparse operators in JAX, by a band LU factorisation after reordering."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DiagonalFactors(eqx.Module):
 
 
 class TridiagonalFactors(eqx.Module):
-    """A real tridiagonal matrix, which LAPACK or cuSPARSE factorises anew in each solve, with pivoting."""
+    """A real tridiagonal matrix, which LAPACK or cuSPARSE factorises in each solve, with pivoting."""
 
     below: Inexact[Array, " slots"]
     values: Inexact[Array, " slots"]
@@ -52,7 +52,7 @@ class TridiagonalFactors(eqx.Module):
 
 
 class BandedState(eqx.Module):
-    """What `BandedLU.init` returns: the factors, the matrix, and how vectors go in and out."""
+    """The result of `BandedLU.init`: the factors, the matrix, and the structures of its vectors."""
 
     factors: DiagonalFactors | TridiagonalFactors | BlockFactors
     matrix: SparseMatrixLinearOperator
@@ -63,7 +63,7 @@ class BandedState(eqx.Module):
     transposed: bool = eqx.field(static=True)
 
     def solve(self, right: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
-        """The solution for a right-hand side, by the factors alone."""
+        """The solution for a right-hand side by the factors, without refinement."""
         goes_in, comes_out = self.row_slots, self.col_slots
         if self.transposed:
             goes_in, comes_out = comes_out, goes_in
@@ -74,25 +74,27 @@ class BandedState(eqx.Module):
 
 
 class BandedLU(AbstractFullRankSolver[BandedState]):
-    """A direct solver for square sparse operators, for patterns that have an order with a small bandwidth.
+    """A direct solver for square sparse operators whose pattern has an order with a small bandwidth.
 
-    The pattern decides, on the host and once: a diagonal is divided by; a tridiagonal matrix goes to
-    LAPACK's or cuSPARSE's solver; otherwise the connected components of the pattern are put side by side,
-    each reordered by reverse Cuthill-McKee, and factorised as block-tridiagonal matrices, with blocks as wide
-    as the band. A block-diagonal pattern becomes a batch of dense factorisations. The numerical part is JAX
-    alone: it runs on all devices and inside `jit`, `vmap` and `grad`.
+    The pattern decides on the method, once and on the host. For a diagonal matrix, the solver divides by the
+    diagonal. For a tridiagonal matrix, it calls the solver of LAPACK or cuSPARSE. For other patterns, it
+    reorders each connected component by reverse Cuthill-McKee, and factorises the components as
+    block-tridiagonal matrices, with blocks as wide as the band. A block-diagonal pattern becomes a batch of
+    dense factorisations. The numerical part is written in JAX only, so it runs on all devices and inside
+    `jit`, `vmap` and `grad`.
 
-    With bandwidth `b` it takes `O(n b²)` operations and `O(n b)` memory: `b` is the number of species for a
-    system on a line, and that number times the shorter side for one on a grid. On large grids in three
-    dimensions, or with dense rows, an iterative solver serves better.
+    With bandwidth `b` it takes `O(n b²)` operations and `O(n b)` memory. For a system on a line, `b` is the
+    number of species. For a system on a grid, it is that number times the length of the shorter side. For
+    large grids in three dimensions, or with dense rows, an iterative solver is better.
 
-    Pivots are sought inside of blocks only, as in other band solvers that batch; solutions are therefore
-    refined until their backward error is at rounding level (Wilkinson 1963; Skeel 1980), three times at the
-    most. Where that fails, the result is `lineax.RESULTS.breakdown`, and for a singular matrix
+    Pivots are searched for only inside blocks, as in other batched band solvers. Solutions are therefore
+    refined until their backward error is at rounding level (Wilkinson 1963; Skeel 1980), at most three times.
+    If that fails, the result is `lineax.RESULTS.breakdown`. For a singular matrix it is
     `lineax.RESULTS.singular`.
 
-    Operators whose pattern is known are those of `asdex.lineax`, lineax's diagonal, tridiagonal and identity
-    operators, and their sums, products and multiples. For others see `asdex.lineax.SparseLinearSolver`.
+    The solver takes operators whose pattern is known. These are the operators of `asdex.lineax`, lineax's
+    diagonal, tridiagonal and identity operators, and their sums, products and multiples. For other operators
+    use `asdex.lineax.SparseLinearSolver`.
     """
 
     def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> BandedState:
@@ -159,7 +161,7 @@ def _factorise(
 def _bands(
     matrix: SparseMatrixLinearOperator, layout: BlockLayout, count: int
 ) -> Inexact[Array, "count slots"]:
-    """The diagonals of the reordered matrix, from the one below on, by slot of the row."""
+    """The diagonals of the reordered matrix, from the lowest to the highest, by slot of the row."""
     structure = matrix.structure
     row, col = layout.row_slots[structure.rows], layout.col_slots[structure.cols]
     places = (col - row + count // 2) * layout.slots + row
@@ -182,7 +184,7 @@ def _scatter(
     padding: Int[np.ndarray, " k"],
     shape: tuple[int, ...],
 ) -> Array:
-    """The values at their places, ones at `padding`, zeros elsewhere."""
+    """An array with the values at their places, ones at `padding`, and zeros elsewhere."""
     size = math.prod(shape)
     if size > np.iinfo(np.int32).max:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""LU factorisation of block-tridiagonal matrices, many of one size at a time."""
+"""LU factorisation of batches of block-tridiagonal matrices of one size."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ class BlockFactors(eqx.Module):
     """`A = (I + L) D (I + U)`, with `L` block lower and `U` block upper bidiagonal (block LU: Golub and
     Van Loan, Matrix Computations, section 4.5).
 
-    Pivots are sought inside the blocks of `D` alone.
+    Pivots are searched for only inside the blocks of `D`.
 
     **Attributes:**
 
-    - `inverses`: those of the blocks of `D`, so that solving takes products only.
-    - `lower`: row i holds `L[i, i - 1]`, the first zero. `upper`: row i holds `U[i, i + 1]`, the last zero.
+    - `inverses`: the inverses of the blocks of `D`, so that solving takes only products.
+    - `lower`: row i holds `L[i, i - 1]`; the first row is zero.
+    - `upper`: row i holds `U[i, i + 1]`; the last row is zero.
     """
 
     inverses: Inexact[Array, "lanes blocks width width"]
@@ -55,7 +56,7 @@ def factorise(
 
 
 def suitable_width(least: int) -> int:
-    """The smallest width of blocks, of at least `least`, that can be halved down to a small one."""
+    """The smallest width of blocks that is at least `least` and can be halved down to a small width."""
     halvings = max(least // (_SMALL // 2), 1).bit_length() - 1
     return -(-least >> halvings) << halvings
 
@@ -76,8 +77,8 @@ def _factorise(below: Array, diagonal: Array, above: Array) -> BlockFactors:
 def _inverse(block: Inexact[Array, "width width"]) -> Inexact[Array, "width width"]:
     """The inverse by LU with partial pivoting.
 
-    Small systems are solved by products because a BLAS spreads triangular solves over threads, which costs
-    more than a block does, and hundreds of times more on a busy machine.
+    Small systems are solved by products, since a BLAS distributes triangular solves over threads. That costs
+    more than the work for a block, and hundreds of times more on a busy machine.
     """
     packed, _, permutation = lu(block)
     lower = jnp.tril(packed, -1) + jnp.eye(len(packed), dtype=packed.dtype)
@@ -87,7 +88,7 @@ def _inverse(block: Inexact[Array, "width width"]) -> Inexact[Array, "width widt
 
 
 def _triangular_inverse(lower: Inexact[Array, "width width"]) -> Inexact[Array, "width width"]:
-    """The inverse of a lower triangular matrix, from those of the small blocks on its diagonal."""
+    """The inverse of a lower triangular matrix, from the inverses of the small blocks on its diagonal."""
     width = len(lower)
     size = width
     while size >= _SMALL and size % 2 == 0:
@@ -125,7 +126,7 @@ def _solve_transposed(factors: BlockFactors, right: Array) -> Array:
 
 
 def _recur(matrices: Array, right: Array, *, reverse: bool) -> Array:
-    """`x[i] = right[i] - matrices[i] @ x[i - 1]`, or `x[i + 1]`."""
+    """The solution of `x[i] = right[i] - matrices[i] @ x[i - 1]`, or with `x[i + 1]` in reverse."""
 
     def step(previous: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
         matrix, vector = row

@@ -1,4 +1,4 @@
-"""The values of a pattern's nonzeros by compressed passes, for functions that come later."""
+"""The values of a pattern's nonzeros by compressed passes, for functions that are given later."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ._structure import Structure
 
 
 class Compression(eqx.Module):
-    """What of a coloring a compiled function needs: index arrays as leaves, the pattern as a constant."""
+    """The parts of a coloring for a compiled function: index arrays as leaves, the pattern as a constant."""
 
     kernel: Kernel
     structure: Structure = eqx.field(static=True)
 
     @classmethod
     def of(cls, coloring: ColoredPattern) -> Compression:
-        """**Raises:** as `check_coloring`; `ValueError` if the coloring is that of a Hessian."""
+        """**Raises:** the same as `check_coloring`; `ValueError` for the coloring of a Hessian."""
         check_coloring(coloring)
         derivative = compressed_jacobian_from_coloring(_unset, coloring)
         parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
@@ -37,7 +37,7 @@ class Compression(eqx.Module):
     def __call__(
         self, f: Callable[..., Any], *args: Any, holomorphic: bool
     ) -> Inexact[Array, " nnz"]:
-        """The values of the Jacobian of `f` by its first argument."""
+        """The values of the Jacobian of `f` with respect to its first argument."""
         kernel = self.kernel
         options = dataclasses.replace(kernel.options, argnums=0, holomorphic=holomorphic)
         parts = (kernel.colors, kernel.row_colors, kernel.decompressor)
@@ -45,7 +45,7 @@ class Compression(eqx.Module):
 
 
 def check_coloring(coloring: Any) -> None:
-    """**Raises:** `TypeError` if the argument is no coloring, or a traced one."""
+    """**Raises:** `TypeError` if the argument is not a coloring, or is traced."""
     if not isinstance(coloring, ColoredPattern):
         raise TypeError(
             f"Expected an asdex.ColoredPattern, got {type(coloring).__name__}. Make one with "

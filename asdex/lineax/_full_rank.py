@@ -1,4 +1,4 @@
-"""What direct solvers tell lineax of the operators that they can solve."""
+"""The answers of direct solvers to lineax's question which operators they can solve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _State = TypeVar("_State")
 class AbstractFullRankSolver(lx.AbstractLinearSolver[_State]):
     """A solver that needs operators of full rank, so that gradients need fewer terms.
 
-    lineax asks by `assume_full_rank`, and before version 0.1 by the other two methods.
+    lineax calls `assume_full_rank`; versions before 0.1 call the other two methods.
     """
 
     def assume_full_rank(self) -> bool:

@@ -23,20 +23,21 @@ from ._tags import as_tags
 
 
 class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
-    """The Jacobian of `fn` at `x`, with the pattern of its nonzeros: a `lineax.JacobianLinearOperator` that
-    is materialised by a few passes, as many as its coloring has colors.
+    """The Jacobian of `fn` at `x`, as an operator that knows the pattern of its nonzeros.
 
-    `mv` is a Jacobian-vector product, that of the transpose a vector-Jacobian product, and nothing else is
-    computed. `lineax.linearise` computes the nonzeros and returns an
-    `asdex.lineax.SparseMatrixLinearOperator`, whose products are cheap: iterative solvers that take more
-    steps than there are colors should get that. `lineax.materialise` returns lineax's diagonal or tridiagonal
-    operator for such patterns, and else the sparse matrix. That the Jacobian is diagonal, tridiagonal or
-    triangular is told from the pattern, without tags.
+    It is like a `lineax.JacobianLinearOperator`, but is materialised by one pass per color of its coloring.
+
+    `mv` computes a Jacobian-vector product, and `mv` of the transpose computes a vector-Jacobian product.
+    `lineax.linearise` computes the nonzeros, and returns an `asdex.lineax.SparseMatrixLinearOperator`,
+    whose products are cheap. Use it for iterative solvers that take more steps than there are colors.
+    `lineax.materialise` returns lineax's diagonal or tridiagonal operator for such patterns, and otherwise
+    the sparse matrix. The operator is known to be diagonal, tridiagonal or triangular from its pattern,
+    without tags.
 
     **Attributes:**
 
     - `structure`: the pattern, a static field.
-    - `tags`: the tags of lineax's that it was given.
+    - `tags`: the given tags of lineax.
     """
 
     fn: Callable[..., Any]
@@ -60,19 +61,19 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
     ):
         """**Arguments:**
 
-        - `fn`: a function of `x` and `args`, as in lineax, or of `x` alone.
-        - `x`: where to differentiate, an array or a pytree of arrays.
+        - `fn`: a function of `x` and `args`, as in lineax, or only of `x`.
+        - `x`: the point at which to differentiate, an array or a pytree of arrays.
         - `args`: the second argument of `fn`.
-        - `tags`: tags of lineax's, such as `lineax.positive_semidefinite_tag`, which are not checked. A
+        - `tags`: tags of lineax, such as `lineax.positive_semidefinite_tag`, which are not checked. A
             coloring with `symmetric=True` counts as `lineax.symmetric_tag`.
-        - `coloring`: of the Jacobian, as `asdex.jacobian_coloring(fn, x, args)` makes it. By default the
-            pattern is detected and colored here, each time the line runs.
+        - `coloring`: the coloring of the Jacobian, from `asdex.jacobian_coloring(fn, x, args)`. By default
+            the pattern is detected and colored here, each time an operator is made.
         - `mode`: as for `asdex.jacobian`.
 
         **Raises:**
 
-        `ValueError` or `TypeError` if `x` is not what the coloring was made for, or if the coloring is
-        traced.
+        `ValueError` or `TypeError` if the coloring was made for inputs of other shapes or dtypes than `x`,
+        or if it is traced.
         """
         x = as_inexact(x)
         rest = (args,) if args is not None or _takes_two(fn) else ()
@@ -108,7 +109,7 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
         return jax.vjp(self._at, self.x)[1](vector)[0]
 
     def to_matrix(self) -> SparseMatrixLinearOperator:
-        """The nonzeros, by one pass per color."""
+        """The sparse matrix of the nonzeros, by one pass per color."""
         is_complex = jnp.issubdtype(dtype_of(self.input_structure), jnp.complexfloating)
         data = self.compression(self.fn, self.x, *self.args, holomorphic=bool(is_complex))
         return SparseMatrixLinearOperator(
@@ -124,7 +125,7 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
         return self.to_matrix().as_matrix()
 
     def transpose(self) -> lx.AbstractLinearOperator:
-        """The transposed Jacobian, as lazy as this; the same operator if it is symmetric."""
+        """The transposed Jacobian, which is lazy as well; the same operator if it is symmetric."""
         return self if lx.is_symmetric(self) else TransposedJacobianLinearOperator(self)
 
     def in_structure(self) -> Any:
@@ -138,7 +139,7 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
 
 
 class TransposedJacobianLinearOperator(lx.AbstractLinearOperator):
-    """What `asdex.lineax.SparseJacobianLinearOperator.transpose` returns."""
+    """The result of `asdex.lineax.SparseJacobianLinearOperator.transpose`."""
 
     operator: SparseJacobianLinearOperator
 
@@ -178,7 +179,7 @@ class TransposedJacobianLinearOperator(lx.AbstractLinearOperator):
 
 
 def _takes_two(fn: Callable[..., Any]) -> bool:
-    """Whether a function asks for the `args` of lineax's convention."""
+    """Whether a function takes the `args` of lineax's convention."""
     try:
         signature = inspect.signature(fn)
     except (TypeError, ValueError):

@@ -18,17 +18,17 @@ from ._tags import as_tags, is_symmetric_by
 
 
 class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
-    """A matrix of which only the nonzeros are stored: `lineax.MatrixLinearOperator` for a pattern.
+    """A matrix as an operator that stores only the nonzeros, like a sparse `lineax.MatrixLinearOperator`.
 
-    `lineax.linearise` and `lineax.materialise` make one of an `asdex.lineax.SparseJacobianLinearOperator`.
-    A product with a vector costs `nnz` multiplications. That it is diagonal, tridiagonal or triangular is
-    told from the pattern.
+    `lineax.linearise` and `lineax.materialise` convert an `asdex.lineax.SparseJacobianLinearOperator` to one.
+    A product with a vector costs `nnz` multiplications. The operator is known to be diagonal, tridiagonal or
+    triangular from its pattern.
 
     **Attributes:**
 
     - `data`: `(nnz,)` values, in the order of the pattern.
     - `structure`: the pattern, a static field.
-    - `tags`: the tags of lineax's that it was given.
+    - `tags`: the given tags of lineax.
     """
 
     data: Inexact[Array, " nnz"]
@@ -52,9 +52,9 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
 
         - `data`: `(nnz,)` values, in the order of the pattern.
         - `pattern`: an `asdex.SparsityPattern` of shape `(m, n)`, whose arrays must be known.
-        - `tags`: tags of lineax's, such as `lineax.symmetric_tag`, which are not checked.
-        - `input_structure`, `output_structure`: pytrees of `jax.ShapeDtypeStruct`s with `n` and `m` elements;
-            by default vectors.
+        - `tags`: tags of lineax, such as `lineax.symmetric_tag`, which are not checked.
+        - `input_structure`, `output_structure`: pytrees of `jax.ShapeDtypeStruct`s with `n` and `m` elements.
+            By default these are vectors.
 
         **Raises:**
 
@@ -91,7 +91,7 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
         return unravel(self.multiply(ravel(vector, self.input_structure)), self.output_structure)
 
     def multiply(self, vector: Inexact[Array, " n"]) -> Inexact[Array, " m"]:
-        """As `mv`, between vectors whatever the structures."""
+        """The same as `mv`, but between flat vectors."""
         with jax.numpy_dtype_promotion("standard"):
             terms = self.data * vector.at[self.cols].get(mode="promise_in_bounds")
         rows, m = self.rows, self.structure.shape[0]
@@ -144,7 +144,7 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
         )
 
     def diagonal(self, offset: int = 0) -> Inexact[Array, " length"]:
-        """The main diagonal, or the one that is `offset` above it, with zeros outside of the pattern."""
+        """The main diagonal, or the one that is `offset` above it, with zeros outside the pattern."""
         positions = self.structure.diagonal_positions(offset)
         return self.data.at[positions].get(mode="fill", fill_value=0)
 

@@ -16,7 +16,7 @@ from ._sparsify import multiply, to_sparse
 
 
 class NormalState(eqx.Module):
-    """What `NormalBandedLU.init` returns: the factors of `gram`, and the operator's matrix A.
+    """The result of `NormalBandedLU.init`: the factors of `gram`, and the operator's matrix A.
 
     `gram` is AᴴA for a tall matrix and AAᴴ for a wide one.
     """
@@ -29,13 +29,13 @@ class NormalState(eqx.Module):
 class NormalBandedLU(AbstractFullRankSolver[NormalState]):
     """A direct solver for sparse linear least squares: `asdex.lineax.BandedLU` on the normal equations.
 
-    Solves AᴴA x = Aᴴb for an operator A of shape `(m, n)` with `m >= n`, and else AAᴴ y = b with x = Aᴴy, for
-    the solution with the smallest norm. A must have full rank. The condition number is squared; one step of
-    refinement with the residual b - Ax (Björck, Numerical Methods for Least Squares Problems, 1996, section
-    2.9) wins a part of that back.
+    For an operator A of shape `(m, n)` with `m >= n` it solves AᴴA x = Aᴴb. Otherwise it solves AAᴴ y = b
+    with x = Aᴴy, which gives the solution with the smallest norm. A must have full rank. The normal
+    equations square the condition number. One step of refinement with the residual b - Ax (Björck,
+    Numerical Methods for Least Squares Problems, 1996, section 2.9) recovers part of the lost accuracy.
 
-    The Gauss-Newton and Levenberg-Marquardt solvers of optimistix take it as the `solver` of
-    `asdex.lineax.SparseLinearSolver`, which chooses it for operators that are not square.
+    For the Gauss-Newton and Levenberg-Marquardt solvers of optimistix, pass an
+    `asdex.lineax.SparseLinearSolver`, which chooses this solver for operators that are not square.
     """
 
     def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> NormalState:

@@ -1,4 +1,4 @@
-"""How a square pattern is ordered into independent block-tridiagonal systems of one size."""
+"""Ordering of a square pattern into independent block-tridiagonal systems of one size."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ._block_tridiagonal import suitable_width
 from ._structure import as_graph, Structure
 
 
-# A block of the factorisation costs a few microseconds on a CPU beside its arithmetic, which blocks of up to
-# about this size do not exceed (measured on a system of 2,048 with bandwidth 3).
+# A block of the factorisation costs a few microseconds on a CPU in addition to its arithmetic. The arithmetic
+# of blocks of up to about this size takes less than that (measured on a system of 2,048 with bandwidth 3).
 _LEAST_WIDTH = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BlockLayout:
-    """Where the entries of a matrix go in `lanes` systems of `blocks` x `blocks` blocks of size `width`.
+    """The places of a matrix's entries in `lanes` systems of `blocks` x `blocks` blocks of size `width`.
 
-    Each lane holds one connected component, or several small ones one after the other. Slots that are left
-    over get a one on the diagonal.
+    Each lane holds one connected component, or several small ones one after the other. Slots that no
+    component uses get a one on the diagonal.
 
     **Attributes:**
 
@@ -47,7 +47,7 @@ class BlockLayout:
 
     @property
     def padding(self) -> Int[np.ndarray, " slots-n"]:
-        """The slots that are left over."""
+        """The slots that no component uses."""
         free = np.ones(self.slots, bool)
         free[self.row_slots] = False
         return np.nonzero(free)[0]
@@ -65,11 +65,12 @@ class BlockLayout:
 
 @functools.lru_cache(maxsize=32)
 def block_layout(structure: Structure) -> BlockLayout:
-    """Order a square pattern: components apart, each to a small bandwidth.
+    """Order a square pattern, with its components separated and each with a small bandwidth.
 
-    Reverse Cuthill-McKee (Cuthill and McKee 1969; George 1971) on the pattern of A + Aᵀ, or the given order
-    where that is the narrower. Columns are permuted beforehand where entries on the diagonal are missing, by
-    a maximum matching (Duff 1981), so that the blocks on the diagonal are not singular by structure.
+    The order is reverse Cuthill-McKee (Cuthill and McKee 1969; George 1971) on the pattern of A + Aᵀ, or the
+    given order if that has a smaller bandwidth. If entries on the diagonal are missing, columns are first
+    permuted by a maximum matching (Duff 1981), so that the blocks on the diagonal are not structurally
+    singular.
     """
     n = structure.shape[0]
     graph = as_graph(structure)
@@ -99,14 +100,14 @@ def _columns_on_diagonal(structure: Structure, graph: sp.csr_array) -> Int[np.nd
     if np.count_nonzero(structure.rows == structure.cols) == len(every):
         return every
     matched = csgraph.maximum_bipartite_matching(sp.csr_matrix(graph), perm_type="column")
-    # Without a perfect matching the matrix is singular, which the factorisation will find.
+    # Without a perfect matching the matrix is singular, which the factorisation detects.
     return every if np.any(matched < 0) else matched.astype(np.int64)
 
 
 def _narrowest_order(
     square: sp.csr_array, component: Int[np.ndarray, " n"]
 ) -> tuple[Int[np.ndarray, " n"], int]:
-    """The position of each row, components one after the other, and the bandwidth."""
+    """The position of each row, with components one after the other, and the bandwidth."""
     n = len(component)
     rows, cols = square.nonzero()
     symmetric = sp.csr_matrix(square + square.T)
@@ -124,9 +125,9 @@ def _narrowest_order(
 
 
 def _pack(sizes: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Lanes as long as the largest component: the lane and the offset of each, and how many there are.
+    """The lane and the offset of each component, and the number of lanes, which are as long as the largest.
 
-    Components of one size share lanes, so that at most half of a lane in use is left empty.
+    Components of one size share lanes, so that at most half of each lane is empty.
     """
     distinct, group, counts = np.unique(sizes, return_inverse=True, return_counts=True)
     if not len(distinct):
@@ -143,7 +144,7 @@ def _pack(sizes: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _block_width(bandwidth: int, length: int) -> int:
-    """The size of the blocks: no entry may reach past the neighboring block."""
+    """The size of the blocks, so that no entry lies beyond the neighboring block."""
     width = suitable_width(max(bandwidth, _LEAST_WIDTH))
-    # Two blocks of this size cost more than one of twice the size.
+    # Two blocks of this size cost more than one block of twice the size.
     return suitable_width(length) if length <= 2 * width else width

@@ -39,7 +39,7 @@ def refine(
     solve: Callable[[Array], Array],
     right: Inexact[Array, " n"],
 ) -> tuple[Inexact[Array, " n"], lx.RESULTS, Int[Array, ""]]:
-    """Solve, and add the solutions for the residuals until the backward error is that of rounding.
+    """Solve, and add the solutions for the residuals until the backward error is at rounding level.
 
     The normwise backward error is |b - Ax| / (|A| |x| + |b|) (Rigal and Gaches 1967).
 

@@ -1,4 +1,4 @@
-"""What lineax asks of an operator, answered from its pattern and its tags."""
+"""The functions of lineax for the operators of asdex, answered from their patterns and tags."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _to_matrix(operator: Any) -> SparseMatrixLinearOperator:
 
 
 def _materialise(operator: Any) -> lx.AbstractLinearOperator:
-    """lineax's operator for the pattern if it has one, else the sparse matrix."""
+    """lineax's operator for the pattern if it has one, otherwise the sparse matrix."""
     same = operator.input_structure == operator.output_structure
     if same and lx.is_diagonal(operator):
         diagonal = unravel(lx.diagonal(operator), operator.input_structure)
         return lx.DiagonalLinearOperator(diagonal)
-    # lineax's tridiagonal operator is one between vectors.
+    # lineax's tridiagonal operator maps only between vectors.
     is_vector = same and jtu.treedef_is_leaf(operator.input_structure[1])
     if is_vector and len(operator.input_structure[0][0].shape) == 1 and lx.is_tridiagonal(operator):
         return lx.TridiagonalLinearOperator(*lx.tridiagonal(operator))

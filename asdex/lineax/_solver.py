@@ -1,4 +1,4 @@
-"""A linear solver that brings the sparsity with it."""
+"""A linear solver that knows the sparsity pattern of its operators."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ from ._tags import tags_of
 
 
 class SparseState(eqx.Module):
-    """What `SparseLinearSolver.init` returns: the state of the solver for the sparse operator."""
+    """The result of `SparseLinearSolver.init`: the state of the solver for the sparse operator."""
 
     inner: Any
     is_square: bool = eqx.field(static=True)
 
 
 class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
-    """A linear solver for operators that are sparse but do not know it, such as those that optimistix and
-    diffrax make from a function: the pattern comes from a coloring.
+    """A linear solver for sparse operators that have no pattern, to which a coloring gives the pattern.
 
-    Any operator is materialised by products with the coloring's seeds, one per color, and handed to `solver`
-    as an `asdex.lineax.SparseMatrixLinearOperator`:
+    Such operators are those that optimistix and diffrax make from a function. The operator is materialised by
+    products with the coloring's seeds, one per color, and passed to `solver` as an
+    `asdex.lineax.SparseMatrixLinearOperator`. Use it for:
 
-    - Newton's and the chord method: `optimistix.Newton(rtol, atol, linear_solver=...)`.
-    - Implicit Runge-Kutta methods, with the coloring of the vector field: their operator is I - h J, so the
-        diagonal always counts as a part of a square pattern. See `asdex.diffrax.sparse_root_finder`.
-    - Gauss-Newton and Levenberg-Marquardt: the latter's operator is J above a multiple of the identity, which
-        is recognised.
-    - `optimistix.ImplicitAdjoint(linear_solver=...)`, for gradients.
+    - Newton's method and the chord method: `optimistix.Newton(rtol, atol, linear_solver=...)`.
+    - Implicit Runge-Kutta methods, with the coloring of the vector field. Their operator is I - h J, so a
+        square pattern is always extended by its diagonal. See `asdex.diffrax.sparse_root_finder`.
+    - Gauss-Newton and Levenberg-Marquardt. The operator of the latter is J above a multiple of the identity,
+        which is recognised.
+    - Gradients: `optimistix.ImplicitAdjoint(linear_solver=...)`.
 
-    The coloring must be that of the function in question: nothing outside of its pattern is seen.
+    The coloring must be for the function that is solved. An entry of its Jacobian that is not in the
+    pattern is ignored, or added to another entry.
     """
 
     solver: lx.AbstractLinearSolver | None
@@ -55,16 +56,16 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
     def __init__(self, coloring: ColoredPattern, solver: lx.AbstractLinearSolver | None = None):
         """**Arguments:**
 
-        - `coloring`: of the Jacobian, as `asdex.jacobian_coloring(f, y, args)` makes it; it does not matter
-            which argument of `f` it is for.
-        - `solver`: for the sparse operator. By default `asdex.lineax.BandedLU`, and for operators that are
-            not square `asdex.lineax.NormalBandedLU`. The iterative solvers of lineax, such as
-            `lineax.GMRES`, serve as well, at one sparse product per step.
+        - `coloring`: the coloring of the Jacobian, from `asdex.jacobian_coloring(f, y, args)`. It may be
+            for any argument of `f`.
+        - `solver`: the solver for the sparse operator. By default it is `asdex.lineax.BandedLU`, and for
+            operators that are not square `asdex.lineax.NormalBandedLU`. Iterative solvers of lineax, such as
+            `lineax.GMRES`, also work, and cost one sparse product per step.
 
         **Raises:**
 
-        `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or is traced; `ValueError` if it is that
-        of a Hessian.
+        `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or is traced; `ValueError` if it is the
+        coloring of a Hessian.
         """
         check_coloring(coloring)
         self.solver = solver
@@ -127,7 +128,7 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
     def assume_full_rank(self) -> bool:
         return self.solver is None or self.solver.assume_full_rank()
 
-    # What lineax asks before version 0.1.
+    # Versions of lineax before 0.1 call these.
 
     def allow_dependent_columns(self, operator: lx.AbstractLinearOperator) -> bool:
         return self._solver_for(operator).allow_dependent_columns(operator)
@@ -140,7 +141,7 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
 
 
 def _ends_like_the_input(operator: lx.AbstractLinearOperator) -> bool:
-    """Whether the output is a pair of which the second part is like the input, as for a damped Jacobian."""
+    """Whether the output is a pair whose second part is like the input, as for a damped Jacobian."""
     output = operator.out_structure()
     if not (isinstance(output, tuple) and len(output) == 2):
         return False
@@ -148,7 +149,7 @@ def _ends_like_the_input(operator: lx.AbstractLinearOperator) -> bool:
 
 
 def _with_diagonal(coloring: ColoredPattern) -> ColoredPattern:
-    """A coloring for the pattern with its diagonal, if it has one."""
+    """A coloring for the pattern with all of its diagonal, if the pattern is square."""
     pattern = as_pattern(coloring.sparsity)
     full = with_diagonal(pattern) if pattern.m == pattern.n else pattern
     if full is pattern:
@@ -157,7 +158,7 @@ def _with_diagonal(coloring: ColoredPattern) -> ColoredPattern:
 
 
 def _above_identity(coloring: ColoredPattern) -> ColoredPattern:
-    """A coloring for the pattern above an identity, whose rows and columns are no burden."""
+    """A coloring for the pattern above an identity, which needs no further colors."""
     pattern = as_pattern(coloring.sparsity)
     stacked = above_identity(pattern)
     if coloring.symmetric:
@@ -179,7 +180,7 @@ def _above_identity(coloring: ColoredPattern) -> ColoredPattern:
 def _for_pattern(
     coloring: ColoredPattern, pattern: SparsityPattern, **changes: Any
 ) -> ColoredPattern:
-    """The colors with another pattern, which does not say what the inputs and outputs look like."""
+    """The colors with another pattern, which has no shapes of inputs and outputs."""
     bare = SparsityPattern(pattern.rows, pattern.cols, pattern.shape)
     return dataclasses.replace(coloring, sparsity=bare, lower_bound=0, **changes)
 
@@ -188,5 +189,5 @@ def _colored(pattern: SparsityPattern, mode: Any, symmetric: bool) -> ColoredPat
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DenseColoringWarning
-        )  # whoever made the coloring has seen it
+        )  # it was given when the coloring was made
         return jacobian_coloring_from_sparsity(pattern, mode=mode, symmetric=symmetric)

@@ -1,4 +1,4 @@
-"""The pytrees that an operator maps between, as static structures, and as vectors."""
+"""The pytrees between which an operator maps, as static structures and as vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._arguments import size_of, struct_of
 
 
 FlatStructure = tuple[tuple[jax.ShapeDtypeStruct, ...], Any]
-"""The leaves and the tree of a pytree of `jax.ShapeDtypeStruct`s: hashable, unlike most of those."""
+"""The leaves and the tree of a pytree of `jax.ShapeDtypeStruct`s, which is hashable, unlike most pytrees."""
 
 
 def flat_structure(tree: Any) -> FlatStructure:
@@ -35,7 +35,7 @@ def length(structure: FlatStructure) -> int:
 
 
 def dtype_of(*structures: FlatStructure) -> Any:
-    """The dtype in which vectors of all these spaces are represented."""
+    """The common dtype for vectors of all these spaces."""
     dtypes = [leaf.dtype for leaves, _ in structures for leaf in leaves]
     with jax.numpy_dtype_promotion("standard"):
         return jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)
@@ -61,7 +61,7 @@ def unravel(vector: Inexact[Array, " size"], structure: FlatStructure) -> Any:
     leaves, treedef = structure
     parts = jnp.split(vector, _bounds(leaves))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)  # complex to real is meant
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)  # from complex to real
         shaped = [
             part.reshape(leaf.shape).astype(leaf.dtype)
             for part, leaf in zip(parts, leaves, strict=True)

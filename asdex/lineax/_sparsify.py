@@ -1,4 +1,4 @@
-"""Operators of lineax's as sparse matrices, where their pattern is known."""
+"""Operators of lineax whose pattern is known, as sparse matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pattern of an operator as a constant of compiled functions, and what can be told from it."""
+"""The pattern of an operator as a constant of compiled functions, and properties that follow from it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Structure:
         return self.is_square and bool(np.all(np.abs(self.rows - self.cols) <= 1))
 
     def diagonal_positions(self, offset: int = 0) -> Int[np.ndarray, " length"]:
-        """Which nonzero stands at each place of a diagonal, `nnz` where none does.
+        """The position of the nonzero at each place of a diagonal, or `nnz` where there is none.
 
         **Arguments:** `offset`: 0 for the main diagonal, 1 for the one above it, -1 for the one below.
         """
@@ -94,7 +94,7 @@ class Structure:
 
     @functools.cached_property
     def transposition(self) -> tuple[Structure, Int[np.ndarray, " nnz"]]:
-        """The transposed structure, and which nonzero each of its nonzeros is here."""
+        """The transposed structure, and the position of each of its nonzeros in this structure."""
         _, order = column_order(self.pattern)
         m, n = self.shape
         transposed = Structure(SparsityPattern(self.cols[order], self.rows[order], (n, m)))
@@ -103,7 +103,7 @@ class Structure:
 
 @functools.lru_cache(maxsize=64)
 def union(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarray]:
-    """The structure of a sum, and where in it the nonzeros of both terms are."""
+    """The structure of a sum, and the positions in it of the nonzeros of both terms."""
     pattern = SparsityPattern.from_coo(
         np.concatenate([a.rows, b.rows]), np.concatenate([a.cols, b.cols]), a.shape
     )
@@ -117,7 +117,7 @@ def product(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarr
     """The structure of the matrix product `a @ b`.
 
     **Returns:** the structure, and for each multiplication of two nonzeros the positions of its factors
-    in `a` and `b` and of the entry that it is added to.
+    in `a` and `b`, and the position of the entry to which it is added.
     """
     indptr = b.pattern.indptr.astype(np.int64)
     lengths = np.diff(indptr)[a.cols]
@@ -132,7 +132,7 @@ def product(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarr
 
 
 def with_diagonal(pattern: SparsityPattern) -> SparsityPattern:
-    """A square pattern with all of its diagonal; the same object if nothing is missing."""
+    """A square pattern with all of its diagonal; the same object if no entry is missing."""
     every = np.arange(pattern.n, dtype=np.int32)
     if np.count_nonzero(pattern.rows == pattern.cols) == pattern.n:
         return pattern

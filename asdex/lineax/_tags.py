@@ -1,4 +1,4 @@
-"""Tags of lineax's, which say what a pattern cannot."""
+"""Tags of lineax, for properties that a pattern cannot show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def as_tags(tags: object | Iterable[object]) -> frozenset[object]:
 
 
 def is_symmetric_by(tags: frozenset[object], dtype: Any) -> bool:
-    """Whether the tags say that A = Aᵀ; definite matrices are Hermitian, which is that for real ones."""
+    """Whether the tags say that A = Aᵀ; definite matrices are Hermitian, so symmetric if they are real."""
     if lx.symmetric_tag in tags or lx.diagonal_tag in tags:
         return True
     definite = lx.positive_semidefinite_tag in tags or lx.negative_semidefinite_tag in tags
@@ -23,7 +23,7 @@ def is_symmetric_by(tags: frozenset[object], dtype: Any) -> bool:
 
 
 def tags_of(operator: lx.AbstractLinearOperator) -> frozenset[object]:
-    """What lineax's functions say of an operator, as tags."""
+    """The properties of an operator that lineax's functions report, as tags."""
     checks = {
         lx.is_symmetric: lx.symmetric_tag,
         lx.is_positive_semidefinite: lx.positive_semidefinite_tag,

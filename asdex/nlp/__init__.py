@@ -1,4 +1,4 @@
-"""Derivatives for nonlinear programs: the Hessian of the Lagrangian, and what solvers like IPOPT ask for."""
+"""Derivatives for nonlinear programs: the Hessian of the Lagrangian, and the callbacks for IPOPT."""
 
 from ._lagrangian import (
     lagrangian_hessian as lagrangian_hessian,

@@ -32,7 +32,7 @@ class Lagrangian(eqx.Module):
         self, x: Any, multipliers: Any, objective_factor: Any, *args: Any, **kwargs: Any
     ) -> Array:
         terms = []
-        # The terms may differ in dtype, also where the user forbids implicit promotion.
+        # The terms may differ in dtype, also if the user forbids implicit promotion.
         if self.objective is not None:
             value = as_scalar(self.objective(x, *args, **kwargs))
             with jax.numpy_dtype_promotion("standard"):
@@ -49,13 +49,13 @@ class Lagrangian(eqx.Module):
 class LagrangianHessian(eqx.Module):
     """A function that evaluates the sparse Hessian of a Lagrangian.
 
-    It is a pytree, lives inside `jax.jit` and other transformations, and compares and hashes by identity, as
-    an `asdex.SparseDerivative` does.
+    It is a pytree, works inside `jax.jit` and other transformations, and compares and hashes by identity,
+    like an `asdex.SparseDerivative`.
 
     **Attributes:**
 
     - `sparsity`: the `(n, n)` pattern of the entries that are returned, sorted by row and then by column.
-    - `coloring`: the `asdex.ColoredPattern` in use, of the whole Hessian.
+    - `coloring`: the `asdex.ColoredPattern` of the whole Hessian.
     """
 
     derivative: SparseDerivative
@@ -79,17 +79,17 @@ class LagrangianHessian(eqx.Module):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Evaluate the Hessian of `objective_factor * f(x, *args) + multipliers · g(x, *args)` in `x`.
+        """Evaluate the Hessian of `objective_factor * f(x, *args) + multipliers · g(x, *args)` at `x`.
 
         **Arguments:**
 
-        - `multipliers`: as the constraints in tree and shapes; `None` without constraints.
+        - `multipliers`: with the same tree and shapes as the constraints; `None` without constraints.
         - `objective_factor`: a number; without an objective it has no effect.
         - `args`, `kwargs`: the other arguments of the objective and the constraints.
 
         **Raises:**
 
-        As an `asdex.SparseDerivative`, if an argument is unlike the sample.
+        The same as an `asdex.SparseDerivative`, if an argument differs from the sample.
         """
         # An integer would be a constant of the compiled function.
         factor = float(objective_factor) if isinstance(objective_factor, int) else objective_factor
@@ -118,27 +118,28 @@ def lagrangian_hessian(
 ) -> LagrangianHessian:
     """The sparse Hessian of the Lagrangian `objective_factor * f(x) + multipliers · g(x)`.
 
-    It is detected and colored once. The multipliers and the factor are inputs of the result, and unknown to
-    detection: the pattern holds for all of their values.
+    The Hessian is detected and colored once. The multipliers and the factor are inputs of the result. They
+    are unknown to detection, so the pattern holds for all their values.
 
     **Arguments:**
 
-    - `objective`: a scalar function `f(x, *args, **kwargs)`, or `None` for the constraints' part alone.
-    - `constraints`: a function `g(x, *args, **kwargs)` to an array or a pytree of arrays, or `None`.
+    - `objective`: a scalar function `f(x, *args, **kwargs)`, or `None` if there are only constraints.
+    - `constraints`: a function `g(x, *args, **kwargs)` that returns an array or a pytree of arrays; or `None`
+        if there are no constraints.
     - `x`: a sample of the variables, an array or pytree of arrays or `jax.ShapeDtypeStruct`s.
     - `args`, `kwargs`: samples of further arguments of both functions, which are not differentiated.
     - all others: as for `asdex.hessian`; IPOPT takes the values of `triangle="lower"`.
 
     **Returns:**
 
-    An `asdex.nlp.LagrangianHessian`, to be called as `(x, multipliers, objective_factor=1.0, *args)`, where
-    `multipliers` has the tree and shapes of the constraints. It returns the Hessian in the given
-    `output_format`, with the shape that `asdex.hessian` gives it; `"data"` gives the values in the order of
-    its `sparsity`.
+    An `asdex.nlp.LagrangianHessian`. Call it as `(x, multipliers, objective_factor=1.0, *args)`, where
+    `multipliers` has the same tree and shapes as the constraints. It returns the Hessian in the given
+    `output_format`, with the same shape as `asdex.hessian`. `"data"` gives the values in the order of its
+    `sparsity`.
 
     **Raises:**
 
-    As `asdex.hessian`; `TypeError` if both functions are `None`, or for complex constraints.
+    The same as `asdex.hessian`; `TypeError` if both functions are `None`, or for complex constraints.
     """
     if objective is None and constraints is None:
         raise TypeError("Expected an objective, constraints or both, got None for both.")

@@ -1,4 +1,4 @@
-"""A nonlinear program as the callbacks that IPOPT and similar solvers take."""
+"""A nonlinear program as the callbacks of IPOPT and similar solvers."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ Structure = tuple[Int32[np.ndarray, " nnz"], Int32[np.ndarray, " nnz"]]
 
 
 class NonlinearProgram:
-    """Minimize `objective(x)` subject to bounds on `constraints(x)`: the callbacks for a solver.
+    """The callbacks of a solver that minimizes `objective(x)` subject to bounds on `constraints(x)`.
 
-    The methods are those that `cyipopt.Problem` asks of its `problem_obj`; they take and return float64 NumPy
-    arrays. Each is compiled once. Patterns and colors are found on construction.
+    The methods are those that `cyipopt.Problem` calls on its `problem_obj`. They take and return float64
+    NumPy arrays. Each is compiled once. Patterns and colors are found on construction.
 
-    The functions may take and return pytrees: a solver sees one vector of all variables and one of all
-    constraints, flattened in the order of their leaves. `ravel` and `unravel` go between the two forms.
+    The functions may take and return pytrees. A solver works with one vector of all variables and one of
+    all constraints, which are flattened in the order of their leaves. `ravel` and `unravel` convert between
+    pytrees and vectors.
 
     **Attributes:**
 
     - `n`, `m`: the numbers of variables and constraints.
-    - `jacobian_coloring`, `hessian_coloring`: the `asdex.ColoredPattern`s in use; one evaluation takes as
-        many passes as there are colors.
+    - `jacobian_coloring`, `hessian_coloring`: the `asdex.ColoredPattern`s. One evaluation takes as many
+        passes as there are colors.
     """
 
     n: int
@@ -60,8 +61,8 @@ class NonlinearProgram:
 
         - `objective`: a scalar function `f(x, *args)`.
         - `constraints`: a function `g(x, *args)` that returns an array or a pytree of arrays, or `None`.
-        - `x`: a sample of the variables, an array or a pytree; only shapes matter.
-        - `args`: parameters of both functions; `with_args` changes them.
+        - `x`: a sample of the variables, an array or a pytree. Only its shapes matter.
+        - `args`: parameters of both functions. `with_args` replaces them.
         - `budget`, `chunk_size`, `unknown`, `captured`: as for `asdex.jacobian`.
 
         **Raises:**
@@ -104,7 +105,7 @@ class NonlinearProgram:
         self._hessian = _Compiled(hess, fixed)
 
     def with_args(self, *args: Any) -> NonlinearProgram:
-        """The same program with other parameters. Nothing is compiled anew.
+        """The same program with other parameters. Nothing is compiled again.
 
         **Raises:**
 
@@ -147,23 +148,23 @@ class NonlinearProgram:
         return self._hessian(x, lagrange, factor, parameters=self._parameters)
 
     def ravel(self, x: Any) -> Float[np.ndarray, " n"]:
-        """The vector of some variables, or of bounds on them.
+        """The vector of a pytree of variables, or of bounds on them.
 
-        **Arguments:** `x`: a pytree like the sample. Leaves are broadcast, so that one number may stand for
-        an array, or for a subtree.
+        **Arguments:** `x`: a pytree like the sample. Leaves are broadcast, so one number may stand for an
+        array or for a subtree.
         """
         return self._variables.ravel(x)
 
     def unravel(self, x: Float[np.ndarray, " n"]) -> Any:
-        """The pytree of the variables in a vector."""
+        """The pytree of variables from a vector."""
         return self._variables.unravel(np.asarray(x))
 
     def ravel_constraints(self, values: Any) -> Float[np.ndarray, " m"]:
-        """The vector of constraints' values, bounds or multipliers, as `ravel` does it for variables."""
+        """The vector of a pytree of the constraints' values, bounds or multipliers, like `ravel`."""
         return self._constraints.ravel(values)
 
     def unravel_constraints(self, values: Float[np.ndarray, " m"]) -> Any:
-        """The pytree of the constraints' values or multipliers in a vector."""
+        """The pytree of the constraints' values or multipliers from a vector."""
         return self._constraints.unravel(np.asarray(values))
 
 

@@ -1,4 +1,4 @@
-"""Between the pytrees of a user's functions and the flat vectors of solvers."""
+"""Conversions between the pytrees of a user's functions and the flat vectors of solvers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def output_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 class Space(eqx.Module):
-    """Pytrees with a given tree and given shapes, as vectors: the flattened leaves one after the other."""
+    """The pytrees with a given tree and given shapes, as vectors: their flattened leaves in order."""
 
     tree: Any = eqx.field(static=True)
     shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -55,7 +55,7 @@ class Space(eqx.Module):
         return sum(self.sizes)
 
     def unravel(self, vector: Any) -> Any:
-        """The pytree of the parts of a vector."""
+        """The pytree whose leaves are the parts of a vector."""
         stops = np.cumsum([0, *self.sizes])
         parts = [
             vector[start:stop].reshape(shape)

@@ -95,6 +95,15 @@ def test_readme_shows_the_real_picture_and_its_program_runs():
     assert printed == f"(4999, 5000) 9998 [{' '.join(['0.'] * 3)} ... {' '.join(['0.'] * 3)}]\n"
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_install_section_is_about_this_library(page):
+    section = read(page).partition("## Install\n")[2].partition("\n## ")[0]
+    commands = [block.text for block in blocks_of(section) if block.language == "sh"]
+    assert any("git clone" in text and "pip install ./asdex" in text for text in commands)
+    assert not any("pip install asdex" in text for text in commands)
+    assert "`pip install asdex` installs another library." in section
+
+
 @pytest.mark.parametrize(
     "page",
     ["README.md", "CONTRIBUTING.md", "examples/README.md", *PAGES],
