@@ -90,8 +90,8 @@ CLASSES = {
         "from_dense from_bcoo save load"
     ),
     "ColoredPattern": (
-        "sparsity colors column_colors num_colors symmetric mode lower_bound optimal row_colors num_row_colors recovery "
-        "reason star_set save load"
+        "sparsity colors column_colors row_colors num_colors symmetric mode lower_bound optimal "
+        "num_row_colors recovery reason star_set save load"
     ),
     "StarSet": "",
     "BlockPattern": "indices indptr block_shape shape components num_blocks from_sparsity matrix to_scipy",

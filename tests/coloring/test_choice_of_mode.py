@@ -1,4 +1,4 @@
-"""`mode=None` chooses forward or reverse mode, `"auto"` both at once too; a pattern knows what its function allows."""
+"""`mode=None` chooses forward or reverse mode, `"auto"` also both; patterns know what functions allow."""
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def test_auto_weighs_all():
 
 def test_the_two_arrays_of_a_bidirectional_coloring():
     coloring = asdex.jacobian_coloring(arrow, X, mode="auto")
-    with pytest.raises(ValueError, match="`column_colors` of shape .*`row_colors` of shape"):
+    with pytest.raises(ValueError, match=r"`column_colors` of shape .*`row_colors` of shape"):
         _ = coloring.colors
     assert coloring.column_colors.shape == coloring.row_colors.shape == (50,)
     with pytest.raises(ValueError, match="Expected `column_colors` and `row_colors`"):

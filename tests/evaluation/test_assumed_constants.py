@@ -1,4 +1,4 @@
-"""A function whose integer or boolean leaves were replaced: its pattern is another one, and the call says so."""
+"""A call refuses a function whose integer or boolean leaves were replaced: its pattern is another one."""
 
 import equinox as eqx
 import jax

@@ -232,5 +232,5 @@ def test_a_tuple_may_also_be_a_single_argument():
 
 
 def test_a_check_needs_a_coloring():
-    with pytest.raises(TypeError, match="coloring after the arguments of the function.*got none"):
+    with pytest.raises(TypeError, match=r"coloring after the arguments of the function.*got none"):
         asdex.check_jacobian_correctness(f, X)

@@ -1,4 +1,4 @@
-"""`flatten`: one matrix for trees and arrays of any rank. `triangle`: half of a Hessian. The gradient beside it."""
+"""`flatten` gives one matrix for trees and grids, `triangle` half of a Hessian, the gradient beside it."""
 
 import jax
 import jax.flatten_util

@@ -91,7 +91,7 @@ def test_a_keyword_of_the_function_that_is_called_like_an_option():
 def test_every_parameter_is_explicit(name):
     parameters = inspect.signature(getattr(asdex, name)).parameters
     assert [one.name for one in parameters.values() if one.kind is one.VAR_KEYWORD] == ["kwargs"]
-    assert list(parameters)[0] == "f"
+    assert next(iter(parameters)) == "f"
 
 
 @pytest.mark.parametrize("name", [f"{name}_from_coloring" for name in (*JACOBIANS, *HESSIANS)])
@@ -115,7 +115,7 @@ def test_misspelt_options_are_refused(name, takes_any):
 
     function = g if takes_any else f
     public = getattr(asdex, name)
-    with pytest.raises(TypeError, match="`hasaux`. Did you mean the option `has_aux`"):
+    with pytest.raises(TypeError, match=r"`hasaux`. Did you mean the option `has_aux`"):
         public(function, X, hasaux=True)
     if "chunk_size" in options_of(name):
         with pytest.raises(TypeError, match="Did you mean the option `chunk_size`"):
@@ -167,7 +167,7 @@ def test_integer_inputs_that_are_allowed():
 
 @pytest.mark.parametrize("name", [*JACOBIANS, "jacobian_sparsity", "jacobian_coloring"])
 def test_integer_outputs_are_refused(name):
-    with pytest.raises(TypeError, match="real or complex outputs, got one of dtype int32.*has_aux"):
+    with pytest.raises(TypeError, match=r"real or complex outputs, got one of dtype int32.*has_aux"):
         getattr(asdex, name)(lambda x: (x**2, jnp.argmax(x)), X)
 
 
