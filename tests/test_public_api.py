@@ -100,6 +100,7 @@ EXCEPTIONS = {
     "VerificationError": AssertionError,
     "InvalidColoringError": ValueError,
     "DenseColoringWarning": UserWarning,
+    "UnbatchedPassesWarning": UserWarning,
     "UnknownPrimitiveError": NotImplementedError,
     "UnknownPrimitiveWarning": UserWarning,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from jax.core import Tracer
 from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
+from .._errors import UnbatchedPassesWarning
 from .._pattern import SparsityPattern
 from .._progress import working
 from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
@@ -117,7 +119,9 @@ class _Entries(eqx.Module):
     kernel: Kernel
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.kernel(args, kwargs).data
+        with warnings.catch_warnings():  # the calls will say so
+            warnings.simplefilter("ignore", UnbatchedPassesWarning)
+            return self.kernel(args, kwargs).data
 
 
 @working("looking for constant entries")

@@ -72,6 +72,10 @@ class Batches(NamedTuple):
         return jax.lax.with_sharding_constraint(array, constraint(self.mesh, spec))
 
 
+ONE_BY_ONE = Batches(1)
+"""No batches: one pass at a time, on one device."""
+
+
 def batches(
     size: int | None = None, mesh: Mesh | None = None, axis: str | Sequence[str] | None = None
 ) -> Batches:

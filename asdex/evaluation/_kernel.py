@@ -125,7 +125,8 @@ class Kernel(eqx.Module):
                 (forward, reverse), aux = push_and_pull(call.leaves, leaves, columns, rows, passes)
                 return (forward, _all_columns(reverse, sizes, moving)), aux
             case "fwd_over_rev":
-                gradient = call.gradient_in_batch if passes.is_dense else call.gradient
+                in_batch = passes.is_dense and passes.batches.size != 1
+                gradient = call.gradient_in_batch if in_batch else call.gradient
                 B, aux = push_forward(gradient, leaves, coloring, passes)
             case "rev_over_fwd":
                 B, aux = gradient_along(call.scalar, leaves, coloring, passes)
@@ -197,7 +198,10 @@ class _Call:
         value, pull, aux = jax.vjp(self.scalar, *moved, has_aux=True)
         if self.options.holomorphic or not jnp.issubdtype(value.dtype, jnp.floating):
             return self.gradient(*moved)
-        return [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))], aux
+        try:
+            return [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))], aux
+        except NotImplementedError:  # a primitive that JAX cannot batch
+            return list(pull(jnp.ones((), value.dtype))), aux
 
     def _evaluate(self, moved: Sequence[Any]) -> tuple[Any, Any]:
         leaves = list(self.inputs.leaves)
