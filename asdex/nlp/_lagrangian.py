@@ -150,8 +150,7 @@ def lagrangian_hessian(
 
     As `asdex.hessian`; `TypeError` if both functions are `None`, or for complex constraints.
     """
-    if objective is None and constraints is None:
-        raise TypeError("Expected an objective, constraints or both, got None for both.")
+    check_any(objective, constraints)
     multipliers = None
     if constraints is not None:
         of_functions = {name: kwargs[name] for name in kwargs if mesh is None or name != "axis"}
@@ -177,6 +176,15 @@ def lagrangian_hessian(
     if lower_triangle:
         return _lower_triangle(derivative)
     return LagrangianHessian(derivative, derivative.coloring.sparsity)
+
+
+def check_any(objective: Any, constraints: Any) -> None:
+    """Refuse `None` for both.
+
+    **Raises:** `TypeError`.
+    """
+    if objective is None and constraints is None:
+        raise TypeError("Expected an objective, constraints or both, got None for both.")
 
 
 def _multiplier(value: Any) -> jax.ShapeDtypeStruct:
