@@ -18,7 +18,7 @@ from ..decompression import Decompressor, DenseDecompressor
 from ._batched import Passes
 from ._devices import Batches
 from ._layout import Dtypes
-from ._passes import gradient_along, pull_back, push_and_pull, push_forward
+from ._passes import gradient_along, pull_back, push_and_pull, push_forward, zeros
 
 
 class Options(eqx.Module):
@@ -106,9 +106,8 @@ class Kernel(eqx.Module):
     ) -> tuple[Any, tuple[Any, Any]]:
         options = self.options
         count = options.num_colors
-        if not leaves:
-            output = call.scalar()[1] if options.is_hessian else call.leaves()[1]
-            return _no_passes(options), output
+        if not (leaves and count):
+            return self._without_passes(call, leaves)
         sizes = [size_of(aval) for aval in inputs.avals]
         by_column = options.mode not in ("rev", "rev_over_rev")
         colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
@@ -135,6 +134,18 @@ class Kernel(eqx.Module):
                 B, aux = pull_back(call.gradient, leaves, coloring, passes)
         return _all_columns(B, sizes, moving), aux
 
+    def _without_passes(self, call: _Call, leaves: list[Array]) -> tuple[Any, tuple[Any, Any]]:
+        """As `_compress`, for a derivative that is zero everywhere.
+
+        The function is evaluated if its value or auxiliary data are asked for. Else only types are.
+        """
+        options = self.options
+        function = call.scalar if options.is_hessian else call.leaves
+        wanted = options.with_value or options.has_aux
+        outputs, shared = function(*leaves) if wanted else jax.eval_shape(function, *leaves)
+        counts = options.num_colors, options.num_row_colors
+        return zeros(options.mode, options.shape, counts, outputs, leaves), shared
+
 
 def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
     """Those that jax gives to blocks: by `jax.jacfwd` of the output, by `jax.jacrev` of the input."""
@@ -142,15 +153,6 @@ def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
     leaves = inputs.avals if by_column or options.is_hessian else jtu.tree_leaves(output)
     dtypes = tuple(struct_of(leaf).dtype for leaf in leaves)
     return Dtypes(by_column, dtypes) if len(set(dtypes)) > 1 else None
-
-
-def _no_passes(options: Options) -> Any:
-    """The compressed matrix of a function without inputs that have a derivative."""
-    m, n = options.shape
-    if options.mode == "bidirectional":
-        rows = options.num_row_colors
-        return jnp.zeros((options.num_colors - rows, m)), jnp.zeros((rows, n))
-    return jnp.zeros((options.num_colors, n if options.mode == "rev" else m))
 
 
 class _Call:

@@ -65,12 +65,12 @@ def push_and_pull(
 
     def one(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
         outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
-        if all(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in outputs):
-            transposed = jax.linear_transpose(linear, *leaves)
-        else:  # integer outputs have tangents that cannot be transposed
-            _, transposed, _ = jax.vjp(function, *leaves, has_aux=True)
+        # Integer outputs have tangents that cannot be transposed.
+        inexact = [i for i, leaf in enumerate(outputs) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+        transposed = jax.linear_transpose(lambda *t: [linear(*t)[i] for i in inexact], *leaves)
         forward = linear(*_seeds(numbers[0], colors[0], leaves))
-        reverse = transposed(_seeds(numbers[1], colors[1], outputs))
+        seeds = _seeds(numbers[1], colors[1], outputs)
+        reverse = transposed([seeds[i] for i in inexact])
         return [_flat(forward, outputs), _flat(reverse, leaves)], aux
 
     (F, R), aux = passes(one, leaves, [columns, rows])
@@ -87,13 +87,42 @@ def gradient_along(
         seed = tuple(_seeds(numbers[0], colors[0], leaves))
 
         def slope(*at: Any) -> Any:
-            return jax.jvp(lambda *x: scalar(*x)[0], at, seed)[1]
+            _, tangent, aux = jax.jvp(scalar, at, seed, has_aux=True)
+            return tangent, aux
 
-        gradient = jax.grad(slope, places, holomorphic=_complex(leaves))
-        return [_flat(gradient(*leaves), leaves)], scalar(*leaves)[1]
+        gradient = jax.grad(slope, places, has_aux=True, holomorphic=_complex(leaves))
+        row, aux = gradient(*leaves)
+        return [_flat(row, leaves)], aux
 
     (B,), aux = passes(one, leaves, [coloring])
     return B, aux
+
+
+def zeros(
+    mode: str, shape: tuple[int, int], counts: tuple[int, int], outputs: Any, leaves: Leaves
+) -> Any:
+    """`B` of a derivative that is zero everywhere, in the dtype that passes would give it.
+
+    **Arguments:**
+
+    - `counts`: the number of colors, and of those that are of rows in bidirectional mode.
+    - `outputs`, `leaves`: the leaves of the outputs, or stand-ins for them, and of the inputs.
+    """
+    (m, n), (count, rows) = shape, counts
+    match mode:
+        case "fwd":
+            return jnp.zeros((count, m), _common_dtype(outputs))
+        case "bidirectional":
+            forward = jnp.zeros((count - rows, m), _common_dtype(outputs))
+            return forward, jnp.zeros((rows, n), _common_dtype(leaves))
+        case _:
+            return jnp.zeros((count, n), _common_dtype(leaves))
+
+
+def _common_dtype(leaves: Leaves) -> Any:
+    """The dtype of a matrix that the leaves share."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*([leaf.dtype for leaf in leaves] or [float]))
 
 
 def _complex(leaves: Leaves) -> bool:
