@@ -97,7 +97,7 @@ from .evaluation import (
 from .nlp import lagrangian_hessian as lagrangian_hessian
 
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 
 # The core depends on no rule by name: importing the package registers them all.
 __import__("asdex.rules")
