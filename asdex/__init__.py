@@ -17,6 +17,7 @@ from ._detect_and_color import (
 from ._errors import (
     DenseColoringWarning as DenseColoringWarning,
     InvalidColoringError as InvalidColoringError,
+    UnbatchedPassesWarning as UnbatchedPassesWarning,
     UnknownPrimitiveError as UnknownPrimitiveError,
     UnknownPrimitiveWarning as UnknownPrimitiveWarning,
     VerificationError as VerificationError,
@@ -97,7 +98,7 @@ from .evaluation import (
 from .nlp import lagrangian_hessian as lagrangian_hessian
 
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 
 # The core depends on no rule by name: importing the package registers them all.
 __import__("asdex.rules")

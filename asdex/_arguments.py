@@ -238,6 +238,20 @@ def check_differentiable(inputs: Inputs, allow_int: bool) -> None:
             )
 
 
+def check_outputs(avals: Iterable[Any]) -> None:
+    """Refuse outputs that have no derivative, as `jax.jacobian` does.
+
+    **Raises:** `TypeError`.
+    """
+    for aval in avals:
+        if not jnp.issubdtype(aval.dtype, np.inexact):
+            raise TypeError(
+                f"Expected a function with real or complex outputs, got one of dtype {aval.dtype} and shape "
+                f"{aval.shape}. Return it as auxiliary data, with has_aux=True, or convert it to floating "
+                "point."
+            )
+
+
 def size_of(aval: Any) -> int:
     """The number of elements of an array with this abstract value."""
     return int(np.prod(aval.shape, dtype=np.int64))

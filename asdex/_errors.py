@@ -19,3 +19,7 @@ class UnknownPrimitiveWarning(UserWarning):
 
 class UnknownPrimitiveError(NotImplementedError):
     """As `UnknownPrimitiveWarning`, where the caller asked for an error."""
+
+
+class UnbatchedPassesWarning(UserWarning):
+    """JAX cannot batch the passes of a derivative, so they run one at a time."""

@@ -116,6 +116,7 @@ EXCEPTIONS = {
     "VerificationError": AssertionError,
     "InvalidColoringError": ValueError,
     "DenseColoringWarning": UserWarning,
+    "UnbatchedPassesWarning": UserWarning,
     "UnknownPrimitiveError": NotImplementedError,
     "UnknownPrimitiveWarning": UserWarning,
 }

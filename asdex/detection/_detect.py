@@ -12,6 +12,7 @@ import numpy as np
 from .._arguments import (
     Argnums,
     check_differentiable,
+    check_outputs,
     differentiated,
     normalize_argnums,
     Samples,
@@ -116,7 +117,7 @@ def detect_jacobian(
 ) -> SparsityPattern:
     """The pattern of the Jacobian of `f`, with the AD modes that `f` allows."""
     propagation = propagate(f, samples, options)
-    _check_outputs(propagation.traced)
+    check_outputs(propagation.traced.output_avals)
     return _pattern(propagation)
 
 
@@ -216,20 +217,6 @@ def _modes(propagation: Propagation) -> tuple[str, ...]:
     excluded = "" if complex_input == complex_output else "rev" if complex_output else "fwd"
     allowed = tuple(mode for mode in possible if mode != excluded)
     return allowed or possible or ("fwd", "rev")
-
-
-def _check_outputs(traced: Traced) -> None:
-    """Refuse functions with outputs that have no derivative, as `jax.jacobian` does.
-
-    **Raises:** `TypeError`.
-    """
-    for aval in traced.output_avals:
-        if not jnp.issubdtype(aval.dtype, np.inexact):
-            raise TypeError(
-                f"Expected a function with real or complex outputs, got one of dtype {aval.dtype} and shape "
-                f"{aval.shape}. Return it as auxiliary data, with has_aux=True, or convert it to floating "
-                "point."
-            )
 
 
 def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:

@@ -16,9 +16,10 @@ from jaxtyping import Array, Inexact, Int, Shaped
 from .._arguments import size_of
 from .._versions import has_reference, is_staged, without_references
 from ._chunks import default_chunk, is_unrolled
-from ._devices import Batches
+from ._devices import Batches, ONE_BY_ONE
 from ._program import examine, seed_terms
 from ._straight_line import Origin, Step, straight_line, StraightLine
+from ._unbatched import warn_of_single_passes
 
 
 Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Any]]
@@ -40,6 +41,8 @@ _KEPT = 2**22
 class Passes:
     """Evaluates all passes of one call, a batch at a time.
 
+    Where JAX cannot batch a primitive they run one at a time instead, and one warning says so.
+
     **Attributes:**
 
     - `batches`: how they are batched, as far as the user says.
@@ -51,6 +54,7 @@ class Passes:
     def __init__(self, batches: Batches, is_dense: bool = False):
         self.batches, self.is_dense = batches, is_dense
         self.seed_terms: list[Array] = []
+        self._has_warned = False
 
     def __call__(
         self,
@@ -99,42 +103,54 @@ class Passes:
         length: int,
         batch_axis: int,
     ) -> Inexact[Array, "num_colors columns"]:
-        batches = self.batches
-        terms = rows.seed_terms(self._most(colors, num_colors, length))
+        kept = len(self.seed_terms)
+        try:
+            return self._in_batches(self.batches, rows, colors, num_colors, length, batch_axis)
+        except NotImplementedError as error:
+            # Raises again unless it is the batching that fails.
+            matrix = self._in_batches(ONE_BY_ONE, rows, colors, num_colors, length, batch_axis)
+            del self.seed_terms[kept:]
+            if not self._has_warned:
+                self._has_warned = True
+                warn_of_single_passes(rows.line.steps, error)
+            return matrix
+
+    def _in_batches(
+        self,
+        batches: Batches,
+        rows: _Rows,
+        colors: Int[Array, " vertices"],
+        num_colors: int,
+        length: int,
+        batch_axis: int,
+    ) -> Inexact[Array, "num_colors columns"]:
+        terms = rows.seed_terms(_most(batches, colors, num_colors, length))
         values = self._seed_terms(rows, terms, colors, num_colors) if terms else []
         row = rows.row(terms)
         program = examine(rows.steps(terms))
         size = batches.size
         if size is None and not self.is_dense:
             if batches.mesh is None and is_unrolled(num_colors, length, program):
-                return jnp.stack(
-                    [row(np.int32(i), *(one[i] for one in values)) for i in range(num_colors)]
-                )
+                return _unrolled(row, num_colors, values)
             size = default_chunk(batches.share(num_colors), length, program)
         width = batches.width(size or num_colors, num_colors)
+        if width <= 1:
+            return _one_by_one(row, num_colors, values)
 
         def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
             all_rows = jax.vmap(row, out_axes=batch_axis)(batches.spread(numbers), *of_batch)
             return batches.spread(jnp.moveaxis(all_rows, batch_axis, 0))
 
         # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
-        if width >= num_colors:
-            return batch(jnp.arange(width, dtype=jnp.int32), *values)[:num_colors]
         count = -(-num_colors // width)
         numbers = jnp.arange(count * width, dtype=jnp.int32)
-        operands = [_in_batches(one, count, width) for one in (numbers, *values)]
+        if rows.acts:  # what cannot be batched is found before anything is done
+            jax.eval_shape(jax.vmap(row), numbers[:num_colors], *values)
+        if count == 1:
+            return batch(numbers, *values)[:num_colors]
+        operands = [_cut(one, count, width) for one in (numbers, *values)]
         stacked = jax.lax.map(lambda one: batch(*one), operands)
         return stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
-
-    def _most(self, colors: Int[Array, " vertices"], num_colors: int, length: int) -> int:
-        """How many elements to keep of what depends on the seeds alone.
-
-        As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
-        where nothing is compiled that could be called again.
-        """
-        size, limited = num_colors * length, self.batches != Batches()
-        once = not (isinstance(colors, Tracer) or is_staged())
-        return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
     def _seed_terms(
         self, rows: _Rows, terms: Sequence[int], colors: Int[Array, " vertices"], num_colors: int
@@ -148,6 +164,17 @@ class Passes:
         values = evaluate(colors)
         self.seed_terms += values
         return values
+
+
+def _most(batches: Batches, colors: Int[Array, " vertices"], num_colors: int, length: int) -> int:
+    """How many elements to keep of what depends on the seeds alone.
+
+    As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
+    where nothing is compiled that could be called again.
+    """
+    size, limited = num_colors * length, batches != Batches()
+    once = not (isinstance(colors, Tracer) or is_staged())
+    return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 
 class _Rows(NamedTuple):
@@ -167,6 +194,11 @@ class _Rows(NamedTuple):
     colors: int
     wanted: int
 
+    @property
+    def acts(self) -> bool:
+        """Whether a pass does more than return a row, such as to print."""
+        return any(step.eqn.effects and step.origin.seeded for step in self.line.steps)
+
     def steps(self, terms: Sequence[int]) -> list[Step]:
         """The steps of a pass where some terms of its seed are there."""
         return self.line.steps_between([*self.known, self.number, *terms], [self.wanted])
@@ -174,8 +206,8 @@ class _Rows(NamedTuple):
     def seed_terms(self, most: int) -> tuple[int, ...]:
         return seed_terms(self.line, self.steps(()), self.wanted, most)
 
-    def row(self, terms: Sequence[int]) -> Callable[..., Inexact[Array, " columns"]]:
-        """A function of the number of a color and of the terms of its seed."""
+    def row(self, terms: Sequence[int]) -> _Row:
+        """One row of the matrix as a function."""
 
         def evaluate(*arguments: Any) -> Inexact[Array, " columns"]:
             of_pass = dict(zip((self.number, *terms), arguments, strict=True))
@@ -206,7 +238,28 @@ def _check_references(line: StraightLine) -> None:
         )
 
 
-def _in_batches(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
+_Row = Callable[..., Inexact[Array, " columns"]]
+"""A function of the number of a color and of the terms of its seed."""
+
+
+def _unrolled(
+    row: _Row, num_colors: int, values: Sequence[Array]
+) -> Inexact[Array, "num_colors columns"]:
+    """All rows, each by operations of its own."""
+    return jnp.stack([row(np.int32(i), *(one[i] for one in values)) for i in range(num_colors)])
+
+
+def _one_by_one(
+    row: _Row, num_colors: int, values: Sequence[Array]
+) -> Inexact[Array, "num_colors columns"]:
+    """All rows, one after the other."""
+    if num_colors == 1:
+        return _unrolled(row, num_colors, values)
+    numbers = jnp.arange(num_colors, dtype=jnp.int32)
+    return jax.lax.map(lambda one: row(*one), (numbers, *values))
+
+
+def _cut(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
     """The array in `count` parts of length `width`, the last of which is filled up."""
     missing = count * width - len(array)
     padded = jnp.concatenate([array, array[:missing]]) if missing else array

@@ -180,11 +180,11 @@ def _probes(like: Any, count: int, seed: int) -> np.ndarray:
 
 
 def _pushforward(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> Callable[..., Any]:
-    return jax.jit(jax.vmap(lambda v: jax.jvp(function, (x,), (v,))[1]))
+    return jax.jit(lambda vs: jax.lax.map(lambda v: jax.jvp(function, (x,), (v,))[1], vs))
 
 
 def _pullback(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> Callable[..., Any]:
-    return jax.jit(jax.vmap(lambda u: jax.vjp(function, x)[1](u)[0]))
+    return jax.jit(lambda us: jax.lax.map(lambda u: jax.vjp(function, x)[1](u)[0], us))
 
 
 class _Comparison(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any, TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
 from .._arguments import Samples
+from .._errors import UnbatchedPassesWarning
 from .._pattern import SparsityPattern
 from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
@@ -112,7 +114,9 @@ class _Entries(eqx.Module):
     kernel: Kernel
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.kernel(args, kwargs).data
+        with warnings.catch_warnings():  # the calls will say so
+            warnings.simplefilter("ignore", UnbatchedPassesWarning)
+            return self.kernel(args, kwargs).data
 
 
 def _find(

@@ -72,6 +72,10 @@ class Batches(NamedTuple):
         return jax.lax.with_sharding_constraint(array, constraint(self.mesh, spec))
 
 
+ONE_BY_ONE = Batches(1)
+"""No batches: one pass at a time, on one device."""
+
+
 def batches(
     size: int | None = None, mesh: Mesh | None = None, axis: str | Sequence[str] | None = None
 ) -> Batches:
@@ -88,7 +92,10 @@ def batches(
         )
     if mesh is None:
         if axis is not None:
-            raise ValueError(f"Expected `axis` together with `mesh`, got {axis!r} alone.")
+            raise ValueError(
+                f"Expected `axis` together with `mesh`, got {axis!r} alone. A keyword of the function's that is "
+                "called like that can be passed by functools.partial."
+            )
         return Batches(size)
     if not isinstance(mesh, Mesh):
         raise TypeError(

@@ -15,6 +15,7 @@ from jaxtyping import Array, Int
 from .._arguments import (
     Argnums,
     check_differentiable,
+    check_outputs,
     differentiated,
     Inputs,
     size_of,
@@ -27,7 +28,7 @@ from ..decompression import Decompressor, DenseDecompressor
 from ._batched import Passes
 from ._devices import Batches
 from ._layout import Dtypes
-from ._passes import gradient_along, pull_back, push_and_pull, push_forward
+from ._passes import gradient_along, pull_back, push_and_pull, push_forward, zeros
 
 
 def colors_of(
@@ -140,9 +141,8 @@ class Kernel(eqx.Module):
     ) -> tuple[Any, Shared]:
         options = self.options
         count = options.num_colors
-        if not leaves:
-            shared = call.scalar()[1] if options.is_hessian else call.leaves()[1]
-            return _no_passes(options), shared
+        if not (leaves and count):
+            return self._without_passes(call, leaves)
         sizes = [size_of(aval) for aval in inputs.avals]
         by_column = options.mode not in ("rev", "rev_over_rev")
         colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
@@ -159,7 +159,8 @@ class Kernel(eqx.Module):
                 (forward, reverse), aux = push_and_pull(call.leaves, leaves, columns, rows, passes)
                 return (forward, _all_columns(reverse, sizes, moving)), aux
             case "fwd_over_rev":
-                gradient = call.gradient_in_batch if passes.is_dense else call.gradient
+                in_batch = passes.is_dense and passes.batches.size != 1
+                gradient = call.gradient_in_batch if in_batch else call.gradient
                 B, aux = push_forward(gradient, leaves, coloring, passes)
             case "rev_over_fwd":
                 B, aux = gradient_along(call.scalar, leaves, coloring, passes)
@@ -170,6 +171,20 @@ class Kernel(eqx.Module):
                 B, aux = pull_back(call.gradient, leaves, coloring, passes)
         return _all_columns(B, sizes, moving), aux
 
+    def _without_passes(self, call: _Call, leaves: list[Array]) -> tuple[Any, Shared]:
+        """As `_compress`, for a derivative that is zero everywhere.
+
+        The function is evaluated if its value or auxiliary data are asked for. Otherwise only types are.
+        """
+        options = self.options
+        function: Any = call.scalar if options.is_hessian else call.leaves
+        if options.with_gradient and leaves:
+            function = call.gradient
+        wanted = options.with_value or options.has_aux
+        outputs, shared = function(*leaves) if wanted else jax.eval_shape(function, *leaves)
+        counts = options.num_colors, options.num_row_colors
+        return zeros(options.mode, options.shape, counts, outputs, leaves), shared
+
 
 def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
     """Those that jax gives to blocks: by `jax.jacfwd` of the output, by `jax.jacrev` of the input; and of
@@ -179,15 +194,6 @@ def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
     rows = columns if options.is_hessian else outputs
     dtypes = Dtypes(rows, columns, by_column=options.mode == "rev")
     return None if dtypes.are_equal else dtypes
-
-
-def _no_passes(options: Options) -> Any:
-    """The compressed matrix of a function without inputs that have a derivative."""
-    m, n = options.shape
-    if options.mode == "bidirectional":
-        rows = options.num_row_colors
-        return jnp.zeros((options.num_colors - rows, m)), jnp.zeros((rows, n))
-    return jnp.zeros((options.num_colors, n if options.mode == "rev" else m))
 
 
 class _Call:
@@ -235,7 +241,10 @@ class _Call:
         value, pull, shared = jax.vjp(self.scalar, *moved, has_aux=True)
         if self.options.holomorphic or not jnp.issubdtype(value.dtype, jnp.floating):
             return self.gradient(*moved)
-        leaves = [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))]
+        try:
+            leaves = [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))]
+        except NotImplementedError:  # a primitive that JAX cannot batch
+            leaves = list(pull(jnp.ones((), value.dtype)))
         return leaves, self._with(leaves, shared)
 
     def _with(self, gradient: Sequence[Any], shared: Shared) -> Shared:
@@ -303,6 +312,7 @@ def _check_output(flat: Sequence[Any], options: Options) -> None:
             f"The coloring is for a function with outputs of shapes {_list(shapes)}, but this function "
             f"returned {_list(leaf.shape for leaf in flat)}. Make a coloring for this function."
         )
+    check_outputs(flat)
     for leaf in flat:
         is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)
         if options.mode in ("rev", "bidirectional") and is_complex and not options.holomorphic:

@@ -37,9 +37,9 @@ def push_forward(
         if passes.is_dense:
             seeds = tuple(_seeds(numbers[0], colors[0], leaves))
             outputs, tangents, aux = jax.jvp(function, tuple(leaves), seeds, has_aux=True)
-            return [_flat(tangents, outputs)], aux
+            return [_flat(tangents)], aux
         outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
-        return [_flat(linear(*_seeds(numbers[0], colors[0], leaves)), outputs)], aux
+        return [_flat(linear(*_seeds(numbers[0], colors[0], leaves)))], aux
 
     (B,), aux = passes(one, leaves, [coloring], batch_axis=-1 if passes.is_dense else 0)
     return B, aux
@@ -52,7 +52,7 @@ def pull_back(
 
     def one(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
         outputs, transposed, aux = jax.vjp(function, *leaves, has_aux=True)
-        return [_flat(transposed(_seeds(numbers[0], colors[0], outputs)), leaves)], aux
+        return [_flat(transposed(_seeds(numbers[0], colors[0], outputs)))], aux
 
     (B,), aux = passes(one, leaves, [coloring])
     return B, aux
@@ -65,13 +65,10 @@ def push_and_pull(
 
     def one(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
         outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
-        if all(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in outputs):
-            transposed = jax.linear_transpose(linear, *leaves)
-        else:  # integer outputs have tangents that cannot be transposed
-            _, transposed, _ = jax.vjp(function, *leaves, has_aux=True)
+        transposed = jax.linear_transpose(linear, *leaves)
         forward = linear(*_seeds(numbers[0], colors[0], leaves))
         reverse = transposed(_seeds(numbers[1], colors[1], outputs))
-        return [_flat(forward, outputs), _flat(reverse, leaves)], aux
+        return [_flat(forward, outputs), _flat(reverse)], aux
 
     (F, R), aux = passes(one, leaves, [columns, rows])
     return (F, R), aux
@@ -87,13 +84,42 @@ def gradient_along(
         seed = tuple(_seeds(numbers[0], colors[0], leaves))
 
         def slope(*at: Any) -> Any:
-            return jax.jvp(lambda *x: scalar(*x)[0], at, seed)[1]
+            _, tangent, aux = jax.jvp(scalar, at, seed, has_aux=True)
+            return tangent, aux
 
-        gradient = jax.grad(slope, places, holomorphic=_complex(leaves))
-        return [_flat(gradient(*leaves), leaves)], scalar(*leaves)[1]
+        gradient = jax.grad(slope, places, has_aux=True, holomorphic=_complex(leaves))
+        row, aux = gradient(*leaves)
+        return [_flat(row)], aux
 
     (B,), aux = passes(one, leaves, [coloring])
     return B, aux
+
+
+def zeros(
+    mode: str, shape: tuple[int, int], counts: tuple[int, int], outputs: Any, leaves: Leaves
+) -> Any:
+    """`B` of a derivative that is zero everywhere, in the dtype that passes would give it.
+
+    **Arguments:**
+
+    - `counts`: the number of colors, and of those that are of rows in bidirectional mode.
+    - `outputs`, `leaves`: the leaves of the outputs, or stand-ins for them, and of the inputs.
+    """
+    (m, n), (count, rows) = shape, counts
+    match mode:
+        case "fwd":
+            return jnp.zeros((count, m), _common_dtype(outputs))
+        case "bidirectional":
+            forward = jnp.zeros((count - rows, m), _common_dtype(outputs))
+            return forward, jnp.zeros((rows, n), _common_dtype(leaves))
+        case _:
+            return jnp.zeros((count, n), _common_dtype(leaves))
+
+
+def _common_dtype(leaves: Leaves) -> Any:
+    """The dtype of a matrix that the leaves share."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*([leaf.dtype for leaf in leaves] or [float]))
 
 
 def _complex(leaves: Leaves) -> bool:
@@ -103,23 +129,15 @@ def _complex(leaves: Leaves) -> bool:
 def _seeds(number: Any, colors: Int[Array, " vertices"], leaves: Leaves) -> list[Array]:
     """The indicator of the vertices of a color, cut and shaped like the leaves."""
     parts = jnp.split(colors, np.cumsum([size_of(leaf) for leaf in leaves])[:-1])
-    return [_seed(part == number, leaf) for part, leaf in zip(parts, leaves, strict=True)]
-
-
-def _seed(mask: Any, leaf: Any) -> Any:
-    if not jnp.issubdtype(leaf.dtype, jnp.inexact):  # an integer output has jax's own kind of zero
-        return np.zeros(leaf.shape, jax.dtypes.float0)
-    return mask.astype(leaf.dtype).reshape(leaf.shape)
-
-
-def _flat(row: Leaves, like: Leaves) -> Array:
-    """Leaves as one vector; zeros for integer leaves."""
-    flat = [
-        jnp.zeros(size_of(leaf), leaf.dtype)
-        if one.dtype == jax.dtypes.float0
-        else one.reshape(size_of(leaf))
-        for one, leaf in zip(row, like, strict=True)
+    return [
+        (part == number).astype(leaf.dtype).reshape(leaf.shape)
+        for part, leaf in zip(parts, leaves, strict=True)
     ]
+
+
+def _flat(row: Leaves) -> Array:
+    """Leaves as one vector."""
+    flat = [jnp.ravel(leaf) for leaf in row]
     # The leaves share one matrix, also where the user forbids implicit promotion.
     with jax.numpy_dtype_promotion("standard"):
         return flat[0] if len(flat) == 1 else jnp.concatenate(flat)

@@ -51,7 +51,7 @@ class Program(NamedTuple):
 def examine(steps: Sequence[Step]) -> Program:
     """What the steps of a pass that depend on its seed are made of."""
     seeded = [step.eqn for step in steps if step.origin.seeded]
-    eqns = [one for eqn in seeded for one in _equations(eqn)]
+    eqns = [one for eqn in seeded for one in equations(eqn)]
     products, others, scatters, moves = (
         [eqn for eqn in eqns if eqn.primitive.name.startswith(names)]
         for names in (_PRODUCTS, _OTHERS, _SCATTERS, _MOVES)
@@ -99,13 +99,13 @@ def size(atom: Any) -> int:
 
 def _is_slow(eqn: Any) -> bool:
     slow = _PRODUCTS + _OTHERS + _SCATTERS + _MOVES + _REDUCTIONS
-    return any(one.primitive.name.startswith(slow) for one in _equations(eqn))
+    return any(one.primitive.name.startswith(slow) for one in equations(eqn))
 
 
-def _equations(eqn: Any) -> Iterator[Any]:
+def equations(eqn: Any) -> Iterator[Any]:
     """The equation, if it has results, and those in the jaxprs of its parameters."""
     if eqn.outvars:
         yield eqn
     for inner in nested_jaxprs(eqn):
         for one in open_jaxpr(inner).eqns:
-            yield from _equations(one)
+            yield from equations(one)

@@ -141,8 +141,7 @@ def lagrangian_hessian(
 
     The same as `asdex.hessian`; `TypeError` if both functions are `None`, or for complex constraints.
     """
-    if objective is None and constraints is None:
-        raise TypeError("Expected an objective, constraints or both, got None for both.")
+    check_any(objective, constraints)
     multipliers = None
     if constraints is not None:
         multipliers = jtu.tree_map(_multiplier, output_of(constraints, x, *args, **kwargs))
@@ -168,6 +167,15 @@ def lagrangian_hessian(
         **kwargs,
     )
     return LagrangianHessian(derivative)
+
+
+def check_any(objective: Any, constraints: Any) -> None:
+    """Refuse `None` for both.
+
+    **Raises:** `TypeError`.
+    """
+    if objective is None and constraints is None:
+        raise TypeError("Expected an objective, constraints or both, got None for both.")
 
 
 def _multiplier(value: Any) -> jax.ShapeDtypeStruct:

@@ -17,7 +17,7 @@ from ..coloring import ColoredPattern
 from ..detection import Captured, Unknown
 from ..evaluation import jacobian
 from ..evaluation._signature import Signature
-from ._lagrangian import lagrangian_hessian
+from ._lagrangian import check_any, lagrangian_hessian
 from ._vectors import FlatConstraints, FlatObjective, output_of, Space
 
 
@@ -48,7 +48,7 @@ class NonlinearProgram:
 
     def __init__(
         self,
-        objective: Callable[..., Any],
+        objective: Callable[..., Any] | None,
         constraints: Callable[..., Any] | None,
         x: Any,
         *args: Any,
@@ -59,7 +59,7 @@ class NonlinearProgram:
     ):
         """**Arguments:**
 
-        - `objective`: a scalar function `f(x, *args)`.
+        - `objective`: a scalar function `f(x, *args)`, or `None` for zero: any feasible point will do.
         - `constraints`: a function `g(x, *args)` that returns an array or a pytree of arrays, or `None`.
         - `x`: a sample of the variables, an array or a pytree. Only its shapes matter.
         - `args`: parameters of both functions. `with_args` replaces them.
@@ -68,8 +68,9 @@ class NonlinearProgram:
         **Raises:**
 
         `RuntimeError` unless JAX computes in float64; `TypeError` for variables or constraints that are
-        not real floating point.
+        not real floating point, or if both functions are `None`.
         """
+        check_any(objective, constraints)
         if jnp.result_type(float) != np.float64:
             raise RuntimeError(
                 "Expected JAX to compute in float64, which solvers need, got float32. Call "
@@ -79,7 +80,8 @@ class NonlinearProgram:
         point = jax.ShapeDtypeStruct((self._variables.size,), np.float64)
         self._signature = Signature.of((point, *args), {}, 0)
         self._parameters, fixed = _split(args)
-        constraints = constraints or _unconstrained
+        objective = _zero if objective is None else objective
+        constraints = _unconstrained if constraints is None else constraints
         variables = self._variables.unravel(np.zeros(self._variables.size))
         self._constraints = Space.of(output_of(constraints, variables, *args), "constraints")
 
@@ -193,6 +195,10 @@ class _Compiled:
 def _split(args: tuple[Any, ...]) -> tuple[Any, Any]:
     """The parameters that may change, and those that are constants of the compiled functions."""
     return eqx.partition(args, may_change)
+
+
+def _zero(x: Any, *args: Any) -> float:
+    return 0.0
 
 
 def _unconstrained(x: Any, *args: Any) -> tuple[()]:

@@ -277,8 +277,7 @@ def test_a_linear_function_takes_no_pass():
     assert passes(derivative) == 0
     assert derivative.num_constant == np.count_nonzero(A)
     jaxpr = str(jax.make_jaxpr(lambda x: derivative(x))(X))
-    compiled = jax.jit(lambda x: derivative(x)).lower(X).compile().as_text()
-    assert "dot_general" in jaxpr and compiled is not None and "dot(" not in compiled
+    assert "dot_general" not in jaxpr
     for x in POINTS:
         np.testing.assert_array_equal(derivative(x), A.astype(np.float32))
 

@@ -196,6 +196,26 @@ def test_without_constraints(x64):
     np.testing.assert_allclose(program.hessian(x, np.zeros(0), 1.0), 12 * x**2)
 
 
+@pytest.mark.parametrize("sample", [np.zeros(3), {"a": np.zeros(()), "b": np.zeros(2)}])
+def test_without_an_objective(x64, sample):
+    def products(z, radius):
+        x = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(z)])
+        return jnp.stack([x[0] * x[2], x[1] ** 2 - radius])
+
+    program = NonlinearProgram(None, products, sample, 1.0)
+    x, multipliers = np.arange(1.0, 4.0), np.array([2.0, -1.0])
+    assert program.objective(x) == 0.0
+    assert type(program.objective(x)) is float
+    np.testing.assert_array_equal(program.gradient(x), np.zeros(3))
+    np.testing.assert_array_equal(program.constraints(x), [3.0, 3.0])
+    np.testing.assert_array_equal(program.with_args(3.0).constraints(x), [3.0, 1.0])
+    np.testing.assert_array_equal(program.jacobianstructure(), [[0, 0, 1], [0, 2, 1]])
+    np.testing.assert_array_equal(program.jacobian(x), [3.0, 1.0, 4.0])
+    np.testing.assert_array_equal(program.hessianstructure(), [[1, 2], [1, 0]])
+    for factor in (0.0, 5.0):
+        np.testing.assert_array_equal(program.hessian(x, multipliers, factor), [-2.0, 2.0])
+
+
 class Stiffness(eqx.Module):
     weights: jax.Array
 
@@ -213,6 +233,8 @@ def test_errors(enable_x64):
     with enable_x64(False), pytest.raises(RuntimeError, match="jax_enable_x64"):
         NonlinearProgram(lambda x: jnp.sum(x), None, np.zeros(2))
     with enable_x64(True):
+        with pytest.raises(TypeError, match="objective, constraints or both"):
+            NonlinearProgram(None, None, np.zeros(2))
         with pytest.raises(TypeError, match="variables of real floating-point dtype, got int64"):
             NonlinearProgram(lambda x: jnp.sum(x), None, np.arange(2))
         with pytest.raises(TypeError, match="constraints of real floating-point dtype, got int64"):

@@ -43,9 +43,15 @@ class Environment:
 
     def install(self, *what):
         """Install without dependencies, without isolation and without an index."""
-        options = ("--quiet", "--no-deps", "--no-build-isolation")
+        self._pip("--no-deps", "--no-build-isolation", *what)
+
+    def install_with_dependencies(self, name, folder, *options):
+        """Install by name, with all that it asks for, from the wheels in a folder."""
+        self._pip("--find-links", folder, *options, name)
+
+    def _pip(self, *what):
         pip = (sys.executable, "-m", "pip", "--python", self.python)
-        run((*pip, "install", *options, *what), cwd=self.root)
+        run((*pip, "install", "--quiet", *what), cwd=self.root)
 
     def python_run(self, code, *options):
         elsewhere = self.root / "elsewhere"
