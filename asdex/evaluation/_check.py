@@ -56,7 +56,7 @@ def check_jacobian_correctness(
     `asdex.VerificationError` with the largest difference and where it is; `TypeError` without a coloring.
     """
     args, known = _arguments(args, coloring)
-    options = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
+    options: Any = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
     result = jacobian_from_coloring(f, known, "data", **options)(*args, **kwargs)
     at = _Point(f, args, kwargs, known.sparsity.argnums, has_aux)
     reverse = known.mode == "rev"
@@ -91,7 +91,7 @@ def check_hessian_correctness(
     The reference is `jax.hessian`, or Hessian-vector products by forward over reverse mode.
     """
     args, known = _arguments(args, coloring)
-    options = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
+    options: Any = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
     result = hessian_from_coloring(f, known, "data", **options)(*args, **kwargs)
     at = _Point(f, args, kwargs, known.sparsity.argnums, has_aux)
     gradient = jax.grad(at.scalar, holomorphic=holomorphic)

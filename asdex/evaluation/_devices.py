@@ -93,8 +93,8 @@ def batches(
     if mesh is None:
         if axis is not None:
             raise ValueError(
-                f"Expected `axis` together with `mesh`, got {axis!r} alone. A keyword of the function's that is "
-                "called like that can be passed by functools.partial."
+                f"Expected `axis` together with `mesh`, got {axis!r} alone. Pass a keyword `axis` of `f` "
+                "by functools.partial."
             )
         return Batches(size)
     if not isinstance(mesh, Mesh):

@@ -36,9 +36,9 @@ def push_forward(
     def one(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
         if passes.is_dense:
             seeds = tuple(_seeds(numbers[0], colors[0], leaves))
-            outputs, tangents, aux = jax.jvp(function, tuple(leaves), seeds, has_aux=True)
+            _, tangents, aux = jax.jvp(function, tuple(leaves), seeds, has_aux=True)
             return [_flat(tangents)], aux
-        outputs, linear, aux = jax.linearize(function, *leaves, has_aux=True)
+        _, linear, aux = jax.linearize(function, *leaves, has_aux=True)
         return [_flat(linear(*_seeds(numbers[0], colors[0], leaves)))], aux
 
     (B,), aux = passes(one, leaves, [coloring], batch_axis=-1 if passes.is_dense else 0)
@@ -68,7 +68,7 @@ def push_and_pull(
         transposed = jax.linear_transpose(linear, *leaves)
         forward = linear(*_seeds(numbers[0], colors[0], leaves))
         reverse = transposed(_seeds(numbers[1], colors[1], outputs))
-        return [_flat(forward, outputs), _flat(reverse)], aux
+        return [_flat(forward), _flat(reverse)], aux
 
     (F, R), aux = passes(one, leaves, [columns, rows])
     return (F, R), aux

@@ -69,7 +69,7 @@ def test_the_pattern_knows_no_multiplier():
 @pytest.mark.parametrize("lower_triangle", [False, True])
 def test_output_formats(output_format, lower_triangle):
     hess_fn = asdex.lagrangian_hessian(
-        objective, constraints, X, output_format=output_format, lower_triangle=lower_triangle
+        objective, constraints, X, output_format=output_format, triangle="lower" if lower_triangle else None
     )
     hess = hess_fn(X, MULTIPLIERS, 2.0)
     hess = hess.todense() if hasattr(hess, "todense") else hess
@@ -84,7 +84,7 @@ def test_the_lower_triangle_in_order(recovery, mode):
         objective,
         constraints,
         X,
-        lower_triangle=True,
+        triangle="lower",
         output_format="data",
         recovery=recovery,
         mode=mode,
@@ -100,7 +100,7 @@ def test_the_lower_triangle_in_order(recovery, mode):
 
 def test_the_coloring_is_that_of_the_whole_matrix():
     whole, lower = (
-        asdex.lagrangian_hessian(objective, constraints, X, lower_triangle=lower_triangle)
+        asdex.lagrangian_hessian(objective, constraints, X, triangle="lower" if lower_triangle else None)
         for lower_triangle in (False, True)
     )
     assert lower.coloring.sparsity.nnz == whole.sparsity.nnz == EXPECTED.sum() - 1
@@ -152,14 +152,14 @@ def test_variables_in_a_pytree():
             np.testing.assert_allclose(hess[key][other].todense(), expected[key][other], rtol=1e-5)
 
     # The lower triangle is that of one matrix over all variables.
-    lower = asdex.lagrangian_hessian(f, g, z, lower_triangle=True)(z, multipliers, 2.0)
+    lower = asdex.lagrangian_hessian(f, g, z, triangle="lower", flatten=True)(z, multipliers, 2.0)
     whole = np.block([[expected[key][other] for other in "ab"] for key in "ab"])
     np.testing.assert_allclose(lower.todense(), np.tril(whole), rtol=1e-5)
 
 
 def test_transformations():
     hess_fn = asdex.lagrangian_hessian(
-        objective, constraints, X, lower_triangle=True, output_format="dense"
+        objective, constraints, X, triangle="lower", output_format="dense"
     )
     expected = np.tril(dense(factor=2.0))
     for compiled in (jax.jit(hess_fn), eqx.filter_jit(hess_fn)):
@@ -197,7 +197,7 @@ def test_other_multipliers_compile_nothing():
 def test_a_mesh():
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("colors",))
     hess_fn = asdex.lagrangian_hessian(
-        objective, constraints, X, mesh=mesh, axis="colors", lower_triangle=True
+        objective, constraints, X, mesh=mesh, axis="colors", triangle="lower"
     )
     hess = hess_fn(X, MULTIPLIERS)
     np.testing.assert_allclose(hess.todense(), np.tril(dense()), rtol=1e-5, atol=1e-6)
