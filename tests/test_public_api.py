@@ -71,7 +71,7 @@ FUNCTIONS = {
 CLASSES = {
     "SparsityPattern": (
         "rows cols shape argnums m n nnz density todense to_bcoo to_scipy from_coo "
-        "from_dense from_bcoo save load"
+        "from_csr from_dense from_bcoo from_scipy positions T transpose save load"
     ),
     "ColoredPattern": (
         "sparsity colors num_colors symmetric mode lower_bound optimal row_colors num_row_colors recovery "
