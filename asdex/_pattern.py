@@ -87,7 +87,9 @@ class SparsityPattern(PatternAlgebra):
     ) -> Self:
         """Build a pattern from coordinates, in any order and with any repetition, as the initializer.
 
-        **Arguments:** `rows`, `cols`: integers `(k,)`. `shape`: `(m, n)`. **Raises:** as the initializer.
+        **Arguments:** `rows`, `cols`: integers `(k,)`. `shape`: `(m, n)`.
+
+        **Raises:** as the initializer.
         """
         return cls(rows, cols, shape, argnums, input_avals, output_avals)
 
@@ -115,23 +117,15 @@ class SparsityPattern(PatternAlgebra):
         return cls(rows, cols, (m, n), argnums, input_avals, output_avals)
 
     @classmethod
-    def from_scipy(
-        cls,
-        matrix: Any,
-        *,
-        argnums: int | tuple[int, ...] = 0,
-        input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
-        output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
-    ) -> Self:
+    def from_scipy(cls, matrix: Any) -> Self:
         """Build the pattern of the stored entries, zeros included, of an `(m, n)` SciPy sparse array."""
         if not sp.issparse(matrix) or matrix.ndim != 2:
             raise TypeError(
                 f"Expected a 2-D SciPy sparse array, got {type(matrix).__name__}. Dense arrays are for "
                 "`from_dense`, those of `jax.experimental.sparse` for `from_bcoo`."
             )
-        rows = matrix.tocsr()
-        labels = {"argnums": argnums, "input_avals": input_avals, "output_avals": output_avals}
-        return cls.from_csr(rows.indptr, rows.indices, rows.shape, **labels)
+        by_row = matrix.tocsr()
+        return cls.from_csr(by_row.indptr, by_row.indices, by_row.shape)
 
     @classmethod
     def from_dense(cls, dense: ArrayLike) -> Self:

@@ -1,6 +1,7 @@
 """The algebra of sparsity patterns, as sets of entries and as boolean matrices."""
 
 import abc
+import dataclasses
 import functools
 import hashlib
 import numbers
@@ -15,6 +16,9 @@ from jaxtyping import Int, Int32
 from numpy.typing import ArrayLike
 
 from ._indices import check_coordinates, Coordinates, entry_keys, known_coordinates
+
+
+_ENTRIES = ("rows", "cols", "shape")
 
 
 class PatternAlgebra(eqx.Module):
@@ -38,14 +42,7 @@ class PatternAlgebra(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def from_scipy(
-        cls,
-        matrix: Any,
-        *,
-        argnums: int | tuple[int, ...] = 0,
-        input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
-        output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
-    ) -> Self:
+    def from_scipy(cls, matrix: Any) -> Self:
         """Build the pattern of the stored entries of a matrix."""
 
     def __eq__(self, other: object) -> bool:
@@ -190,14 +187,18 @@ class PatternAlgebra(eqx.Module):
 
     def _from_matrix(self, matrix: sp.csr_array, **labels: Any) -> Self:
         matrix.sort_indices()
-        return self.from_scipy(matrix, **labels)
+        return dataclasses.replace(self.from_scipy(matrix), **labels)
 
 
 def _common_labels(one: PatternAlgebra, other: PatternAlgebra) -> dict[str, Any]:
     """What both say of arguments and abstract values, or the one that says anything; else nothing."""
     named = [each for each in (one, other) if each.input_avals or each.output_avals]
     first, *rest = [
-        {name: getattr(each, name) for name in ("argnums", "input_avals", "output_avals")}
+        {
+            field.name: getattr(each, field.name)
+            for field in dataclasses.fields(each)
+            if field.name not in _ENTRIES
+        }
         for each in named or (one, other)
     ]
     return first if all(each == first for each in rest) else {}
