@@ -9,7 +9,7 @@ from jaxtyping import Int32
 
 from .._pattern import as_pattern, SparsityPattern
 from .._storage import npz_path, pattern_fields, pattern_to_arrays
-from ._star_set import find_stars, StarSet
+from ._star_set import find_stars, stars_from_arrays, stars_to_arrays, StarSet, with_edges
 
 
 JacobianMode = Literal["auto", "fwd", "rev", "bidirectional"]
@@ -43,6 +43,8 @@ class ColoredPattern(eqx.Module):
     - `recovery`: "direct" (each nonzero is one entry of the compressed matrix) or "substitution"
       (an acyclic coloring: nonzeros are found one after the other).
     - `reason`: why the mode was chosen, if it was not prescribed.
+    - `chosen_stars`: the `star_set` that the coloring was made with, by whose hubs it is read; `None`
+      if the hubs are chosen here.
     """
 
     sparsity: SparsityPattern
@@ -55,9 +57,42 @@ class ColoredPattern(eqx.Module):
     num_row_colors: int = eqx.field(static=True, default=0)
     recovery: str = eqx.field(static=True, default="direct")
     reason: str = eqx.field(static=True, default="")
+    chosen_stars: StarSet | None = None
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
+
+    def __init__(
+        self,
+        sparsity: SparsityPattern,
+        colors: Any,
+        num_colors: int,
+        symmetric: bool,
+        mode: str,
+        lower_bound: int = 0,
+        row_colors: Any = None,
+        num_row_colors: int = 0,
+        recovery: str = "direct",
+        reason: str = "",
+        chosen_stars: StarSet | None = None,
+        *,
+        star_set: StarSet | None = None,
+    ):
+        """**Arguments:** the attributes. `star_set` is another name of `chosen_stars`.
+
+        **Raises:** `ValueError` for stars of a coloring that is not one by stars.
+        """
+        chosen_stars = chosen_stars if star_set is None else star_set
+        if chosen_stars is not None and not (symmetric and recovery == "direct"):
+            raise ValueError(
+                "Expected a symmetric coloring with direct recovery for a `star_set`, got "
+                f"symmetric={symmetric} and recovery={recovery!r}. Leave it out."
+            )
+        self.sparsity, self.colors, self.num_colors = sparsity, colors, num_colors
+        self.symmetric, self.mode, self.lower_bound = symmetric, mode, lower_bound
+        self.row_colors, self.num_row_colors = row_colors, num_row_colors
+        self.recovery, self.reason = recovery, reason
+        self.chosen_stars = chosen_stars
 
     @property
     def optimal(self) -> bool:
@@ -66,9 +101,11 @@ class ColoredPattern(eqx.Module):
 
     @property
     def star_set(self) -> StarSet | None:
-        """The two-colored stars of a star coloring, else `None`. Computed at each access."""
+        """The two-colored stars of a star coloring, else `None`; computed at each access if not given."""
         if not self.symmetric or self.recovery != "direct":
             return None
+        if self.chosen_stars is not None:
+            return with_edges(self.chosen_stars, as_pattern(self.sparsity))
         return find_stars(as_pattern(self.sparsity), np.asarray(self.colors), self.num_colors)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -78,6 +115,7 @@ class ColoredPattern(eqx.Module):
             for name in ("colors", "row_colors", *_SCALARS)
             if getattr(self, name) is not None
         }
+        arrays |= stars_to_arrays(self.chosen_stars)
         np.savez(npz_path(path), **arrays, **pattern_to_arrays(self.sparsity))
 
     @classmethod
@@ -95,6 +133,7 @@ class ColoredPattern(eqx.Module):
             return cls(
                 sparsity=SparsityPattern.from_coo(**pattern_fields(arrays)),
                 colors=arrays["colors"],
+                star_set=stars_from_arrays(arrays),
                 row_colors=arrays["row_colors"] if "row_colors" in arrays else None,
                 **{name: arrays[name].item() for name in _SCALARS if name in arrays},
             )
