@@ -114,7 +114,7 @@ class StarDecompressor(_Gather):
         """**Arguments:** an `(n, n)` pattern, a star coloring `(n,)` of it, its color count, and the hubs
         if they are chosen already.
 
-        **Raises:** [`InvalidColoringError`][] for hubs from whose colors the entries cannot be read."""
+        **Raises:** `asdex.InvalidColoringError` for hubs from whose colors the entries cannot be read."""
         self.compressed_shape = (num_colors, sparsity.n)
         self.index = _index(*read_stars(sparsity, colors, star_set), self.compressed_shape)
 
