@@ -1,15 +1,28 @@
 """Validation of the indices and shapes from which a sparsity pattern is made."""
 
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import jax
 import numpy as np
-from jaxtyping import Int32
+from jax.core import Tracer
+from jaxtyping import Int, Int32
 from numpy.typing import ArrayLike
 
 
 _MAX_DIMENSION = np.iinfo(np.int32).max
+Coordinates = tuple[Int32[np.ndarray, " k"], Int32[np.ndarray, " k"]]
 
 
-def check_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    m, n = (int(size) for size in shape)
+def check_shape(shape: Sequence[Any]) -> tuple[int, int]:
+    """Return the number of rows and of columns as Python integers."""
+    try:
+        m, n = map(operator.index, shape)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`shape` must hold two integers, (rows, columns), got {shape!r}."
+        ) from None
     if min(m, n) < 0 or max(m, n) > _MAX_DIMENSION:
         raise ValueError(
             f"`shape` must hold two sizes from 0 to {_MAX_DIMENSION}, the largest int32 index, got "
@@ -18,12 +31,28 @@ def check_shape(shape: tuple[int, int]) -> tuple[int, int]:
     return m, n
 
 
+def check_argnums(argnums: Any) -> int | tuple[int, ...]:
+    """Return positions of arguments as an integer or a tuple of integers."""
+    try:
+        return (
+            tuple(map(operator.index, argnums)) if np.iterable(argnums) else operator.index(argnums)
+        )
+    except TypeError:
+        raise TypeError(
+            f"`argnums` must be an integer or a sequence of integers, got {argnums!r}."
+        ) from None
+
+
 def check_indices(indices: ArrayLike, name: str, bound: int) -> Int32[np.ndarray, " k"]:
+    """Return indices from `[0, bound)` as a read-only array that nobody else can write to.
+
+    Only an array that is one already is not copied.
+    """
     array = np.asarray(indices)
     if array.ndim != 1:
         raise ValueError(f"`{name}` must be one-dimensional, got shape {array.shape}.")
     if array.size == 0:
-        return np.zeros(0, np.int32)
+        return _frozen(np.zeros(0, np.int32))
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"`{name}` must hold integers, got dtype {array.dtype}.")
     if array.min() < 0 or array.max() >= bound:
@@ -32,4 +61,84 @@ def check_indices(indices: ArrayLike, name: str, bound: int) -> Int32[np.ndarray
             f"`{name}` must lie in [0, {bound}), got {array[position]} at position {position}. "
             "Check the indices against `shape`, which is (rows, columns)."
         )
-    return array.astype(np.int32)
+    immutable = array.dtype == np.int32 and array.flags.owndata and not array.flags.writeable
+    return array if immutable else _frozen(array.astype(np.int32))
+
+
+def check_row_starts(indptr: ArrayLike, num_rows: int, nnz: int) -> Int32[np.ndarray, " nnz"]:
+    """Return the row of each nonzero, from where the rows start in compressed rows."""
+    starts = np.asarray(indptr)
+    lengths = np.diff(starts.astype(np.int64))
+    if (
+        starts.shape != (num_rows + 1,)
+        or not np.issubdtype(starts.dtype, np.integer)
+        or starts[0] != 0
+        or starts[-1] != nnz
+        or np.any(lengths < 0)
+    ):
+        raise ValueError(
+            f"`indptr` must rise from 0 to {nnz} (the length of `indices`) in {num_rows + 1} integers, "
+            f"got {starts.size} entries: {starts!r}."
+        )
+    return _frozen(np.repeat(np.arange(num_rows, dtype=np.int32), lengths))
+
+
+def check_coordinates(rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]) -> Coordinates:
+    """Return the coordinates of entries of a matrix as two read-only arrays of one length."""
+    checked = check_indices(rows, "rows", shape[0]), check_indices(cols, "cols", shape[1])
+    _check_same_length(*checked)
+    return checked
+
+
+def canonical(rows: Any, cols: Any, shape: tuple[int, int]) -> tuple[Any, Any]:
+    """Return coordinates sorted by row and then by column, each once, as read-only int32 arrays.
+
+    Arrays without known values (tracers and `jax.ShapeDtypeStruct`s) are returned as they are.
+    """
+    if any(isinstance(part, Tracer | jax.ShapeDtypeStruct) for part in (rows, cols)):
+        _check_same_length(rows, cols)
+        return rows, cols
+    rows, cols = check_coordinates(rows, cols, shape)
+    later = rows[1:] > rows[:-1]
+    later |= cols[1:] > cols[:-1]
+    if np.all(later) and np.all(rows[1:] >= rows[:-1]):
+        return rows, cols
+    keys = np.sort(entry_keys(rows, cols, shape))
+    keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+    rows, cols = np.divmod(keys, shape[1])
+    return _frozen(rows.astype(np.int32)), _frozen(cols.astype(np.int32))
+
+
+def entry_keys(
+    rows: Int[np.ndarray, " k"], cols: Int[np.ndarray, " k"], shape: tuple[int, int]
+) -> Int[np.ndarray, " k"]:
+    """Return the place of entries in the flattened matrix: numbers in the order of a pattern."""
+    return rows.astype(np.int64) * shape[1] + cols
+
+
+def known_coordinates(rows: Any, cols: Any) -> Coordinates:
+    """Return coordinates as NumPy arrays.
+
+    **Raises:** `TypeError` if they are no arrays, or without known values.
+    """
+    for part in (rows, cols):
+        if isinstance(part, Tracer) or not isinstance(part, np.ndarray | jax.Array):
+            raise TypeError(
+                f"Expected a pattern with known `rows` and `cols`, got {type(part).__name__}: it was "
+                "passed as an argument through `jit` or another transformation. Close over the pattern, "
+                "or do this outside of the transformation."
+            )
+    return np.asarray(rows, np.int32), np.asarray(cols, np.int32)
+
+
+def _check_same_length(rows: Any, cols: Any) -> None:
+    if rows.shape != cols.shape:
+        raise ValueError(
+            f"`rows` and `cols` must have the same length, got {rows.size} and {cols.size}. "
+            "Pass one row and one column per nonzero."
+        )
+
+
+def _frozen(array: Int32[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
+    array.flags.writeable = False
+    return array

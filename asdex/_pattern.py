@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import equinox as eqx
 import jax
@@ -13,38 +13,70 @@ from jax.experimental.sparse import BCOO
 from jaxtyping import Int32
 from numpy.typing import ArrayLike
 
-from ._indices import check_indices, check_shape
+from ._indices import (
+    canonical,
+    check_argnums,
+    check_indices,
+    check_row_starts,
+    check_shape,
+)
+from ._pattern_algebra import PatternAlgebra
 from ._sets import transpose_order
 from ._storage import npz_path, pattern_fields, pattern_to_arrays
 
 
-class SparsityPattern(eqx.Module):
+class SparsityPattern(PatternAlgebra):
     """The structural nonzeros of an `(m, n)` matrix.
 
-    Build one with [`from_coo`][], [`from_csr`][], [`from_dense`][] or [`from_bcoo`][], which
-    validate and sort; the initializer stores what it is given, so that a pattern can be flattened
-    and unflattened with any leaves. Patterns compare and hash by identity.
+    The coordinates may come in any order, with any repetition; neither is kept. Arrays without known values,
+    as in a transformation of jax's, are kept as they are.
+
+    Patterns are equal if shape, `argnums` and nonzeros are. `a | b` (also `a + b`, `a - b`) is the union,
+    `a @ b` the pattern of a product, `2 * a` is `a`, `a.T` the transpose, `a[rows, cols]` the part in some
+    rows and columns; `(i, j) in a` says whether an entry is a nonzero.
+
+    **Arguments:** `rows`, `cols`: integers `(k,)`. `shape`: `(m, n)`; the others are as below.
 
     **Attributes:**
 
-    - `rows`, `cols`: int32 `(nnz,)`, sorted by row and then by column, without duplicates.
+    - `rows`, `cols`: int32 `(nnz,)`, sorted by row and then by column, without duplicates; read-only.
     - `shape`: `(m, n)`; `m` counts the outputs and `n` the inputs of the differentiated function.
     - `argnums`: the arguments that the columns belong to.
     - `input_avals`, `output_avals`: shape and dtype of each differentiated input leaf, and of each
       output leaf; empty when unknown.
     - `modes`: those of "fwd" and "rev" in which the function can be differentiated; both when unknown.
+
+    **Raises:** `TypeError` if the coordinates are not integers, `ValueError` if their shapes differ, if
+    one lies outside `shape`, or if a dimension exceeds 2**31 - 1.
     """
 
     rows: Int32[np.ndarray, " nnz"]
     cols: Int32[np.ndarray, " nnz"]
-    shape: tuple[int, int] = eqx.field(static=True, converter=check_shape)
+    shape: tuple[int, int] = eqx.field(static=True)
     argnums: int | tuple[int, ...] = eqx.field(static=True, default=0)
     input_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
     output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
     modes: tuple[str, ...] = eqx.field(static=True, default=("fwd", "rev"))
 
-    __hash__ = object.__hash__
-    __eq__ = object.__eq__
+    __hash__ = (
+        PatternAlgebra.__hash__
+    )  # for type checkers, which take a class of fields for unhashable
+
+    def __init__(
+        self,
+        rows: ArrayLike,
+        cols: ArrayLike,
+        shape: Sequence[int],
+        argnums: int | Sequence[int] = 0,
+        input_avals: Sequence[jax.ShapeDtypeStruct] = (),
+        output_avals: Sequence[jax.ShapeDtypeStruct] = (),
+        modes: Sequence[str] = ("fwd", "rev"),
+    ):
+        self.shape = check_shape(shape)
+        self.rows, self.cols = canonical(rows, cols, self.shape)
+        self.argnums = check_argnums(argnums)
+        self.input_avals, self.output_avals = tuple(input_avals), tuple(output_avals)
+        self.modes = tuple(modes)
 
     @classmethod
     def from_coo(
@@ -57,31 +89,14 @@ class SparsityPattern(eqx.Module):
         input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         modes: tuple[str, ...] = ("fwd", "rev"),
-    ) -> "SparsityPattern":
-        """Build a pattern from coordinates, in any order and with any repetition.
+    ) -> Self:
+        """Build a pattern from coordinates, in any order and with any repetition, as the initializer.
 
         **Arguments:** `rows`, `cols`: integers `(k,)`. `shape`: `(m, n)`.
 
-        **Returns:** the pattern with sorted, unique coordinates.
-
-        **Raises:** `TypeError` if the coordinates are not integers, `ValueError` if their shapes
-        differ, if one lies outside `shape`, or if a dimension exceeds 2**31 - 1.
+        **Raises:** as the initializer.
         """
-        m, n = check_shape(shape)
-        rows, cols = check_indices(rows, "rows", m), check_indices(cols, "cols", n)
-        if rows.shape != cols.shape:
-            raise ValueError(
-                f"`rows` and `cols` must have the same length, got {rows.size} and {cols.size}. "
-                "Pass one row and one column per nonzero."
-            )
-        keys = rows.astype(np.int64) * n + cols
-        if not np.all(keys[1:] > keys[:-1]):
-            keys = np.sort(keys)
-            keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
-            rows, cols = (part.astype(np.int32) for part in np.divmod(keys, max(n, 1)))
-        return cls(
-            rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals), tuple(modes)
-        )
+        return cls(rows, cols, shape, argnums, input_avals, output_avals, modes)
 
     @classmethod
     def from_csr(
@@ -94,45 +109,32 @@ class SparsityPattern(eqx.Module):
         input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         modes: tuple[str, ...] = ("fwd", "rev"),
-    ) -> "SparsityPattern":
+    ) -> Self:
         """Build a pattern from compressed rows; linear time if they are sorted and unique.
 
         **Arguments:** `indptr`: integers `(m + 1,)`, the start of each row. `indices`: integers
         `(nnz,)`, the columns, row after row. `shape`: `(m, n)`.
 
-        **Raises:** as [`from_coo`][], and `ValueError` if `indptr` does not partition `indices`.
+        **Raises:** as the initializer, and `ValueError` if `indptr` does not partition `indices`.
         """
         m, n = check_shape(shape)
         cols = check_indices(indices, "indices", n)
-        starts = np.asarray(indptr, dtype=np.int64)
-        lengths = np.diff(starts)
-        if (
-            starts.shape != (m + 1,)
-            or starts[0] != 0
-            or starts[-1] != cols.size
-            or np.any(lengths < 0)
-        ):
-            raise ValueError(
-                f"`indptr` must rise from 0 to {cols.size} (the length of `indices`) in {m + 1} "
-                f"entries, got {starts.size} entries: {starts!r}."
-            )
-        rows = np.repeat(np.arange(m, dtype=np.int32), lengths)
-        if not np.all((cols[1:] > cols[:-1]) | (rows[1:] > rows[:-1])):
-            return cls.from_coo(
-                rows,
-                cols,
-                shape,
-                argnums=argnums,
-                input_avals=input_avals,
-                output_avals=output_avals,
-                modes=modes,
-            )
-        return cls(
-            rows, cols, (m, n), argnums, tuple(input_avals), tuple(output_avals), tuple(modes)
-        )
+        rows = check_row_starts(indptr, m, cols.size)
+        return cls(rows, cols, (m, n), argnums, input_avals, output_avals, modes)
 
     @classmethod
-    def from_dense(cls, dense: ArrayLike) -> "SparsityPattern":
+    def from_scipy(cls, matrix: Any) -> Self:
+        """Build the pattern of the stored entries, zeros included, of an `(m, n)` SciPy sparse array."""
+        if not sp.issparse(matrix) or matrix.ndim != 2:
+            raise TypeError(
+                f"Expected a 2-D SciPy sparse array, got {type(matrix).__name__}. Dense arrays are for "
+                "`from_dense`, those of `jax.experimental.sparse` for `from_bcoo`."
+            )
+        by_row = matrix.tocsr()
+        return cls.from_csr(by_row.indptr, by_row.indices, by_row.shape)
+
+    @classmethod
+    def from_dense(cls, dense: ArrayLike) -> Self:
         """Build the pattern of the nonzero entries (NaN included) of an `(m, n)` array."""
         array = np.asarray(dense)
         if array.ndim != 2:
@@ -143,7 +145,7 @@ class SparsityPattern(eqx.Module):
         return cls.from_coo(rows, cols, array.shape)
 
     @classmethod
-    def from_bcoo(cls, bcoo: BCOO) -> "SparsityPattern":
+    def from_bcoo(cls, bcoo: BCOO) -> Self:
         """Build the pattern of the stored entries of an `(m, n)` BCOO array.
 
         Stored zeros count as nonzeros; padding (indices equal to the shape) does not.
@@ -192,16 +194,6 @@ class SparsityPattern(eqx.Module):
     def indices(self) -> Int32[np.ndarray, " nnz"]:
         """The column of each nonzero, row after row: the same array as `cols`."""
         return self.cols
-
-    @property
-    def T(self) -> "SparsityPattern":
-        """The transposed pattern. `argnums` and the abstract values are not kept."""
-        _, order = column_order(self)
-        return SparsityPattern(self.cols[order], self.rows[order], (self.n, self.m))
-
-    def transpose(self) -> "SparsityPattern":
-        """Return the transposed pattern, as `T`."""
-        return self.T
 
     def todense(self) -> np.ndarray:
         """Return an int8 `(m, n)` NumPy array: 1 at the nonzeros, else 0."""
@@ -263,7 +255,7 @@ class SparsityPattern(eqx.Module):
         np.savez(npz_path(path), **pattern_to_arrays(self))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "SparsityPattern":
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a pattern that `save` wrote. **Raises:** `ValueError` if the file holds none."""
         with np.load(npz_path(path), allow_pickle=False) as arrays:
             return cls.from_coo(**pattern_fields(arrays))
@@ -289,8 +281,7 @@ def column_order(sparsity: SparsityPattern) -> tuple[np.ndarray, np.ndarray]:
     return transpose_order(sparsity.indptr, sparsity.indices, sparsity.n)
 
 
-# What the coloring functions accept.
-PatternLike = SparsityPattern | BCOO | np.ndarray | jax.Array
+PatternLike = SparsityPattern | BCOO | np.ndarray | jax.Array  # what the coloring functions accept
 
 
 def as_pattern(sparsity: PatternLike) -> SparsityPattern:

@@ -1,6 +1,8 @@
 """Sparsity patterns: construction, conversion, files, and life as a pytree."""
 
+import dataclasses
 import pickle
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -43,12 +45,16 @@ def coordinates(draw):
     return entries[:, 0], entries[:, 1], (m, n)
 
 
+CONSTRUCTORS = [asdex.SparsityPattern, asdex.SparsityPattern.from_coo]
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTORS)
 @given(coordinates())
-def test_from_coo_sorts_and_drops_duplicates(case):
+def test_coordinates_are_sorted_and_unique(construct, case):
     rows, cols, shape = case
     expected = np.zeros(shape, np.int8)
     expected[rows, cols] = 1
-    pattern = asdex.SparsityPattern.from_coo(rows, cols, shape)
+    pattern = construct(rows, cols, shape)
     assert pattern.rows.dtype == pattern.cols.dtype == np.int32
     assert pattern.nnz == expected.sum()
     assert pattern.density == expected.mean()
@@ -65,6 +71,8 @@ def test_other_constructors_agree_with_from_coo(case):
     assert_same(asdex.SparsityPattern.from_dense(pattern.todense()), pattern)
     assert_same(asdex.SparsityPattern.from_bcoo(pattern.to_bcoo()), pattern)
     assert_same(asdex.SparsityPattern.from_csr(pattern.indptr, pattern.indices, shape), pattern)
+    for format in ("coo", "csr", "csc"):
+        assert_same(asdex.SparsityPattern.from_scipy(pattern.to_scipy(format=format)), pattern)
     assert_same(asdex.SparsityPattern.from_coo(cols, rows, shape[::-1]), pattern.T)
     assert_same(pattern.T.transpose(), pattern)
 
@@ -141,17 +149,32 @@ def test_empty_patterns(shape):
         ([[0]], [0], (3, 4), ValueError, "one-dimensional"),
         ([0], [0], (2**31, 1), ValueError, r"2147483647, the largest int32 index"),
         ([0], [0], (-1, 1), ValueError, "two sizes from 0"),
+        ([0], [0], (2.5, 1), TypeError, r"two integers, \(rows, columns\), got \(2.5, 1\)"),
+        ([0], [0], 3, TypeError, "two integers"),
+        ([0], [0], (1, 2, 3), TypeError, "two integers"),
+        ([True], [0], (3, 4), TypeError, "integers, got dtype bool"),
+        ([2**32], [0], (3, 4), ValueError, "got 4294967296 at position 0"),
     ],
 )
-def test_from_coo_refuses(rows, cols, shape, error, message):
-    with pytest.raises(error, match=message):
-        asdex.SparsityPattern.from_coo(rows, cols, shape)
+def test_wrong_coordinates_are_refused(rows, cols, shape, error, message):
+    for construct in CONSTRUCTORS:
+        with pytest.raises(error, match=message):
+            construct(rows, cols, shape)
 
 
-@pytest.mark.parametrize("indptr", [[0, 2], [1, 1, 2], [0, 1, 3], [0, 3, 2]])
+@pytest.mark.parametrize("indptr", [[0, 2], [1, 1, 2], [0, 1, 3], [0, 3, 2], [0.0, 1.5, 2.0]])
 def test_from_csr_refuses_a_wrong_indptr(indptr):
     with pytest.raises(ValueError, match="`indptr` must rise from 0 to 2"):
         asdex.SparsityPattern.from_csr(indptr, [0, 1], (2, 2))
+
+
+def test_from_scipy_keeps_stored_zeros_and_leaves_the_matrix_alone():
+    matrix = sp.csr_array((np.array([0.0, 3.0]), np.array([2, 0]), np.array([0, 2, 2])), (2, 3))
+    pattern = asdex.SparsityPattern.from_scipy(matrix)
+    np.testing.assert_array_equal(pattern.todense(), [[1, 0, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(matrix.indices, [2, 0])
+    with pytest.raises(TypeError, match="SciPy sparse array, got ndarray"):
+        asdex.SparsityPattern.from_scipy(np.eye(2))
 
 
 def test_from_dense_and_from_bcoo_refuse_other_ranks():
@@ -207,7 +230,41 @@ def test_passes_through_compiled_functions(pattern):
         np.testing.assert_array_equal(sums, [2, 0, 4, 0])
 
 
-def test_compares_and_hashes_by_identity(pattern):
-    twin = asdex.SparsityPattern.from_dense(pattern.todense())
-    assert pattern == pattern and pattern != twin
-    assert len({pattern, twin, pattern}) == 2
+def test_unknown_indices_pass_through_the_initializer(pattern):
+    @jax.jit
+    def moved(rows, cols):
+        one = asdex.SparsityPattern(rows, cols, (3, 4), argnums=[0, 2])
+        return dataclasses.replace(one, shape=(3, 5))
+
+    result = moved(pattern.rows, pattern.cols)
+    assert isinstance(result.rows, jax.Array) and result.argnums == (0, 2) and result.n == 5
+    np.testing.assert_array_equal(result.cols, pattern.cols)
+    abstract: Any = jax.ShapeDtypeStruct((3,), jnp.int32)
+    assert asdex.SparsityPattern(abstract, abstract, (3, 4)).rows is abstract
+    assert jax.eval_shape(lambda p: p, pattern).nnz == 3
+    with pytest.raises(ValueError, match="same length, got 3 and 2"):
+        jax.jit(lambda rows: asdex.SparsityPattern(rows, rows[1:], (3, 4)))(pattern.rows)
+
+
+def test_indices_cannot_be_written_to(pattern):
+    rows = np.array([0, 1], np.int32)
+    other = asdex.SparsityPattern(rows, rows, (2, 2))
+    view = np.array([0, 1], np.int32)
+    read_only = view[:]
+    read_only.flags.writeable = False
+    third = asdex.SparsityPattern(read_only, rows, (2, 2))
+    rows[0] = view[0] = 1
+    assert (1, 0) not in other and (0, 0) in other and (0, 0) in third
+    for one in (pattern, other, pattern.T, other | third, pattern[:2, :]):
+        for indices in (one.rows, one.cols):
+            with pytest.raises(ValueError, match="read-only"):
+                indices[0] = 0
+    # What nobody can write to is shared.
+    assert asdex.SparsityPattern(other.rows, other.cols, (2, 2)).rows is other.rows
+
+
+def test_argnums_are_integers():
+    assert asdex.SparsityPattern([0], [0], (1, 1), argnums=[0, 2]).argnums == (0, 2)
+    for wrong in (0.5, "0", (0, 1.0), None):
+        with pytest.raises(TypeError, match="`argnums` must be an integer or a sequence"):
+            asdex.SparsityPattern([0], [0], (1, 1), argnums=wrong)  # pyright: ignore

@@ -80,20 +80,20 @@ FUNCTIONS = {
     "check_hessian_correctness": CHECKED,
     "check_coloring_rows": ["sparsity", "colors"],
     "check_coloring_cols": ["sparsity", "colors"],
-    "check_coloring_symmetric": ["sparsity", "colors"],
+    "check_coloring_symmetric": ["sparsity", "colors", "star_set"],
     "check_coloring_acyclic": ["sparsity", "colors"],
     "check_coloring_bidirectional": ["sparsity", "column_colors", "row_colors"],
 }
 CLASSES = {
     "SparsityPattern": (
         "rows cols shape argnums modes m n nnz density todense to_bcoo to_scipy from_coo "
-        "from_dense from_bcoo save load"
+        "from_csr from_dense from_bcoo from_scipy positions T transpose save load"
     ),
     "ColoredPattern": (
         "sparsity colors column_colors row_colors num_colors symmetric mode lower_bound optimal "
         "num_row_colors recovery reason star_set save load"
     ),
-    "StarSet": "",
+    "StarSet": "star hub edge_lo edge_hi edge_pos",
     "BlockPattern": "indices indptr block_shape shape components num_blocks from_sparsity matrix to_scipy",
     "BSR": "data indices indptr shape components block_shape rows todense to_scipy",
     "SparseDerivative": "f coloring sparsity per_call num_constant",

@@ -14,6 +14,7 @@ from ._counts import (
     spoke_entries,
 )
 from ._problem import mirror_positions
+from ._star_set import read_across, StarSet
 
 
 def check_coloring_cols(sparsity: PatternLike, colors: ArrayLike) -> None:
@@ -40,7 +41,9 @@ def check_coloring_rows(sparsity: PatternLike, colors: ArrayLike) -> None:
     _check_partition(sparsity.T, _as_colors(colors, sparsity.m, "row"), "column", "rows")
 
 
-def check_coloring_symmetric(sparsity: PatternLike, colors: ArrayLike) -> None:
+def check_coloring_symmetric(
+    sparsity: PatternLike, colors: ArrayLike, *, star_set: StarSet | None = None
+) -> None:
     """Check that `colors` is a star coloring of a symmetric pattern's adjacency graph.
 
     Adjacent vertices must differ, and no path on four vertices may have two colors (Coleman and
@@ -49,10 +52,10 @@ def check_coloring_symmetric(sparsity: PatternLike, colors: ArrayLike) -> None:
     of w have v's color.
 
     **Arguments:** `sparsity`: an `(n, n)` pattern, BCOO or dense array, structurally symmetric.
-    `colors`: integers `(n,)`.
+    `colors`: integers `(n,)`. `star_set`: the hubs that were chosen, to be checked as well.
 
-    **Raises:** [`InvalidColoringError`][] naming two adjacent vertices of one color or a
-    two-colored path, or if `colors` has another shape or negative entries. `ValueError` if the
+    **Raises:** [`InvalidColoringError`][] naming two adjacent vertices of one color, a two-colored
+    path or a wrong hub, or if `colors` has another shape or negative entries. `ValueError` if the
     pattern is not square or not structurally symmetric.
     """
     sparsity = as_pattern(sparsity)
@@ -76,6 +79,7 @@ def check_coloring_symmetric(sparsity: PatternLike, colors: ArrayLike) -> None:
             f"Invalid star coloring: the path {before} - {v} - {w} - {after} has only the colors "
             f"{colors[v]} and {colors[w]}. Give one of its vertices a third color."
         )
+    read_across(sparsity, colors, star_set)
 
 
 def check_coloring_bidirectional(

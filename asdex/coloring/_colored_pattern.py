@@ -9,7 +9,7 @@ from jaxtyping import Int32
 
 from .._pattern import as_pattern, SparsityPattern
 from .._storage import npz_path, pattern_fields, pattern_to_arrays
-from ._star_set import find_stars, StarSet
+from ._star_set import find_stars, stars_from_arrays, stars_to_arrays, StarSet, with_edges
 
 
 class ColoredPattern(eqx.Module):
@@ -37,6 +37,8 @@ class ColoredPattern(eqx.Module):
       (an acyclic coloring: nonzeros are found one after the other).
     - `reason`: why the mode was chosen, where that may surprise: for reverse mode, for both modes,
       and for forward mode where another would need fewer passes.
+    - `chosen_stars`: the `star_set` that the coloring was made with, by whose hubs it is read; `None`
+      if the hubs are chosen here.
     """
 
     sparsity: SparsityPattern
@@ -49,6 +51,7 @@ class ColoredPattern(eqx.Module):
     num_row_colors: int = eqx.field(static=True)
     recovery: str = eqx.field(static=True)
     reason: str = eqx.field(static=True)
+    chosen_stars: StarSet | None
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -67,15 +70,19 @@ class ColoredPattern(eqx.Module):
         num_row_colors: int = 0,
         recovery: str = "direct",
         reason: str = "",
+        chosen_stars: StarSet | None = None,
+        star_set: StarSet | None = None,
     ):
         """**Arguments:**
 
         - `colors`: those of the columns, or of the rows with mode "rev": short for `column_colors` or
             `row_colors`.
         - `lower_bound`: no coloring of this kind has fewer colors; 0 when unknown.
+        - `star_set`: another name of `chosen_stars`.
         - all others: the attributes.
 
-        **Raises:** `ValueError` for `colors` with mode "bidirectional", which has two arrays of them.
+        **Raises:** `ValueError` for `colors` with mode "bidirectional", which has two arrays of them, and for
+        stars of a coloring that is not one by stars.
         """
         if colors is not None:
             if mode == "bidirectional":
@@ -83,11 +90,17 @@ class ColoredPattern(eqx.Module):
                     "Expected `column_colors` and `row_colors` for a bidirectional coloring, got `colors`."
                 )
             column_colors, row_colors = (None, colors) if mode == "rev" else (colors, None)
+        chosen_stars = chosen_stars if star_set is None else star_set
+        if chosen_stars is not None and not (symmetric and recovery == "direct"):
+            raise ValueError(
+                "Expected a symmetric coloring with direct recovery for a `star_set`, got "
+                f"symmetric={symmetric} and recovery={recovery!r}. Leave it out."
+            )
         self.sparsity = sparsity
         self.column_colors, self.row_colors = column_colors, row_colors
         self.num_colors, self.num_row_colors = num_colors, num_row_colors
         self.symmetric, self.mode, self.lower_bound = symmetric, mode, lower_bound
-        self.recovery, self.reason = recovery, reason
+        self.recovery, self.reason, self.chosen_stars = recovery, reason, chosen_stars
 
     @property
     def colors(self) -> Int32[np.ndarray, " vertices"]:
@@ -110,9 +123,11 @@ class ColoredPattern(eqx.Module):
 
     @property
     def star_set(self) -> StarSet | None:
-        """The two-colored stars of a star coloring, else `None`. Computed at each access."""
+        """The two-colored stars of a star coloring, else `None`; computed at each access if not given."""
         if not self.symmetric or self.recovery != "direct":
             return None
+        if self.chosen_stars is not None:
+            return with_edges(self.chosen_stars, as_pattern(self.sparsity))
         return find_stars(as_pattern(self.sparsity), np.asarray(self.colors), self.num_colors)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -122,6 +137,7 @@ class ColoredPattern(eqx.Module):
             for name in (*_ARRAYS, *_SCALARS)
             if getattr(self, name) is not None
         }
+        arrays |= stars_to_arrays(self.chosen_stars)
         np.savez(npz_path(path), **arrays, **pattern_to_arrays(self.sparsity))
 
     @classmethod
@@ -140,6 +156,7 @@ class ColoredPattern(eqx.Module):
             return cls(
                 SparsityPattern.from_coo(**pattern_fields(arrays)),
                 **present,
+                star_set=stars_from_arrays(arrays),
                 **{name: arrays[name].item() for name in _SCALARS if name in arrays},
             )
 

@@ -38,7 +38,7 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     **Raises:** `TypeError` for a traced coloring with recovery by substitution.
     """
     without_gather = dense_decompressor(coloring) or select_decompressor(coloring)
-    if without_gather is not None:
+    if without_gather is not None and coloring.chosen_stars is None:
         return without_gather
     sparsity, num_colors = coloring.sparsity, coloring.num_colors
     if coloring.mode == "bidirectional":
@@ -51,7 +51,7 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
         check_known(coloring, "Recovery by substitution")
         return SubstitutionDecompressor(sparsity, colors, num_colors)
     if coloring.symmetric:
-        return StarDecompressor(sparsity, colors, num_colors)
+        return StarDecompressor(sparsity, colors, num_colors, coloring.chosen_stars)
     if coloring.mode == "rev":
         return RowDecompressor(sparsity, colors, num_colors)
     return ColumnDecompressor(sparsity, colors, num_colors)

@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, Integer, Shaped
 
 from .._pattern import SparsityPattern
-from ..coloring._counts import known_or_traced, read_from_column, spoke_entries
+from ..coloring import StarSet
+from ..coloring._counts import known_or_traced, read_from_column
+from ..coloring._star_set import read_across
 
 
 class Decompressor(eqx.Module):
@@ -95,18 +97,26 @@ class StarDecompressor(_Gather):
 
     `seed_c` is 1 on the vertices of color c of a star coloring. H[v, w] is `B[colors[w], v]`. If v
     has another neighbor of w's color, it is `B[colors[v], w]` instead. This is direct recovery
-    (Coleman and Moré 1984; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 4).
+    (Coleman and Moré 1984; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 4). With a
+    star set, H[v, w] and H[w, v] are both read from the hub's color, in the spoke's row.
     """
 
     index: tuple[Int[Array, " nnz"], ...]
     compressed_shape: tuple[int, int] = eqx.field(static=True)
 
     def __init__(
-        self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
+        self,
+        sparsity: SparsityPattern,
+        colors: Integer[np.ndarray, " n"],
+        num_colors: int,
+        star_set: StarSet | None = None,
     ):
-        """**Arguments:** an `(n, n)` pattern, a star coloring `(n,)` of it, the number of colors."""
+        """**Arguments:** an `(n, n)` pattern, a star coloring `(n,)` of it, the number of colors, and the
+        hubs if they are chosen already.
+
+        **Raises:** `asdex.InvalidColoringError` for hubs from whose colors the entries cannot be read."""
         self.compressed_shape = (num_colors, sparsity.n)
-        self.index = _index(*read_stars(sparsity, colors), self.compressed_shape)
+        self.index = _index(*read_stars(sparsity, colors, star_set), self.compressed_shape)
 
 
 class BidirectionalDecompressor(Decompressor):
@@ -199,10 +209,12 @@ def read_rows(sparsity: SparsityPattern, colors: Integer[np.ndarray, " m"]):
     return colors[rows], cols
 
 
-def read_stars(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
+def read_stars(
+    sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], star_set: StarSet | None
+):
     """Return the color and the position in `B` `(num_colors, n)` of each nonzero."""
     rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
-    mirrored = spoke_entries(sparsity, colors)
+    mirrored = read_across(sparsity, colors, star_set)
     there, position = (cols - rows) * ~mirrored + rows, (cols - rows) * mirrored + rows
     return colors[there], position
 

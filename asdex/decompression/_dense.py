@@ -45,7 +45,7 @@ def dense_decompressor(coloring: ColoredPattern) -> DenseDecompressor | None:
 
 
 def _is_full(sparsity: SparsityPattern) -> bool:
-    """Whether all entries are known to be there, row after row: a pattern need not be sorted or unique."""
+    """Whether all entries are known to be there, row after row: leaves of other trees need not be sorted."""
     rows, cols, (m, n) = sparsity.rows, sparsity.cols, sparsity.shape
     if sparsity.nnz != m * n or isinstance(rows, Tracer) or isinstance(cols, Tracer):
         return False

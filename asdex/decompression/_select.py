@@ -44,7 +44,7 @@ def select_decompressor(coloring: ColoredPattern) -> SelectDecompressor | None:
     """Return the decompressor of a large pattern of uniform rows with few colors; else `None`."""
     sparsity, colors = coloring.sparsity, coloring.column_colors
     m, nnz = sparsity.m, sparsity.nnz
-    if coloring.mode != "fwd" or nnz < _FEWEST or nnz % m:
+    if coloring.mode != "fwd" or coloring.symmetric or nnz < _FEWEST or nnz % m:
         return None
     if coloring.num_colors * (nnz // m) > _MOST_CANDIDATES:
         return None

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int, Shaped
 
 from .._block_pattern import BlockPattern
 from ..coloring import ColoredPattern
-from ..coloring._counts import spoke_entries
+from ..coloring._star_set import read_across
 from ._api import decompressor_for
 from ._decompressors import _Gather, _take, check_shape, Decompressor
 
@@ -134,7 +134,8 @@ def _read_by_columns(
         return np.full(blocks.num_blocks, coloring.mode != "rev")
     if blocks.block_shape[0] != blocks.block_shape[1]:
         return None
-    mirrored = spoke_entries(coloring.sparsity, coloring.colors)[np.asarray(blocks.order)]
+    across = read_across(coloring.sparsity, coloring.colors, coloring.chosen_stars)
+    mirrored = across[np.asarray(blocks.order)]
     some = np.any(mirrored, axis=(1, 2))
     uniform = np.array_equal(some, np.all(mirrored, axis=(1, 2)))
     return np.logical_not(some) if uniform else None

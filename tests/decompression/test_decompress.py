@@ -243,16 +243,26 @@ def test_full_matrices_are_read_as_they_are(mode, symmetric):
     assert not isinstance(asdex.decompressor_for(other), asdex.DenseDecompressor)
 
 
-@pytest.mark.parametrize("nonzeros", ["in another order", "with one twice"])
-def test_patterns_that_only_have_the_size_of_a_full_one_are_gathered(nonzeros):
-    """The class does not sort what it is given: `from_coo` does."""
+def test_patterns_that_only_have_the_size_of_a_full_one_are_gathered():
+    """Leaves that take the place of others need not be sorted."""
     matrix = jnp.arange(1.0, 7.0).reshape(2, 3)
-    positions = [5, 0, 3, 1, 4, 2] if nonzeros == "in another order" else [0, 0, 1, 2, 3, 4]
-    rows, cols = (part.astype(np.int32) for part in np.divmod(positions, 3))
-    pattern = asdex.SparsityPattern(rows, cols, (2, 3))
+    rows, cols = np.divmod(np.array([5, 0, 3, 1, 4, 2], np.int32), 3)
+    pattern = asdex.SparsityPattern.from_dense(np.ones((2, 3)))
+    pattern = jax.tree.unflatten(jax.tree.structure(pattern), [rows, cols])
     coloring = asdex.ColoredPattern(pattern, np.arange(3, dtype=np.int32), 3, False, "fwd")
     decompressor = asdex.decompressor_for(coloring)
     np.testing.assert_array_equal(decompressor(matrix.T), matrix[rows, cols])
+
+
+@given(integer_matrices(), st.sampled_from(["fwd", "rev"]), st.randoms(use_true_random=False))
+def test_the_order_in_which_a_pattern_is_given_does_not_matter(matrix, mode, random):
+    entries = [(i, j) for i, j in zip(*np.nonzero(matrix), strict=True) for _ in range(2)]
+    random.shuffle(entries)
+    rows, cols = np.array(entries, np.int64).reshape(-1, 2).T
+    pattern = asdex.SparsityPattern(rows, cols, matrix.shape)
+    coloring = asdex.jacobian_coloring_from_sparsity(pattern, mode=mode)
+    B = compress(matrix, coloring)
+    np.testing.assert_array_equal(asdex.decompress(B, coloring, "numpy_dense"), matrix)
 
 
 def test_compressed_matrices_beyond_int32_are_gathered_by_two_indices():

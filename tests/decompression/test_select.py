@@ -68,6 +68,21 @@ def test_other_patterns_are_gathered():
     assert isinstance(asdex.decompressor_for(by_row), asdex.RowDecompressor)
 
 
+def test_entries_of_a_symmetric_matrix_whose_colors_repeat_in_their_row_are_read_across():
+    """Rings of four unknowns: both neighbors of every other one have one color."""
+    every = np.arange(M)
+    ring = every // 4 * 4
+    cols = np.concatenate([ring + (every + 1) % 4, ring + (every + 3) % 4])
+    sparsity = asdex.SparsityPattern.from_coo(np.tile(every, 2), cols, (M, M))
+    values = (sparsity.rows + sparsity.cols) % 97 + sparsity.rows * 1.0 * sparsity.cols % 89
+    coloring = asdex.jacobian_coloring_from_sparsity(sparsity, mode="fwd", symmetric=True)
+    assert coloring.num_colors == 3 and coloring.symmetric
+    seeds = np.arange(3)[:, None] == coloring.colors
+    B = (sparsity.to_scipy(values) @ seeds.T.astype(float)).T
+    found = asdex.decompress_data(B.astype(np.float32), coloring)
+    np.testing.assert_array_equal(found, values)
+
+
 def test_another_shape_is_refused():
     decompressor = asdex.decompressor_for(colored(pattern([0, 1]), 2))
     with pytest.raises(ValueError, match="one row per color"):

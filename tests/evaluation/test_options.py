@@ -167,7 +167,9 @@ def test_integer_inputs_that_are_allowed():
 
 @pytest.mark.parametrize("name", [*JACOBIANS, "jacobian_sparsity", "jacobian_coloring"])
 def test_integer_outputs_are_refused(name):
-    with pytest.raises(TypeError, match=r"real or complex outputs, got one of dtype int32.*has_aux"):
+    with pytest.raises(
+        TypeError, match=r"real or complex outputs, got one of dtype int32.*has_aux"
+    ):
         getattr(asdex, name)(lambda x: (x**2, jnp.argmax(x)), X)
 
 

@@ -69,7 +69,11 @@ def test_the_pattern_knows_no_multiplier():
 @pytest.mark.parametrize("lower_triangle", [False, True])
 def test_output_formats(output_format, lower_triangle):
     hess_fn = asdex.lagrangian_hessian(
-        objective, constraints, X, output_format=output_format, triangle="lower" if lower_triangle else None
+        objective,
+        constraints,
+        X,
+        output_format=output_format,
+        triangle="lower" if lower_triangle else None,
     )
     hess = hess_fn(X, MULTIPLIERS, 2.0)
     hess = hess.todense() if hasattr(hess, "todense") else hess
@@ -100,7 +104,9 @@ def test_the_lower_triangle_in_order(recovery, mode):
 
 def test_the_coloring_is_that_of_the_whole_matrix():
     whole, lower = (
-        asdex.lagrangian_hessian(objective, constraints, X, triangle="lower" if lower_triangle else None)
+        asdex.lagrangian_hessian(
+            objective, constraints, X, triangle="lower" if lower_triangle else None
+        )
         for lower_triangle in (False, True)
     )
     assert lower.coloring.sparsity.nnz == whole.sparsity.nnz == EXPECTED.sum() - 1
