@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from collections.abc import Collection
 
 import numpy as np
 
@@ -11,37 +12,48 @@ from ._bicoloring import best_splits, bidirectional_bound
 from ._colored_pattern import ColoredPattern
 
 
-def warn_if_dense(colored: ColoredPattern, dense: int, what: str) -> None:
-    """Warn if there are as many passes as the dense matrix needs."""
+def warn_if_dense(
+    colored: ColoredPattern, dense: int, what: str, untried: Collection[str] = ()
+) -> None:
+    """Warn if there are as many passes as the dense matrix needs.
+
+    **Arguments:**
+
+    - `dense`: how many passes the dense matrix needs.
+    - `what`: "Jacobian" or "Hessian".
+    - `untried`: the modes that could have been asked for, and which the choice did not weigh.
+    """
     sparsity = colored.sparsity
     if colored.num_colors < dense or min(sparsity.shape) <= 1:
         return
     m, n = sparsity.shape
     warnings.warn(
         f"The coloring needs {colored.num_colors} colors for a {m}×{n} {what}: as many derivative "
-        f"passes as the dense matrix. {_remedy(colored)}",
+        f"passes as the dense matrix. {_remedy(colored, what, untried)}",
         DenseColoringWarning,
         stacklevel=_caller_level(),
     )
 
 
-def _remedy(colored: ColoredPattern) -> str:
-    """What would help, judging by lower bounds. A mode that has a reason is the best of all."""
+def _remedy(colored: ColoredPattern, what: str, untried: Collection[str]) -> str:
+    """What would help, judging by lower bounds."""
     sparsity, tried = colored.sparsity, colored.num_colors
-    if colored.mode in ("fwd", "rev") and not (colored.symmetric or colored.reason):
-        other, groups = ("rev", sparsity.cols) if colored.mode == "fwd" else ("fwd", sparsity.rows)
-        if np.bincount(groups).max(initial=0) < tried:
-            return f'Pass mode="{other}", which may need fewer.'
-        if bidirectional_bound(sparsity) < tried and best_splits(sparsity)[0].bound < tried:
-            return (
-                'A few full rows or columns are to blame: pass mode="bidirectional", or "auto", '
-                "which needs a function that can be differentiated in both modes."
-            )
+    other, groups = ("fwd", sparsity.rows) if colored.mode == "rev" else ("rev", sparsity.cols)
+    if other in untried and np.bincount(groups).max(initial=0) < tried:
+        return f'Pass mode="{other}", which may need fewer.'
+    if "bidirectional" in untried and (
+        bidirectional_bound(sparsity) < tried and best_splits(sparsity)[0].bound < tried
+    ):
+        return (
+            'A few full rows or columns are to blame: pass mode="bidirectional", or "auto", '
+            "which needs a function that can be differentiated in both modes."
+        )
     if not colored.symmetric and "over" in colored.mode:
         return "Pass `symmetric=True`, which may need fewer."
+    call = "asdex.explain(f, ...)" if what == "Jacobian" else "asdex.explain(f, ..., hessian=True)"
     return (
-        "If the pattern has more nonzeros than you expect, `asdex.explain` shows where they come "
-        "from; if it is truly dense, use JAX's dense derivatives."
+        f"If the pattern has more nonzeros than you expect, `{call}` shows where they come from; if it is "
+        "truly dense, use JAX's dense derivatives."
     )
 
 

@@ -89,8 +89,18 @@ def color_jacobian(sparsity: SparsityPattern, options: JacobianSearch) -> Colore
         colored = color_cheapest(sparsity, *effort, both=mode == "auto")
     sizes = {"fwd": sparsity.n, "rev": sparsity.m}
     tried = [mode] if mode in sizes else sparsity.modes
-    warn_if_dense(colored, min(sizes[one] for one in tried), "Jacobian")
+    warn_if_dense(
+        colored, min(sizes[one] for one in tried), "Jacobian", _untried(sparsity, options)
+    )
     return colored
+
+
+def _untried(sparsity: SparsityPattern, options: JacobianSearch) -> set[str]:
+    """The modes that the function allows, and which the choice of the mode did not weigh."""
+    mode = options.mode
+    if options.symmetric or len(sparsity.modes) < 2 or mode in ("auto", "bidirectional"):
+        return set()
+    return {"bidirectional"} if mode is None else {"fwd", "rev", "bidirectional"} - {mode}
 
 
 def color_hessian(sparsity: SparsityPattern, options: HessianSearch) -> ColoredPattern:

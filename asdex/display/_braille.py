@@ -24,26 +24,31 @@ class Picture(NamedTuple):
 
 
 def picture_for(shape: tuple[int, int]) -> Picture:
-    """Return how to draw an `(m, n)` pattern: undistorted, at most 80 braille dots a side."""
+    """Return how to draw an `(m, n)` pattern: undistorted, at most 80 braille dots a side.
+
+    An entry is a dot, unless the pattern is larger. A side that would become very thin is kept to as many
+    dots as it has entries, up to two characters.
+    """
     m, n = shape
     if m <= _DOT_ROWS and n <= _DOT_COLS:
         return Picture(False, m, n)
     longest = max(m, n, _MAX_SIDE)
-    return Picture(True, max(m * _MAX_SIDE // longest, 8), max(n * _MAX_SIDE // longest, 4))
+    height = max(m * _MAX_SIDE // longest, min(m, 8))
+    return Picture(True, height, max(n * _MAX_SIDE // longest, min(n, 4)))
 
 
 def picture_beside(picture: Picture, num_colors: int, num_cols: int) -> Picture:
     """Return how to draw the `(m, num_colors)` compressed form beside the picture of `(m, n)`."""
     if not picture.braille:
         return picture._replace(width=num_colors)
-    return picture._replace(width=max(_narrowed(num_colors, picture.width, num_cols), 4))
+    return picture._replace(width=_narrowed(num_colors, picture.width, num_cols))
 
 
 def picture_below(picture: Picture, num_colors: int, num_rows: int) -> Picture:
     """Return how to draw the `(num_colors, n)` compressed form below the picture of `(m, n)`."""
     if not picture.braille:
         return picture._replace(height=num_colors)
-    return picture._replace(height=max(_narrowed(num_colors, picture.height, num_rows), 8))
+    return picture._replace(height=_narrowed(num_colors, picture.height, num_rows))
 
 
 def _narrowed(num_colors: int, dots: int, size: int) -> int:
@@ -70,9 +75,10 @@ def draw(
     dots[_scale(rows, shape[0], how.height), _scale(cols, shape[1], how.width)] = 1
     cells = np.einsum("iajb,ab->ij", dots.reshape(cell_rows, 4, cell_cols, 2), _BRAILLE_BITS)
     lines = ["".join(map(chr, 0x2800 + row.astype(int))) for row in cells]
-    last = len(lines) - 1
-    lefts = ["⎡", *"⎢" * (last - 1), "⎣"]
-    rights = ["⎤", *"⎥" * (last - 1), "⎦"]
+    if len(lines) == 1:
+        return [f"[{lines[0]}]"]
+    lefts = ["⎡", *"⎢" * (len(lines) - 2), "⎣"]
+    rights = ["⎤", *"⎥" * (len(lines) - 2), "⎦"]
     return [left + line + right for left, line, right in zip(lefts, lines, rights, strict=True)]
 
 

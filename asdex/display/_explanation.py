@@ -5,6 +5,7 @@ from html import escape
 from typing import NamedTuple, TYPE_CHECKING
 
 from .._source import short_source
+from ._text import percent
 
 
 if TYPE_CHECKING:
@@ -124,11 +125,7 @@ def _link_cells(link: "Link") -> tuple[str, str, str, str]:
 def _title(explanation: "Explanation") -> str:
     (m, n), nnz = explanation.shape, explanation.nnz
     entries = f"{nnz:,} {'entry' if nnz == 1 else 'entries'}"
-    return f"{m:,}×{n:,} pattern with {entries} ({_percent(nnz / max(m * n, 1))} full)"
-
-
-def _percent(share: float) -> str:
-    return "<0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+    return f"{m:,}×{n:,} pattern with {entries} ({percent(nnz, m * n)} full)"
 
 
 def _culprits(explanation: "Explanation") -> list[str]:
@@ -186,7 +183,7 @@ def _telling(steps: "Sequence[ExplainedStep]") -> Iterator[_Row]:
 
 def _cells(step: "ExplainedStep") -> tuple[str, ...]:
     name = "  " * step.depth + _name(step)
-    numbers = f"{step.entering:,}", f"{step.leaving:,}", _percent(step.fill)
+    numbers = f"{step.entering:,}", f"{step.leaving:,}", percent(step.fill, 1)
     return (name, *numbers, _remark(step), short_source(step.source))
 
 

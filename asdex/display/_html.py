@@ -8,7 +8,7 @@ import numpy as np
 from ._entries import compressed_forms, groups_of, is_known
 from ._raster import palette, raster
 from ._svg import svg
-from ._text import cost_of, describe_coloring, describe_pattern, plural
+from ._text import cost_of, describe_coloring, describe_pattern, percent, plural
 
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _color_scale(num_colors: int) -> tuple[int, int]:
 def _facts_of_pattern(sparsity: "SparsityPattern") -> list[tuple[str, str]]:
     facts = [
         ("shape", _shape(sparsity)),
-        ("nonzeros", f"{sparsity.nnz:,} ({_percent(sparsity.density)})"),
+        ("nonzeros", f"{sparsity.nnz:,} ({percent(sparsity.nnz, sparsity.m * sparsity.n)})"),
     ]
     for name, indices, size in (
         ("per row", sparsity.rows, sparsity.m),
@@ -127,7 +127,7 @@ def _facts_of_coloring(coloring: "ColoredPattern") -> list[tuple[str, str]]:
     ]
     if coloring.recovery != "direct":
         facts.append(("recovery", coloring.recovery))
-    return facts + ([("auto", coloring.reason)] if coloring.reason else [])
+    return facts + ([("reason", coloring.reason)] if coloring.reason else [])
 
 
 def _scale_fact(how: _Scale) -> list[tuple[str, str]]:
@@ -139,12 +139,6 @@ def _scale_fact(how: _Scale) -> list[tuple[str, str]]:
 
 def _shape(sparsity: "SparsityPattern") -> str:
     return f"{sparsity.m:,} × {sparsity.n:,}"
-
-
-def _percent(share: float) -> str:
-    if share >= 0.001 or share == 0:
-        return f"{share:.1%}"
-    return np.format_float_positional(100 * share, precision=2, fractional=False) + "%"
 
 
 def _row(*parts: str) -> str:

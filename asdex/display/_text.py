@@ -1,5 +1,6 @@
 """What `repr` and `print` show of patterns and colorings."""
 
+from decimal import Decimal
 from typing import Any, TYPE_CHECKING
 
 import equinox as eqx
@@ -43,7 +44,7 @@ def draw_coloring(coloring: "ColoredPattern") -> str:
     """Return the description of a coloring with its cost and, if known, pictures.
 
     Beside the pattern (below it for a coloring of rows) stands its compressed form: where the
-    compressed matrix has structural nonzeros.
+    compressed matrix has structural nonzeros. Below them stands the reason of the mode, if there is one.
     """
     header = [describe_coloring(coloring), "  " + cost_of(coloring)]
     if not is_known(coloring):
@@ -61,7 +62,7 @@ def draw_coloring(coloring: "ColoredPattern") -> str:
         num_colors = of_rows.shape[0]
         beneath = picture_below(how, num_colors, max(m, 1))
         picture = below(picture, draw(of_rows.rows, of_rows.cols, (num_colors, n), beneath))
-    reason = [f"  auto: {coloring.reason}"] if coloring.reason else []
+    reason = [f"  {coloring.reason}"] if coloring.reason else []
     return "\n".join(header + picture + reason)
 
 
@@ -76,7 +77,8 @@ def _short(leaf: Any) -> str:
 
 def _sizes(sparsity: "SparsityPattern") -> str:
     m, n = sparsity.shape
-    return f"{m}×{n}, nnz={sparsity.nnz}, sparsity={1 - sparsity.density:.1%}"
+    size = max(m * n, 1)
+    return f"{m}×{n}, nnz={sparsity.nnz}, sparsity={percent(size - sparsity.nnz, size)}"
 
 
 def product_of(coloring: "ColoredPattern") -> str:
@@ -98,6 +100,14 @@ def cost_of(coloring: "ColoredPattern") -> str:
         by_row = coloring.num_row_colors
         passes = f"{plural(coloring.num_colors - by_row, 'JVP')} and {plural(by_row, 'VJP')}"
     return f"{passes} (instead of {plural(m, 'VJP')} or {plural(n, 'JVP')})"
+
+
+def percent(part: float, whole: int) -> str:
+    """Return a share in percent, with so many decimals that only nothing is 0.0% and only all is 100.0%."""
+    share = Decimal(part) / max(whole, 1)
+    least = min(share, 1 - share)
+    decimals = max(1, -least.adjusted() - 2) if least > 0 else 1
+    return f"{100 * share:.{decimals}f}%"
 
 
 def plural(count: int, noun: str) -> str:

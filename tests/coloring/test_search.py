@@ -288,10 +288,10 @@ def test_nearly_dense_hessians():
 REMEDIES = [
     (arrowhead(30), {"mode": "fwd"}, 30, 'A few full rows or columns.*"bidirectional", or "auto"'),
     (arrowhead(30), {"mode": "rev"}, 30, 'A few full rows or columns.*"bidirectional", or "auto"'),
-    (complete(6), {}, 6, r"`asdex\.explain` shows where they come from"),
-    (complete(6), {"mode": "fwd"}, 6, r"`asdex\.explain`"),
-    (complete(6), {"mode": "bidirectional"}, 6, r"`asdex\.explain`"),
-    (nearly_dense(40, 0.02), {}, 40, r"`asdex\.explain`"),
+    (complete(6), {}, 6, r"`asdex\.explain\(f, \.\.\.\)` shows where they come from"),
+    (complete(6), {"mode": "fwd"}, 6, r"`asdex\.explain\(f, \.\.\.\)`"),
+    (complete(6), {"mode": "bidirectional"}, 6, r"`asdex\.explain\(f, \.\.\.\)`"),
+    (nearly_dense(40, 0.02), {}, 40, r"`asdex\.explain\(f, \.\.\.\)`"),
     (bordered(diagonal(40), 1, 0), {"mode": "fwd"}, 40, 'Pass mode="rev"'),
     (bordered(diagonal(40), 0, 1), {"mode": "rev"}, 40, 'Pass mode="fwd"'),
 ]
@@ -311,5 +311,7 @@ def test_warnings_about_hessians():
     with pytest.warns(asdex.DenseColoringWarning, match="Pass `symmetric=True`"):
         asdex.hessian_coloring_from_sparsity(arrowhead(20), symmetric=False)
     assert asdex.hessian_coloring_from_sparsity(arrowhead(20)).num_colors == 2
-    with pytest.warns(asdex.DenseColoringWarning, match=r"`asdex\.explain`"):
+    with pytest.warns(
+        asdex.DenseColoringWarning, match=r"`asdex\.explain\(f, \.\.\., hessian=True\)`"
+    ):
         asdex.hessian_coloring_from_sparsity(complete(5))

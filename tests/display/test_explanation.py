@@ -60,10 +60,10 @@ def test_explanations_and_chains_without_equations():
 
 
 def test_little_and_much_are_written_shortly():
-    explanation = asdex.explain(lambda x: x[:1] * 2, jnp.ones(4000))
-    assert str(explanation).splitlines()[0] == "1×4,000 pattern with 1 entry (<0.1% full)."
+    explanation = asdex.explain(lambda x: x[:1] * 2, jnp.ones(8000))
+    assert str(explanation).splitlines()[0] == "1×8,000 pattern with 1 entry (0.01% full)."
     (_, first, _), _ = table_of(explanation)
-    assert first[1:4] == ["4,000", "1", "<0.1%"]
+    assert first[1:4] == ["8,000", "1", "0.01%"]
 
 
 def many(x):

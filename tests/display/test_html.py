@@ -151,7 +151,7 @@ def test_facts_of_colorings():
     assert shown["passes"] == "2 JVPs and 1 VJP (instead of 8 VJPs or 8 JVPs)"
     assert shown["colors"] == "3 colors, proven to be the fewest"
     assert shown["mode"] == "forward and reverse"
-    assert "both modes; forward alone takes 8" in shown["auto"]
+    assert "both modes; forward alone takes 8" in shown["reason"]
 
     shown = facts(asdex.hessian_coloring_from_sparsity(ARROW, recovery="substitution"))
     assert shown["colors"] == "2 colors, proven to be the fewest (acyclic coloring)"
@@ -161,13 +161,13 @@ def test_facts_of_colorings():
     loose = asdex.ColoredPattern(path, np.arange(5, dtype=np.int32), 5, True, "rev_over_rev", 3)
     assert facts(loose)["colors"] == "5 colors, at least 3 needed (star coloring)"
     assert facts(loose)["mode"] == "reverse over reverse"
-    assert "auto" not in facts(loose)
+    assert "reason" not in facts(loose)
 
 
 def test_text_is_escaped():
     coloring = asdex.jacobian_coloring_from_sparsity(SMALL)
     coloring = dataclasses.replace(coloring, reason="a < b & c")
-    assert facts(coloring)["auto"] == "a < b & c"
+    assert facts(coloring)["reason"] == "a < b & c"
 
 
 def test_groups_have_colors_of_their_own():

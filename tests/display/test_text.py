@@ -26,26 +26,25 @@ def assert_text(shown, expected):
     assert str(shown) == textwrap.dedent(expected).strip("\n")
 
 
-def test_coloring_of_columns_in_braille():
+def test_the_picture_of_the_tutorial():
     assert_text(
         differences(50),
         """
 ColoredPattern(49×50, nnz=98, sparsity=96.0%, JVP, 2 colors)
   2 JVPs (instead of 49 VJPs or 50 JVPs)
-⎡⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎤   ⎡⡇⢸⎤
-⎢⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥ → ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⎥   ⎢⡇⢸⎥
-⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⎥   ⎢⡇⢸⎥
-⎣⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⎦   ⎣⠁⠈⎦
-  auto: forward mode; reverse at least 2
+⎡⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎤   ⎡⣿⎤
+⎢⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎥ → ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⠀⎥   ⎢⣿⎥
+⎢⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠙⢦⡀⎥   ⎢⣿⎥
+⎣⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⎦   ⎣⠉⎦
 """,
     )
 
@@ -62,8 +61,7 @@ ColoredPattern(19×20, nnz=38, sparsity=90.0%, VJP, 2 colors)
 ⎢⠀⠀⠀⠀⠀⠀⠙⢦⡀⠀⎥
 ⎣⠀⠀⠀⠀⠀⠀⠀⠀⠙⠦⎦
       ↓
-⎡⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⎤
-⎣⢀⣀⣀⣀⣀⣀⣀⣀⣀⡀⎦
+[⠙⠛⠛⠛⠛⠛⠛⠛⠛⠋]
 """,
     )
 
@@ -78,7 +76,6 @@ def test_small_colorings_are_drawn_in_dots():
         ⋅ ● ● ⋅ ⋅   ● ●
         ⋅ ⋅ ● ● ⋅ → ● ●
         ⋅ ⋅ ⋅ ● ●   ● ●
-          auto: forward mode; reverse at least 2
         """,
     )
     assert_text(
@@ -105,11 +102,11 @@ def test_hessian_of_a_separable_function():
         """
 ColoredPattern(20×20, nnz=20, sparsity=95.0%, HVP, 1 color)
   1 HVP (instead of 20 HVPs)
-⎡⠑⢄⠀⠀⠀⠀⠀⠀⠀⠀⎤   ⎡⡇⠀⎤
-⎢⠀⠀⠑⢄⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⠀⎥
-⎢⠀⠀⠀⠀⠑⢄⠀⠀⠀⠀⎥ → ⎢⡇⠀⎥
-⎢⠀⠀⠀⠀⠀⠀⠑⢄⠀⠀⎥   ⎢⡇⠀⎥
-⎣⠀⠀⠀⠀⠀⠀⠀⠀⠑⢄⎦   ⎣⡇⠀⎦
+⎡⠑⢄⠀⠀⠀⠀⠀⠀⠀⠀⎤   ⎡⡇⎤
+⎢⠀⠀⠑⢄⠀⠀⠀⠀⠀⠀⎥   ⎢⡇⎥
+⎢⠀⠀⠀⠀⠑⢄⠀⠀⠀⠀⎥ → ⎢⡇⎥
+⎢⠀⠀⠀⠀⠀⠀⠑⢄⠀⠀⎥   ⎢⡇⎥
+⎣⠀⠀⠀⠀⠀⠀⠀⠀⠑⢄⎦   ⎣⡇⎦
 """,
     )
 
@@ -121,8 +118,7 @@ def test_wide_patterns_keep_their_proportions():
         pattern,
         """
 SparsityPattern(3×900, nnz=900, sparsity=66.7%)
-⎡⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠁⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⎤
-⎣⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⢉⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⎦
+[⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠓⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠲⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤]
 """,
     )
 
@@ -152,7 +148,59 @@ def test_patterns_without_nonzeros_or_entries():
 )
 def test_where_dots_end_and_braille_begins(shape, dots):
     text = str(asdex.SparsityPattern.from_coo([0], [0], shape))
-    assert ("●" in text) == dots and ("⎡" in text) == (not dots)
+    assert ("●" in text) == dots and ("⎡" in text or "[" in text) == (not dots)
+
+
+def test_an_entry_is_a_dot_in_both_pictures():
+    """Beside a pattern that is not scaled, k colors are k dots, two of them in a character."""
+    pattern = asdex.SparsityPattern.from_dense(np.kron(np.eye(17), np.ones((1, 3))))
+    lines = str(asdex.jacobian_coloring_from_sparsity(pattern, mode="fwd")).splitlines()[2:]
+    assert [line[-4:] for line in lines] == ["⎡⣿⡇⎤", "⎢⣿⡇⎥", "⎢⣿⡇⎥", "⎢⣿⡇⎥", "⎣⠉⠁⎦"]
+    assert lines[0].startswith("⎡⠉⠑⠒⠤⢄⣀⠀⠀")
+    narrow = asdex.SparsityPattern.from_dense(np.ones((17, 1)))
+    assert_text(
+        asdex.jacobian_coloring_from_sparsity(narrow, mode="fwd"),
+        """
+ColoredPattern(17×1, nnz=17, sparsity=0.0%, JVP, 1 color)
+  1 JVP (instead of 17 VJPs or 1 JVP)
+⎡⡇⎤   ⎡⡇⎤
+⎢⡇⎥   ⎢⡇⎥
+⎢⡇⎥ → ⎢⡇⎥
+⎢⡇⎥   ⎢⡇⎥
+⎣⠁⎦   ⎣⠁⎦
+""",
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "nnz", "shown"),
+    [
+        ((3, 4), 0, "100.0%"),
+        ((3, 4), 12, "0.0%"),
+        ((100, 100), 1, "99.99%"),
+        ((100, 100), 9999, "0.01%"),
+        ((1000, 1000), 1, "99.9999%"),
+        ((10, 200), 1999, "0.05%"),
+        ((2**31 - 1, 2**31 - 1), 1, "99.99999999999999998%"),
+    ],
+)
+def test_only_nothing_and_all_are_rounded_to_the_ends(shape, nnz, shown):
+    at = np.arange(nnz)
+    pattern = asdex.SparsityPattern.from_coo(at // shape[1], at % shape[1], shape)
+    assert f"sparsity={shown})" in repr(pattern)
+
+
+def test_the_reason_stands_below_where_there_is_one():
+    """One line, as it is, for a coloring in both directions; none where the cheaper mode was taken."""
+    arrow = np.eye(9, dtype=bool)
+    arrow[0] = arrow[:, 0] = True
+    both = asdex.jacobian_coloring_from_sparsity(arrow)
+    assert str(both).splitlines()[-1] == f"  {both.reason}"
+    assert both.reason.startswith("both modes; forward alone takes 9")
+    for pattern in (np.eye(4), np.ones((1, 20)), np.ones((20, 1))):
+        for coloring in map(asdex.jacobian_coloring_from_sparsity, (pattern, pattern.T)):
+            assert coloring.reason == ""
+            assert len(str(coloring).splitlines()[-1].strip()) > 0
 
 
 def test_pictures_are_bounded_and_show_the_ends():
