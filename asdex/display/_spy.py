@@ -2,10 +2,15 @@
 
 from typing import Any, Literal, NamedTuple
 
+import jax
 import numpy as np
+import scipy.sparse as sp
+from jax.core import Tracer
+from jax.experimental.sparse import BCOO, BCSR
 from jaxtyping import Int
 
-from .._pattern import SparsityPattern
+from .._bsr import BSR
+from .._pattern import as_pattern, PatternLike, SparsityPattern
 from ..coloring import ColoredPattern
 from ._entries import compressed_forms, groups_of, is_known
 from ._raster import palette, raster
@@ -21,7 +26,7 @@ _FORMS = (False, True, "columns", "rows", "beside")
 
 
 def spy(
-    pattern: SparsityPattern | ColoredPattern,
+    pattern: PatternLike | ColoredPattern | BCSR | BSR | sp.sparray | sp.spmatrix,
     *,
     ax: Any = None,
     compressed: bool | Literal["columns", "rows", "beside"] = False,
@@ -34,7 +39,8 @@ def spy(
 
     **Arguments:**
 
-    - `pattern`: a [`SparsityPattern`][] or a [`ColoredPattern`][], `(m, n)`.
+    - `pattern`: a [`SparsityPattern`][] or a [`ColoredPattern`][], `(m, n)`. Of a matrix the pattern is
+      plotted: the nonzeros of a dense array, the stored entries of a BCOO, BCSR, [`BSR`][] or SciPy array.
     - `ax`: the matplotlib `Axes` to draw on; the current ones if omitted.
     - `compressed`: `True` draws the compressed form of a coloring instead: `(m, num_colors)`, or
       `(num_colors, n)` if its rows are colored. A bidirectional coloring has two: "columns" (also
@@ -46,8 +52,9 @@ def spy(
 
     **Returns:** the `Axes`.
 
-    **Raises:** `ImportError` without matplotlib. `ValueError` if `compressed` and there is no
-    coloring, or none of that kind, or if the indices are not known, as under `jax.jit`.
+    **Raises:** `ImportError` without matplotlib. `TypeError` for anything else than a pattern or a matrix.
+    `ValueError` if `compressed` and there is no coloring, or none of that kind, if the indices are not
+    known, as under `jax.jit`, or if an array is not 2-D.
     """
     try:
         import matplotlib.pyplot as plt
@@ -55,15 +62,45 @@ def spy(
         raise ImportError(
             '`asdex.spy` needs matplotlib, which is not installed: `pip install "asdex[plot]"`.'
         ) from error
-    forms = _forms(pattern, compressed)
+    shown = _as_shown(pattern)
+    forms = _forms(shown, compressed)
     ax = plt.gca() if ax is None else ax
     if compressed in (False, "beside"):
-        _draw(ax, _whole(pattern), cmap, kwargs)
+        _draw(ax, _whole(shown), cmap, kwargs)
     if compressed == "beside":
         _draw_beside(ax, forms, cmap, kwargs)
     elif compressed:
         _draw(ax, next(iter(forms.values())), cmap, kwargs)
     return ax
+
+
+def _as_shown(pattern: Any) -> SparsityPattern | ColoredPattern:
+    """The pattern itself, or that of a matrix."""
+    if isinstance(pattern, SparsityPattern | ColoredPattern):
+        return pattern
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(pattern)):
+        raise _unknown_indices(pattern)
+    if isinstance(pattern, BSR):
+        pattern = pattern.to_scipy()
+    if isinstance(pattern, BCSR):
+        return as_pattern(pattern.to_bcoo())
+    if isinstance(pattern, np.ndarray | jax.Array | BCOO):
+        return as_pattern(pattern)
+    if sp.issparse(pattern) and pattern.ndim == 2:
+        entries = pattern.tocoo()
+        return SparsityPattern.from_coo(entries.row, entries.col, entries.shape)
+    raise TypeError(
+        "Expected a SparsityPattern, a ColoredPattern or a 2-D matrix (a NumPy, JAX, BCOO, BCSR, BSR or "
+        f"SciPy array), got {type(pattern).__name__}. For a derivative such as `asdex.jacobian(f, x)` pass "
+        "its attribute `coloring`."
+    )
+
+
+def _unknown_indices(pattern: Any) -> ValueError:
+    return ValueError(
+        f"Expected a pattern with known indices, got {pattern!r}. Plot it outside of "
+        "transformations such as `jax.jit`."
+    )
 
 
 class _Entries(NamedTuple):
@@ -83,10 +120,7 @@ def _forms(pattern: SparsityPattern | ColoredPattern, compressed: Any) -> dict[s
             f"Expected `compressed` to be one of {', '.join(map(repr, _FORMS))}, got {compressed!r}."
         )
     if not is_known(pattern):
-        raise ValueError(
-            f"Expected a pattern with known indices, got {pattern!r}. Plot it outside of "
-            "transformations such as `jax.jit`."
-        )
+        raise _unknown_indices(pattern)
     if compressed is False:
         return {}
     if not isinstance(pattern, ColoredPattern):

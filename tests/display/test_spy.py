@@ -3,8 +3,11 @@
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from jax.experimental import sparse
 
 import asdex
 from asdex.display._raster import palette
@@ -147,6 +150,47 @@ def test_forms_that_are_not_there(ax, coloring):
 def test_traced_patterns_are_refused(ax, coloring):
     with pytest.raises(ValueError, match="known indices, got ColoredPattern"):
         jax.jit(lambda one: asdex.spy(one, ax=ax) and 0)(coloring)
+
+
+def bsr_of(dense):
+    """Blocks of one element, as a derivative returns them."""
+    kept = jnp.asarray(dense != 0, dense.dtype)
+    coloring = asdex.jacobian_coloring_from_sparsity(kept)
+    function = asdex.jacobian_from_coloring(lambda x: kept @ x, coloring, "bsr")
+    return function(jnp.ones(dense.shape[1]))
+
+
+MATRICES = {
+    "dense": np.asarray,
+    "of jax": jnp.asarray,
+    "BCOO": lambda dense: sparse.BCOO.fromdense(jnp.asarray(dense)),
+    "BCSR": lambda dense: sparse.BCSR.fromdense(jnp.asarray(dense)),
+    "BSR": bsr_of,
+    "SciPy array": sp.csc_array,
+    "SciPy matrix": sp.csr_matrix,
+}
+
+
+@pytest.mark.parametrize("kind", MATRICES)
+def test_matrices_are_shown_by_their_patterns(ax, kind):
+    dense = np.array([[0.5, 0, 0, -2], [0, np.nan, 0, 0], [0, 0, 3, 0]], np.float32)
+    asdex.spy(MATRICES[kind](dense), ax=ax)
+    np.testing.assert_array_equal(~drawn(ax).mask, dense != 0)
+
+
+def test_what_is_no_pattern_gets_cause_and_remedy(ax):
+    derivative = asdex.jacobian(jnp.sin, jnp.ones(3))
+    with pytest.raises(TypeError, match=r"2-D matrix .*got SparseDerivative.*`coloring`"):
+        asdex.spy(derivative, ax=ax)  # pyright: ignore[reportArgumentType]
+    asdex.spy(derivative.coloring, ax=ax)
+    with pytest.raises(TypeError, match="got list"):
+        asdex.spy([[1, 0], [0, 1]], ax=ax)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"2-D array, got shape \(3,\)"):
+        asdex.spy(np.ones(3), ax=ax)
+    with pytest.raises(ValueError, match="known indices"):
+        jax.jit(lambda one: asdex.spy(one, ax=ax) and 0)(np.eye(3))
+    with pytest.raises(ValueError, match="needs a ColoredPattern, got a SparsityPattern"):
+        asdex.spy(np.eye(3), ax=ax, compressed=True)
 
 
 def test_compressed_needs_a_coloring(ax, coloring):
