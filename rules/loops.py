@@ -265,7 +265,7 @@ def _probe(value: Value) -> Value | None:
     """What the analysis of a body may assume of an operand that differs from step to step."""
     if value.dependence is not None:
         return None
-    return Value(None, None if value.known is None else Probe())
+    return value._replace(known=None if value.known is None else Probe(), bounds=None)
 
 
 def _asked(value: Value | None) -> bool:
@@ -280,7 +280,8 @@ def _slice(value: Value, number: int) -> Value:
     dependence = value.dependence
     if dependence is not None:
         dependence = dependence.rearrange(lambda p: p[number])
-    return Value(dependence, None if value.known is None else value.known.item(number))
+    known = None if value.known is None else value.known.item(number)
+    return value._replace(dependence=dependence, known=known, bounds=None)
 
 
 def _stack(column: Sequence[Dependence], shape: tuple[int, ...]) -> Dependence:

@@ -11,6 +11,7 @@ from .._versions import (
     open_jaxpr as open_jaxpr,
     scan_arity as scan_arity,
 )
+from ._causes import register_cause as register_cause, unless_known as unless_known
 from ._chain import Chain as Chain
 from ._closure import transitive_closure as transitive_closure
 from ._dependence import Dependence as Dependence

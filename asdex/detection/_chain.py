@@ -9,6 +9,7 @@ import jax.tree_util as jtu
 import numpy as np
 
 from .._arguments import size_of
+from ._causes import cause_of
 from ._dependence import Dependence
 from ._detect import Propagation
 from ._equation import Equation
@@ -17,12 +18,16 @@ from ._trace import Traced
 
 
 class Link(NamedTuple):
-    """One equation on the way from an input to an output: result `place` read operand `origin`."""
+    """One equation on the way from an input to an output: result `place` read operand `origin`.
+
+    `cause` says why it reads so much: "the index comes from args[1]"; "" if there is nothing to say.
+    """
 
     primitive: str
     source: str
     place: tuple[int, ...]
     origin: tuple[int, ...]
+    cause: str = ""
 
 
 class Chain(NamedTuple):
@@ -51,27 +56,34 @@ class Chain(NamedTuple):
         return chain_html(self)
 
 
-def chain_of(recorder: Recorder, propagation: Propagation, entry: tuple[int, int]) -> Chain:
-    """Walk back from the output: at each equation to an operand element that depends on the input."""
-    row, col = entry
+def chain_of(
+    recorder: Recorder, propagation: Propagation, entry: tuple[int, int], *, hessian: bool = False
+) -> Chain:
+    """Walk back from the output: at each equation to an operand element that depends on the input.
+
+    With `hessian` what was propagated is a gradient, and the entry across the diagonal will do as well.
+    """
     traced = propagation.traced
     output_avals = traced.output_avals
     for word, number, count in (
-        ("row", row, sum(map(size_of, output_avals))),
-        ("column", col, propagation.n),
+        ("row", entry[0], sum(map(size_of, output_avals))),
+        ("column", entry[1], propagation.n),
     ):
         if not 0 <= number < count:
             raise IndexError(
                 f"Expected an `entry` whose {word} is at least 0 and less than {count}, got {entry}."
             )
-    leaf, element = _leaf(output_avals, row)
-    value = propagation.results[leaf]
-    output_place = _output_paths(traced)[leaf] + _brackets(output_avals[leaf].shape, element)
-    if value.dependence is None or not _depends(value.dependence, np.array([element]), col)[0]:
+    ways = [entry, entry[::-1]] if hessian else [entry]
+    found = next((way for way in ways if _is_entry(propagation, *way)), None)
+    row, col = entry if found is None else found
+    output_place = _output_place(traced, row, hessian)
+    if found is None:
         raise ValueError(
             f"Expected an `entry` of the pattern, got {entry}: output {row} ({output_place}) does not depend "
             f"on input {col} ({_input_place(traced, col)})."
         )
+    leaf, element = _leaf(output_avals, row)
+    value = propagation.results[leaf]
     producers = {
         id(result): (record, number)
         for record in recorder.records
@@ -85,8 +97,14 @@ def chain_of(recorder: Recorder, propagation: Propagation, entry: tuple[int, int
         operand, element = _source(equation, number, element, col)
         value = equation.operands[operand]
         origin = _place(equation.in_avals[operand].shape, element)
-        links.append(Link(equation.name, record.source, place, origin))
+        links.append(Link(equation.name, record.source, place, origin, cause_of(equation)))
     return Chain((row, col), output_place, _input_place(traced, col), tuple(reversed(links)))
+
+
+def _is_entry(propagation: Propagation, row: int, col: int) -> bool:
+    leaf, element = _leaf(propagation.traced.output_avals, row)
+    dependence = propagation.results[leaf].dependence
+    return dependence is not None and bool(_depends(dependence, np.array([element]), col)[0])
 
 
 def _leaf(avals: Sequence[Any], number: int) -> tuple[int, int]:
@@ -101,9 +119,13 @@ def _input_place(traced: Traced, col: int) -> str:
     return traced.inputs.paths[leaf] + _brackets(traced.inputs.avals[leaf].shape, element)
 
 
-def _output_paths(traced: Traced) -> list[str]:
+def _output_place(traced: Traced, row: int, hessian: bool) -> str:
+    if hessian:
+        return f"derivative by {_input_place(traced, row)}"
+    leaf, element = _leaf(traced.output_avals, row)
     tree = jtu.tree_unflatten(traced.output_tree, range(len(traced.output_avals)))
-    return [f"output{jtu.keystr(path)}" for path, _ in jtu.tree_flatten_with_path(tree)[0]]
+    path, _ = jtu.tree_flatten_with_path(tree)[0][leaf]
+    return f"output{jtu.keystr(path)}" + _brackets(traced.output_avals[leaf].shape, element)
 
 
 def _source(equation: Equation, number: int, element: int, col: int) -> tuple[int, int]:

@@ -21,12 +21,12 @@ from .._arguments import (
 from .._pattern import SparsityPattern
 from .._versions import has_derivative, open_jaxpr
 from ._dependence import Dependence
-from ._gradient import gradient
+from ._gradient import Gradient, gradient
 from ._interpreter import Interpreter
 from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Recorder
 from ._registry import load_plugins
-from ._trace import trace, Traced
+from ._trace import changing_arguments, trace, Traced
 from ._value import Value
 
 
@@ -125,23 +125,12 @@ def detect_hessian(
     f: Callable[..., Any], samples: Samples, options: DetectionOptions
 ) -> SparsityPattern:
     """The pattern of the Hessian of `f`: that of the Jacobian of its gradient, made symmetric."""
-    positions = normalize_argnums(options.argnums, len(samples.args))
-    options = dataclasses.replace(options, argnums=positions)
-
-    def detected(forward: bool) -> SparsityPattern:
-        of_gradient = gradient(f, argnums=positions, has_aux=options.has_aux, forward=forward)
-        return _pattern(
-            propagate(of_gradient, samples, dataclasses.replace(options, has_aux=False))
-        )
-
-    try:
-        return _symmetrized(detected(forward=False))
-    except ValueError as error:
-        if "Reverse-mode" not in str(error):
-            raise
-        pattern = detected(forward=True)
-        modes = tuple(mode for mode in pattern.modes if mode != "rev")
-        return _symmetrized(dataclasses.replace(pattern, modes=modes))
+    propagation, reversible = propagate_gradient(f, samples, options)
+    pattern = _symmetrized(_pattern(propagation))
+    if reversible:
+        return pattern
+    modes = tuple(mode for mode in pattern.modes if mode != "rev")
+    return dataclasses.replace(pattern, modes=modes)
 
 
 class Propagation(NamedTuple):
@@ -180,12 +169,43 @@ def propagate(
     avals = traced.inputs.avals
     offsets = np.cumsum([0, *map(size_of, avals)])
     operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
+    if recorder is not None:
+        original = f.scalar.f if isinstance(f, Gradient) else f
+        names = changing_arguments(original, args, kwargs, positions)
+        operands = [Value(None, None, comes_from=frozenset([name])) for name in names]
     for position, aval, offset in zip(traced.positions, avals, offsets[:-1], strict=True):
         if has_derivative(aval):
             seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
-            operands[position] = Value(seed, None)
+            operands[position] = operands[position]._replace(dependence=seed)
     results = interpreter.run(traced.jaxpr, operands)
     return Propagation(traced, positions, interpreter, operands, results)
+
+
+def propagate_gradient(
+    f: Callable[..., Any],
+    samples: Samples,
+    options: DetectionOptions,
+    recorder: Recorder | None = None,
+) -> tuple[Propagation, bool]:
+    """As `propagate`, for the gradient of `f`: by reverse mode, or by forward mode where `f` has no other.
+
+    **Returns:**
+
+    What was propagated, and whether `f` can be reversed.
+    """
+    positions = normalize_argnums(options.argnums, len(samples.args))
+    of_gradient = dataclasses.replace(options, argnums=positions, has_aux=False)
+
+    def by(forward: bool) -> Propagation:
+        function = gradient(f, argnums=positions, has_aux=options.has_aux, forward=forward)
+        return propagate(function, samples, of_gradient, recorder)
+
+    try:
+        return by(forward=False), True
+    except ValueError as error:
+        if "Reverse-mode" not in str(error):
+            raise
+        return by(forward=True), False
 
 
 def _pattern(propagation: Propagation) -> SparsityPattern:

@@ -281,7 +281,8 @@ class Equation(EquationView):
 
             return call
 
-        return function, [Value(None, operand.known) for operand in self.operands], moving
+        primals = [one._replace(dependence=None, bounds=None) for one in self.operands]
+        return function, primals, moving
 
 
 def _structs(avals: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:

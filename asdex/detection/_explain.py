@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, overload
 
 from .._arguments import Samples, size_of
 from .._versions import has_derivative
+from ._causes import cause_of
 from ._chain import Chain, chain_of
-from ._detect import propagate
+from ._detect import propagate, propagate_gradient
 from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Record, Recorder
 
@@ -25,11 +26,13 @@ class ExplainedStep(NamedTuple):
     - `entering`, `leaving`: the numbers of pairs (element, input) in its operands and in its results.
     - `fill`: the share of all inputs that an average element of the results reads.
     - `origin`: `"rule"`, `"derived"` (from the primitive's own JVP) or `"dense"` (neither).
-    - `became_dense`: whether the results are dense and no operand was.
+    - `became_dense`: whether the results are dense and no operand was. Where equations are nested (`depth`),
+        this holds of the innermost only.
     - `depth`: how many loops, branches and derivative rules enclose it. Within one that is analysed once for
         all its steps, inputs are those of its body.
     - `count`: how many times in a row the same line did the same, or how many times a body was analysed, of
         which this is the last.
+    - `cause`: where it became dense, the reason: "the index comes from args[1]"; "" if none is known.
     """
 
     primitive: str
@@ -41,14 +44,20 @@ class ExplainedStep(NamedTuple):
     became_dense: bool
     depth: int
     count: int = 1
+    cause: str = ""
 
 
 class Explanation(NamedTuple):
-    """What `asdex.explain` returns; print it."""
+    """What `asdex.explain` returns; print it.
+
+    - `steps`: the equations of the function, or of its gradient if `hessian`.
+    - `shape`, `nnz`: those of the pattern.
+    """
 
     steps: tuple[ExplainedStep, ...]
     shape: tuple[int, int]
     nnz: int
+    hessian: bool = False
 
     def __str__(self) -> str:
         from ..display import explanation_text
@@ -65,18 +74,41 @@ class Explanation(NamedTuple):
 
 @overload
 def explain(
-    f: Callable[..., Any], *args: Any, entry: None = None, **options: Any
+    f: Callable[..., Any],
+    *args: Any,
+    entry: None = None,
+    hessian: bool = False,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+    allow_int: bool = False,
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
+    **kwargs: Any,
 ) -> Explanation: ...
 
 
 @overload
-def explain(f: Callable[..., Any], *args: Any, entry: tuple[int, int], **options: Any) -> Chain: ...
+def explain(
+    f: Callable[..., Any],
+    *args: Any,
+    entry: tuple[int, int],
+    hessian: bool = False,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+    allow_int: bool = False,
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
+    **kwargs: Any,
+) -> Chain: ...
 
 
 def explain(
     f: Callable[..., Any],
     *args: Any,
     entry: tuple[int, int] | None = None,
+    hessian: bool = False,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     input_shape: int | Sequence[int] | None = None,
@@ -85,41 +117,74 @@ def explain(
     captured: Captured = "constant",
     **kwargs: Any,
 ) -> Explanation | Chain:
-    """Say where the pattern of a Jacobian comes from.
+    """Say where the pattern of a Jacobian or a Hessian comes from.
 
     **Arguments:**
 
     - `entry`: a row and a column of the pattern.
+    - `hessian`: explain the Hessian of a scalar function. Its pattern is that of the Jacobian of the
+        gradient, whose equations are shown.
     - all others: as for `asdex.jacobian_sparsity`.
 
     **Returns:**
 
     Without `entry` an `Explanation`: for each equation of the traced function the numbers of entries before
-    and after it, the line of code that it comes from, and where the pattern became dense. With `entry` a
-    `Chain` of equations through which the input (the column) reaches the output (the row). Print either.
+    and after it and the line of code that it comes from, and where and why the pattern became dense. With
+    `entry` a `Chain` of equations through which the input (the column) reaches the output (the row); for a
+    Hessian the row is an element of the gradient, and the chain may be that of the entry across the diagonal.
+    Print either.
 
     **Raises:**
 
-    As `asdex.jacobian_sparsity`; `IndexError` if `entry` is outside of the Jacobian; `ValueError` if it is
-    not in the pattern.
+    As `asdex.jacobian_sparsity`; `IndexError` if `entry` is outside of the matrix; `ValueError` if it is
+    not in the pattern, or with `hessian=True` if the output of `f` has more than one element.
     """
     recorder = Recorder()
     samples = Samples.of(explain, f, args, kwargs, input_shape)
     options = DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
-    propagation = propagate(f, samples, options, recorder)
+    if hessian:
+        propagation, _ = propagate_gradient(f, samples, options, recorder)
+    else:
+        propagation = propagate(f, samples, options, recorder)
     if entry is not None:
-        return chain_of(recorder, propagation, entry)
+        return chain_of(recorder, propagation, entry, hessian=hessian)
     outputs = propagation.outputs()
-    walk = (pair for record in recorder.records for pair in record.walk())
-    steps = _merged([_explained(record, depth) for record, depth in walk])
-    return Explanation(steps, (outputs.size, propagation.n), outputs.nnz)
+    steps = _merged([step for record in recorder.records for step in _explained(record)])
+    nnz = outputs.nnz
+    if hessian:
+        matrix = outputs.to_csr(propagation.n)
+        nnz = (matrix + matrix.T).nnz
+    return Explanation(steps, (outputs.size, propagation.n), nnz, hessian)
 
 
-def _explained(record: Record, depth: int) -> ExplainedStep:
+def _explained(record: Record, depth: int = 0, inside_dense: bool = True) -> list[ExplainedStep]:
+    """One step for an equation, and those of what it consists of.
+
+    The innermost equation at which something became dense is the one to blame, if all that enclose it became
+    dense too: within a body, dense is what reads most inputs of the body.
+    """
+    step = _explained_alone(record, depth)
+    dense = step.became_dense and inside_dense
+    inner = [one for each in record.inner.values() for one in _explained(each, depth + 1, dense)]
+    blamed = dense and not any(one.became_dense for one in inner)
+    cause = _cause(record) if blamed else ""
+    return [step._replace(became_dense=blamed, cause=cause), *inner]
+
+
+def _cause(record: Record) -> str:
+    """The reason why an equation made something dense of what was not."""
+    operands = [v.dependence for v in record.equation.operands if v.dependence is not None]
+    together = "its operands read different inputs" if len(operands) > 1 else ""
+    return cause_of(record.equation) or together
+
+
+def _explained_alone(record: Record, depth: int) -> ExplainedStep:
     equation = record.equation
     before = [v.dependence for v in equation.operands if v.dependence is not None]
-    after = [v.dependence for v in record.results if v.dependence is not None]
-    elements = sum(size_of(aval) for aval in equation.out_avals if has_derivative(aval))
+    results = zip(equation.out_avals, record.results, equation.needed, strict=True)
+    used = [(aval, v.dependence) for aval, v, need in results if need and has_derivative(aval)]
+    after = [dependence for _, dependence in used if dependence is not None]
+    elements = sum(size_of(aval) for aval, _ in used)
     width = max((one.width for one in before), default=0)
     leaving = sum(one.nnz for one in after)
     fill = leaving / max(elements * width, 1)

@@ -112,9 +112,9 @@ class Interpreter:
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
         hidden = self.captured == "unknown" and is_floating_array(value)
-        return (
-            Value.unknown() if hidden or isinstance(value, Tracer) else Value(None, Known.of(value))
-        )
+        if hidden or isinstance(value, Tracer):
+            return Value(None, None, comes_from=frozenset(["a captured array"]))
+        return Value(None, Known.of(value))
 
     def _evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
         inner = call_jaxpr(eqn)
@@ -129,7 +129,8 @@ class Interpreter:
         constant = all(operand.dependence is None for operand in operands)
         passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
         if constant and not (passing and any(operand.known is not None for operand in operands)):
-            return [Value(None, *pair) for pair in zip(known, bounds, strict=True)]
+            pairs = zip(known, bounds, strict=True)
+            return self._with_arguments(operands, [Value(None, *pair) for pair in pairs])
         equation = Equation(eqn, operands, needed, self)
         record = None
         if self._recorder is not None and not constant:
@@ -143,9 +144,17 @@ class Interpreter:
             _with_bounds(self._checked(equation, aval, result), bound)
             for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
         ]
+        checked = self._with_arguments(operands, checked)
         if self._recorder is not None and record is not None:
             self._recorder.leave(record, checked)
         return checked
+
+    def _with_arguments(self, operands: list[Value], results: list[Value]) -> list[Value]:
+        """Results that come from the arguments that the operands come from, if anyone will ask."""
+        if self._recorder is None:
+            return results
+        names = frozenset().union(*(operand.comes_from for operand in operands))
+        return [result._replace(comes_from=names) for result in results]
 
     def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
         count = len(eqn.outvars)

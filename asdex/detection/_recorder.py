@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from ._equation import Equation
@@ -24,12 +24,6 @@ class Record:
     results: list[Value] = field(default_factory=list)
     inner: dict[Hashable, Record] = field(default_factory=dict)
     count: int = 1
-
-    def walk(self, depth: int = 0) -> Iterator[tuple[Record, int]]:
-        """Itself, then all inner records, with the number of rules that each is nested in."""
-        yield self, depth
-        for record in self.inner.values():
-            yield from record.walk(depth + 1)
 
 
 class Recorder:

@@ -61,10 +61,7 @@ def trace(
     f_leaves, f_tree = jtu.tree_flatten(f)
     call_leaves, call_tree = jtu.tree_flatten((tuple(args), dict(kwargs)))
     chosen = _differentiated_positions(args, argnums)
-    changing = [
-        *(is_floating(leaf) or isinstance(leaf, jax.ShapeDtypeStruct) for leaf in f_leaves),
-        *(may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves)),
-    ]
+    changing = _changing(f_leaves, call_leaves, chosen)
     leaves = [*f_leaves, *call_leaves]
     output_tree = None
 
@@ -86,6 +83,31 @@ def trace(
     order = np.cumsum(changing) - 1
     positions = [int(order[len(f_leaves) + k]) for k in chosen]
     return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree, samples)
+
+
+def changing_arguments(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums
+) -> list[str]:
+    """Names of the inputs of the jaxpr that `trace` makes, such as `args[1]['w']` or `f.weight`."""
+    f_leaves = jtu.tree_leaves_with_path(f)
+    call_leaves = jtu.tree_leaves_with_path((tuple(args), dict(kwargs)))
+    chosen = _differentiated_positions(args, argnums)
+    names = [f"f{jtu.keystr(path)}" for path, _ in f_leaves]
+    for number, (path, _) in enumerate(call_leaves):
+        place = ("args", "kwargs")[path[0].idx] + jtu.keystr(path[1:])
+        names.append(f"the input {place}" if number in chosen else place)
+    changing = _changing([leaf for _, leaf in f_leaves], [leaf for _, leaf in call_leaves], chosen)
+    return [name for name, moves in zip(names, changing, strict=True) if moves]
+
+
+def _changing(
+    f_leaves: Sequence[Any], call_leaves: Sequence[Any], chosen: Sequence[int]
+) -> list[bool]:
+    """Which leaves of the function, then of its arguments, may differ in the next call."""
+    return [
+        *(is_floating(leaf) or isinstance(leaf, jax.ShapeDtypeStruct) for leaf in f_leaves),
+        *(may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves)),
+    ]
 
 
 def _differentiated_positions(args: Sequence[Any], argnums: Argnums) -> list[int]:

@@ -13,11 +13,15 @@ from ._ranges import Bounded
 
 
 class Value(NamedTuple):
-    """The dependence of a variable (`None`: on nothing), its value and bounds on it (`None`: not known)."""
+    """The dependence of a variable (`None`: on nothing), its value and bounds on it (`None`: not known).
+
+    `comes_from` names the arguments that it is computed from, for explanations; other runs leave it empty.
+    """
 
     dependence: Dependence | None
     known: Known | None
     bounds: Bounded | None = None
+    comes_from: frozenset[str] = frozenset()
 
     @staticmethod
     def unknown() -> Value:

@@ -118,7 +118,7 @@ def _link_cells(link: "Link") -> tuple[str, str, str, str]:
         str(list(link.origin)),
         str(list(link.place)),
         link.primitive,
-        short_source(link.source),
+        _with_cause(short_source(link.source), link.cause),
     )
 
 
@@ -131,18 +131,23 @@ def _title(explanation: "Explanation") -> str:
 def _culprits(explanation: "Explanation") -> list[str]:
     """One line for each equation that made something dense of what was not."""
     places = [
-        f"{step.primitive} at {short_source(step.source)}"
+        _with_cause(f"{step.primitive} at {short_source(step.source)}", step.cause)
         for step in explanation.steps
-        if step.became_dense
+        if step.became_dense and explanation.nnz
     ]
     lines = [f"It became dense in {place}." for place in dict.fromkeys(places)]
     more = len(lines) - _MOST_CULPRITS
     return [*lines[:_MOST_CULPRITS], f"And in {more:,} other places."] if more > 1 else lines
 
 
+def _with_cause(place: str, cause: str) -> str:
+    return f"{place}: {cause}" if cause else place
+
+
 def _notes(explanation: "Explanation") -> list[str]:
     steps = explanation.steps
     notes = {
+        "Equations: those of the gradient, whose Jacobian is the Hessian.": explanation.hessian,
         "Fill: the share of the inputs that an average element depends on.": True,
         "Indented: what loops, branches and derivative rules consist of.": any(
             step.depth for step in steps

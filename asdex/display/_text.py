@@ -103,10 +103,11 @@ def cost_of(coloring: "ColoredPattern") -> str:
 
 
 def percent(part: float, whole: int) -> str:
-    """Return a share in percent, with so many decimals that only nothing is 0.0% and only all is 100.0%."""
+    """Return a share in percent, with enough decimals that only nothing is 0% and only all is 100%."""
     share = Decimal(part) / max(whole, 1)
-    least = min(share, 1 - share)
-    decimals = max(1, -least.adjusted() - 2) if least > 0 else 1
+    least, decimals = 100 * min(share, 1 - share), 1
+    while least > 0 and round(least, decimals) == 0:
+        decimals += 1
     return f"{100 * share:.{decimals}f}%"
 
 

@@ -43,7 +43,8 @@ def test_explanations_as_tables():
     ]
     assert all("test_explanation.py:" in row[5] and row[5].endswith(" (total)") for row in rows)
     assert around[0] == "5×6 pattern with 30 entries (100.0% full)"
-    assert around[1] == f"It became dense in reduce_sum at {rows[3][5]}."
+    cause = "each result combines 6 elements"
+    assert around[1] == f"It became dense in reduce_sum at {rows[3][5]}: {cause}."
 
 
 def test_text_of_programs_is_escaped():

@@ -86,7 +86,7 @@ def test_pictures_of_groups_of_rows():
 
 
 def test_pictures_of_groups_of_both():
-    coloring = asdex.jacobian_coloring_from_sparsity(ARROW)
+    coloring = asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto")
     assert coloring.mode == "bidirectional" and coloring.num_row_colors == 1
     whole, by_column, by_row = pictures(coloring)
     row_color = palette(3)[2]
@@ -147,7 +147,7 @@ def test_facts_of_a_pattern():
 
 
 def test_facts_of_colorings():
-    shown = facts(asdex.jacobian_coloring_from_sparsity(ARROW))
+    shown = facts(asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto"))
     assert shown["passes"] == "2 JVPs and 1 VJP (instead of 8 VJPs or 8 JVPs)"
     assert shown["colors"] == "3 colors, proven to be the fewest"
     assert shown["mode"] == "forward and reverse"
@@ -187,7 +187,7 @@ REPLACED = {
 }
 
 
-@pytest.mark.parametrize("shown", [SMALL, asdex.jacobian_coloring_from_sparsity(ARROW)])
+@pytest.mark.parametrize("shown", [SMALL, asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto")])
 @pytest.mark.parametrize("how", REPLACED)
 def test_what_is_not_known_is_only_described(shown, how):
     replaced = jax.tree.map(REPLACED[how], shown)
@@ -196,7 +196,7 @@ def test_what_is_not_known_is_only_described(shown, how):
 
 
 def test_traced_and_deleted_arrays_are_only_described():
-    coloring = jax.tree.map(jnp.array, asdex.jacobian_coloring_from_sparsity(ARROW))
+    coloring = jax.tree.map(jnp.array, asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto"))
     assert "<svg" in coloring._repr_html_()
     texts = []
     jax.jit(lambda one: texts.extend([one._repr_html_(), one.sparsity._repr_html_()]))(coloring)

@@ -117,7 +117,7 @@ ARROW[0] = ARROW[:, 0] = True
 
 
 def test_pattern_and_compressed_forms_beside_each_other(ax):
-    both = asdex.jacobian_coloring_from_sparsity(ARROW)
+    both = asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto")
     assert (both.num_colors, both.num_row_colors) == (3, 1)
     assert asdex.spy(both, ax=ax, compressed="beside") is ax
     assert drawn(ax)[0, 1] == 2  # the row is the last group
@@ -132,7 +132,7 @@ def test_pattern_and_compressed_forms_beside_each_other(ax):
 
 
 def test_either_compressed_form_of_both(ax):
-    both = asdex.jacobian_coloring_from_sparsity(ARROW)
+    both = asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto")
     asdex.spy(both, ax=ax, compressed="rows")
     np.testing.assert_array_equal(drawn(ax), np.full((1, 9), 2))
     ax.clear()
