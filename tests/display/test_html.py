@@ -187,7 +187,9 @@ REPLACED = {
 }
 
 
-@pytest.mark.parametrize("shown", [SMALL, asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto")])
+@pytest.mark.parametrize(
+    "shown", [SMALL, asdex.jacobian_coloring_from_sparsity(ARROW, mode="auto")]
+)
 @pytest.mark.parametrize("how", REPLACED)
 def test_what_is_not_known_is_only_described(shown, how):
     replaced = jax.tree.map(REPLACED[how], shown)
