@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
+from ._checks import (
+    as_csr,
+    checked_axes,
+    checked_axis,
+    checked_choice,
+    checked_positions,
+    checked_shape,
+)
 from ._index_sets import dimensions, IndexSets
-from ._joins import aligned, concatenated, MAX_TERMS, reduced_leading
+from ._joins import aligned, concatenated, MAX_TERMS, reduced_leading, shifted
 from ._terms import compact, gather_sets, merge_into, Term, term_entries
 
 
@@ -39,14 +49,20 @@ class Dependence:
     @staticmethod
     def identity(shape: Sequence[int], *, offset: int = 0, width: int | None = None) -> Dependence:
         """Element `k` depends on input `offset + k`, of `width` inputs in all."""
-        size = int(np.prod(shape, dtype=np.int64))
-        pool = IndexSets.identity(offset + size if width is None else width)
+        size = math.prod(shape)
+        width = offset + size if width is None else width
+        if not 0 <= offset <= width - size:
+            raise ValueError(
+                f"Inputs {offset} to {offset + size - 1} are not among {width} inputs."
+            )
+        pool = IndexSets.identity(width)
         rows = np.arange(offset, offset + size, dtype=np.int32).reshape(tuple(shape))
         return Dependence(shape, [Term(rows, pool)] if size else [])
 
     @staticmethod
-    def from_csr(matrix: sp.csr_array, shape: Sequence[int]) -> Dependence:
-        """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`."""
+    def from_csr(matrix: Any, shape: Sequence[int]) -> Dependence:
+        """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`, of any SciPy format."""
+        matrix = as_csr(matrix, rows=math.prod(shape))
         if not (matrix.has_canonical_format and matrix.data.all()):
             matrix = matrix.copy()
             matrix.eliminate_zeros()
@@ -59,7 +75,7 @@ class Dependence:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def ndim(self) -> int:
@@ -97,6 +113,8 @@ class Dependence:
         """Union element by element, with NumPy's broadcasting."""
         if self is other:
             return self
+        if not isinstance(other, Dependence):
+            return NotImplemented
         shape = np.broadcast_shapes(self.shape, other.shape)
         left, right = self.broadcast_to(shape), other.broadcast_to(shape)
         terms = list(left.terms)
@@ -108,6 +126,8 @@ class Dependence:
         shape = tuple(shape)
         if shape == self.shape:
             return self
+        if np.broadcast_shapes(self.shape, shape) != shape:
+            raise ValueError(f"Shape {self.shape} cannot be broadcast to shape {shape}.")
         return Dependence(shape, [Term(np.broadcast_to(t.rows, shape), t.pool) for t in self.terms])
 
     def rearrange(self, fn: Callable[[Int[np.ndarray, "..."]], NDArray]) -> Dependence:
@@ -117,25 +137,28 @@ class Dependence:
 
         - `fn`: maps the array of flat positions (integers `0, 1, ...` in `self.shape`) to the array of
             positions that the elements of the result are taken from, with `-1` for "from nowhere".
+
+        **Raises:**
+
+        `TypeError` if these are not integers, `ValueError` if one is below -1 or past the end.
         """
-        positions = np.asarray(fn(np.arange(self.size, dtype=np.int32).reshape(self.shape)))
-        return self.take(positions)
+        return self.take(fn(np.arange(self.size, dtype=np.int32).reshape(self.shape)))
 
     def take(self, positions: Int[np.ndarray, "..."]) -> Dependence:
         """The elements at flat `positions`, in the shape of `positions`; `-1` gives the empty set."""
+        positions, has_gaps = checked_positions(positions, self.size)
         if not self.terms or not self.size:
             return Dependence.none(positions.shape)
-        nowhere = positions < 0
-        mask = nowhere if nowhere.any() else None
+        mask = positions < 0 if has_gaps else None
         return Dependence(positions.shape, [t.take(positions, mask) for t in self.terms])
 
     def reshape(self, shape: Sequence[int]) -> Dependence:
-        shape = tuple(shape)
+        shape = checked_shape(shape, self.size)
         return Dependence(shape, [Term(t.rows.reshape(shape), t.pool) for t in self.terms])
 
-    def reduce(self, axes: Sequence[int]) -> Dependence:
+    def reduce(self, axes: int | Sequence[int]) -> Dependence:
         """Union over `axes`, which disappear."""
-        axes = tuple(sorted(axis % self.ndim for axis in axes))
+        axes = sorted(checked_axes(axes, self.ndim))
         kept = tuple(n for axis, n in enumerate(self.shape) if axis not in axes)
         if not axes:
             return self
@@ -151,40 +174,51 @@ class Dependence:
             return Dependence(kept, terms)
         return Dependence(kept, reduced_leading(moved, len(axes), kept))
 
-    def mix(self, axes: Sequence[int]) -> Dependence:
+    def mix(self, axes: int | Sequence[int]) -> Dependence:
         """Every element depends on all elements along `axes`."""
-        axes = tuple(axis % self.ndim for axis in axes)
+        axes = checked_axes(axes, self.ndim)
         reduced = self.reduce(axes)
         ones = tuple(1 if axis in axes else n for axis, n in enumerate(self.shape))
         return reduced.reshape(ones).broadcast_to(self.shape)
 
     def accumulate(self, axis: int, reverse: bool = False) -> Dependence:
         """Unions over prefixes (suffixes, if `reverse`) along `axis`, by doubling."""
-        axis %= self.ndim
+        axis = checked_axis(axis, self.ndim)
         result, step = self, 1
         while step < self.shape[axis]:
             result = result | result.rearrange(
-                lambda p, s=step: _shift(p, axis, -s if reverse else s)
+                lambda p, s=step: shifted(p, axis, -s if reverse else s)
             )
             step *= 2
         return result
 
-    def through(self, matrix: sp.csr_array, shape: Sequence[int] | None = None) -> Dependence:
+    def through(self, matrix: Any, shape: Sequence[int] | None = None) -> Dependence:
         """Sparse local structure: result `k` depends on the elements in row `k` of `matrix`.
 
         **Arguments:**
 
-        - `matrix`: boolean `(results, self.size)` matrix.
+        - `matrix`: `(results, self.size)` sparse matrix of SciPy, in any format. What it stores is an entry,
+            be its value zero or not.
         - `shape`: the shape of the results; `(results,)` by default.
+
+        **Raises:**
+
+        `TypeError` if `matrix` is no sparse matrix, `ValueError` if it has another shape.
         """
+        rows = None if shape is None else math.prod(shape)
+        csr = as_csr(matrix, rows=rows, columns=self.size)
+        result = self._through(csr)
+        return result if shape is None else result.reshape(shape)
+
+    def _through(self, matrix: sp.csr_array) -> Dependence:
         count, _ = dimensions(matrix)
         owners = np.repeat(np.arange(count, dtype=np.int32), np.diff(matrix.indptr))
         terms: list[Term] = []
         for term in self.terms:
-            rows = term.rows.reshape(-1)[matrix.indices]
+            rows = term.rows.reshape(-1)[matrix.indices[: owners.size]]
             for new in gather_sets(owners, rows, term.pool, count):
                 merge_into(terms, new)
-        return Dependence((count,), terms).reshape((count,) if shape is None else shape)
+        return Dependence((count,), terms)
 
     def substitute(self, operand: Dependence) -> Dependence:
         """Replace each index in each set by the set of that (flat) element of `operand`.
@@ -192,18 +226,21 @@ class Dependence:
         With `self` the structure of a function and `operand` that function's concatenated arguments,
         this is the chain rule; sets shared in `self` stay shared in the result.
         """
+        if operand.size < self.width:
+            raise ValueError(f"Expected an operand of {self.width} elements, got {operand.size}.")
         result = Dependence.none(self.shape)
         flat = operand.reshape((operand.size,))
         for term in self.terms:
             if term.pool.is_identity:
                 result = result | flat.take(term.rows)
             else:
-                result = result | flat.through(term.pool.to_csr()).take(term.rows)
+                result = result | flat._through(term.pool.to_csr()).take(term.rows)
         return result
 
     @staticmethod
     def select(choice: Int[np.ndarray, "..."], operands: Sequence[Dependence]) -> Dependence:
         """Element `k` is element `k` of `operands[choice[k]]`; all have the shape of `choice`."""
+        choice = checked_choice(choice, [operand.shape for operand in operands])
         terms: list[Term] = []
         for pool, rows in aligned([operand.terms for operand in operands]):
             picked = np.full(choice.shape, -1, np.int32)
@@ -216,6 +253,7 @@ class Dependence:
     @staticmethod
     def where(mask: Bool[np.ndarray, "..."], a: Dependence, b: Dependence) -> Dependence:
         """Element by element: `a` where `mask` is true, `b` elsewhere, with broadcasting."""
+        mask = np.asarray(mask)
         shape = np.broadcast_shapes(mask.shape, a.shape, b.shape)
         choice = np.broadcast_to(np.where(mask, 0, 1), shape)
         return Dependence.select(choice, [a.broadcast_to(shape), b.broadcast_to(shape)])
@@ -234,6 +272,7 @@ class Dependence:
     def concatenate(operands: Sequence[Dependence], axis: int = 0) -> Dependence:
         """Join along an existing axis, as `numpy.concatenate`."""
         shape = list(operands[0].shape)
+        axis = checked_axis(axis, len(shape))
         shape[axis] = sum(operand.shape[axis] for operand in operands)
         pairs = [(operand.shape, operand.terms) for operand in operands]
         return Dependence(shape, concatenated(pairs, axis))
@@ -266,14 +305,3 @@ class Dependence:
             return False
         a, b = self.to_csr(), other.to_csr()
         return np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
-
-
-def _shift(positions: NDArray, axis: int, step: int) -> NDArray:
-    """Move along `axis` by `step`, filling with -1."""
-    result = np.full_like(positions, -1)
-    target: list[slice] = [slice(None)] * positions.ndim
-    source = list(target)
-    target[axis] = slice(step, None) if step > 0 else slice(None, step)
-    source[axis] = slice(None, -step) if step > 0 else slice(-step, None)
-    result[tuple(target)] = positions[tuple(source)]
-    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import Any, Final, NamedTuple, TYPE_CHECKING
 
 from jax.core import Tracer
 
@@ -29,12 +29,17 @@ from ._equation import DerivationFailed, Equation
 from ._known import Evaluation, Known
 from ._ranges import Bounded, has_range_rule
 from ._registry import find_rule
+from ._results import checked, results_of
 from ._value import is_floating_array, Value
 
 
 if TYPE_CHECKING:
     from ._counter import Counter
     from ._recorder import Recorder
+
+
+_CALLS_OUT: Final = ("pure_callback", "io_callback", "buffer_callback", "ffi_call")
+"""Primitives that call what is not a program of JAX, a different function each time."""
 
 
 class _Step(NamedTuple):
@@ -139,13 +144,13 @@ class Interpreter:
         finally:
             if self.counter is not None:
                 self.counter.leave()
-        checked = [
-            _with_bounds(self._checked(equation, aval, result), bound)
+        values = [
+            _with_bounds(checked(equation, aval, result), bound)
             for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
         ]
         if self._recorder is not None and record is not None:
-            self._recorder.leave(record, checked)
-        return checked
+            self._recorder.leave(record, values)
+        return values
 
     def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
         count = len(eqn.outvars)
@@ -170,13 +175,7 @@ class Interpreter:
             return self._dense(equation, failure)
         if results is NotImplemented:
             return self._fall_back(equation)
-        results = [results] if isinstance(results, Dependence | Value) else list(results)
-        if len(results) != len(equation.out_avals):
-            raise ValueError(
-                f"The rule of '{equation.name}' returned {len(results)} results where the primitive "
-                f"has {len(equation.out_avals)}. Return one Dependence per result."
-            )
-        return results
+        return results_of(equation, results)
 
     def _fall_back(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Without a rule: the structure of the primitive's own JVP, else dense."""
@@ -217,33 +216,38 @@ class Interpreter:
         return next((line for line in lines if line), "unknown source")
 
     def _dense(self, equation: Equation, failure: Exception | None = None) -> list[Dependence]:
-        reason = "" if failure is None else f" JAX could not derive one: {failure}"
-        message = (
-            f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
-            "taken to depend on every operand. To make the pattern sparser, register a rule with "
-            f"asdex.register('{equation.name}').{reason}"
-        )
         if self.unknown == "error":
-            raise UnknownPrimitiveError(message)
+            raise UnknownPrimitiveError(
+                f"Refused the primitive '{equation.name}' ({equation.source}), which has no sparsity rule: "
+                'every result would have to be taken to depend on every operand, as unknown="dense" '
+                f"allows. {_advice(equation, failure)}"
+            )
         if equation.name not in self._warned:
             self._warned.add(equation.name)
             file, line = source_position(equation.source)
             hide()
+            message = (
+                f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
+                f"taken to depend on every operand. {_advice(equation, failure)}"
+            )
             warnings.warn_explicit(message, UnknownPrimitiveWarning, file, line)
         equation.origin = "dense"
         return equation.dense()
 
-    def _checked(self, equation: Equation, aval: Any, result: Dependence | Value) -> Value:
-        value = result if isinstance(result, Value) else Value(result, None)
-        dependence = value.dependence
-        if dependence is None or dependence.is_none or not has_derivative(aval):
-            return Value(None, value.known, value.bounds)
-        if dependence.shape != tuple(aval.shape):
-            raise ValueError(
-                f"The rule of '{equation.name}' returned a Dependence of shape {dependence.shape} for a "
-                f"result of shape {tuple(aval.shape)}. Shapes must agree."
-            )
-        return value
+
+def _advice(equation: Equation, failure: Exception | None) -> str:
+    """How to make the pattern sparser where a primitive is not known."""
+    reason = "" if failure is None else f" JAX could not derive one: {failure}"
+    if equation.name in _CALLS_OUT:
+        return (
+            "To make the pattern sparser, and the call differentiable, wrap it into a function with "
+            "jax.custom_jvp, whose rule asdex follows; a sparsity rule for "
+            f"'{equation.name}' would apply to all such calls.{reason}"
+        )
+    return (
+        "To make the pattern sparser, register a rule with "
+        f"asdex.register('{equation.name}').{reason}"
+    )
 
 
 def _bounded_results(eqn: Any, operands: list[Value]) -> Sequence[Bounded | None]:
