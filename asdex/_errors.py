@@ -19,3 +19,7 @@ class UnknownPrimitiveWarning(UserWarning):
 
 class UnknownPrimitiveError(NotImplementedError):
     """As `UnknownPrimitiveWarning`, where the caller asked for an error."""
+
+
+class PatternTooLargeError(MemoryError):
+    """A sparsity pattern has more entries than `max_nnz`, or than memory can hold."""

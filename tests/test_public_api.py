@@ -11,7 +11,7 @@ import asdex
 
 
 SAMPLED = ["f", "*args", "argnums", "has_aux"]
-DETECTED = [*SAMPLED, "input_shape", "unknown", "values", "**kwargs"]
+DETECTED = [*SAMPLED, "input_shape", "unknown", "values", "max_nnz", "**kwargs"]
 SEARCH = ["order", "budget"]
 JACOBIAN = ["mode", "symmetric", *SEARCH]
 HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
@@ -99,6 +99,7 @@ ALIASES = {
 EXCEPTIONS = {
     "VerificationError": AssertionError,
     "InvalidColoringError": ValueError,
+    "PatternTooLargeError": MemoryError,
     "DenseColoringWarning": UserWarning,
     "UnknownPrimitiveError": NotImplementedError,
     "UnknownPrimitiveWarning": UserWarning,

@@ -21,25 +21,22 @@ from ._checks import (
 )
 from ._index_sets import dimensions, IndexSets
 from ._joins import aligned, concatenated, MAX_TERMS, reduced_leading, shifted
-from ._terms import compact, gather_sets, merge_into, Term, term_entries
+from ._set_array import SetArray
+from ._terms import compact, gather_sets, merge_into, Term
 
 
-class Dependence:
+class Dependence(SetArray):
     """An immutable array of index sets with the shape of the array that it describes.
 
     Element `k` holds the flat indices of the inputs that element `k` of the described array may depend on.
-    The sets are stored as a short list of terms. A term maps each element to a row of a shared pool of sets
-    (`-1`: the empty set), and an element's set is the union over the terms. Unions, broadcasts and data
-    movement therefore touch one integer per element and term, never the sets.
+    Unions, broadcasts and data movement touch one integer per element and term, never the sets.
     """
 
-    __slots__ = ("shape", "terms")
+    __slots__ = ()
 
     def __init__(self, shape: Sequence[int], terms: Sequence[Term] = ()):
-        self.shape = tuple(shape)
-        if len(terms) > MAX_TERMS:
-            terms = compact(self.shape, terms)
-        self.terms = tuple(terms)
+        shape = tuple(shape)
+        super().__init__(shape, compact(shape, terms) if len(terms) > MAX_TERMS else terms)
 
     @staticmethod
     def none(shape: Sequence[int]) -> Dependence:
@@ -63,49 +60,13 @@ class Dependence:
     def from_csr(matrix: Any, shape: Sequence[int]) -> Dependence:
         """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`, of any SciPy format."""
         matrix = as_csr(matrix, rows=math.prod(shape))
+        matrix = matrix.copy()
         if not (matrix.has_canonical_format and matrix.data.all()):
-            matrix = matrix.copy()
             matrix.eliminate_zeros()
             matrix.sum_duplicates()
         rows = np.arange(dimensions(matrix)[0], dtype=np.int32).reshape(tuple(shape))
         rows = np.where(np.diff(matrix.indptr).reshape(rows.shape) > 0, rows, np.int32(-1))
         return Dependence(shape, [Term(rows, IndexSets.from_csr(matrix))] if matrix.nnz else [])
-
-    # --- what it is -------------------------------------------------------------------------------
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def width(self) -> int:
-        """The number of inputs in all, as far as the sets tell."""
-        return max((term.pool.width for term in self.terms), default=0)
-
-    @property
-    def is_none(self) -> bool:
-        """Whether no element depends on anything, as far as can be told without reading the sets."""
-        return not self.terms
-
-    @property
-    def nnz(self) -> int:
-        """The number of pairs (element, input)."""
-        return self.to_csr().nnz
-
-    def __repr__(self) -> str:
-        return f"Dependence(shape={self.shape}, terms={len(self.terms)})"
-
-    def to_csr(self, width: int | None = None) -> sp.csr_array:
-        """The boolean `(size, width)` matrix of all pairs: sorted rows, no duplicates."""
-        if width is None:
-            width = self.width
-        indptr, indices = term_entries([t.flat() for t in self.terms], self.size)
-        data = np.ones(indices.size, np.bool_)
-        return sp.csr_array((data, indices, indptr), shape=(self.size, width))
 
     # --- the language of rules --------------------------------------------------------------------
 
@@ -291,17 +252,3 @@ class Dependence:
                 if part.nnz:
                     terms.append(Term(rows, IndexSets.from_csr(part)))
         return Dependence(self.shape, terms)
-
-    def same_terms(self, other: Dependence) -> bool:
-        """Whether both are stored alike, which implies that they are equal."""
-        return len(self.terms) == len(other.terms) and all(
-            a.pool is b.pool and np.array_equal(a.rows, b.rows)
-            for a, b in zip(self.terms, other.terms, strict=True)
-        )
-
-    def same_sets(self, other: Dependence) -> bool:
-        """Whether both have the same shape and the same set at each element."""
-        if self.shape != other.shape:
-            return False
-        a, b = self.to_csr(), other.to_csr()
-        return np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)

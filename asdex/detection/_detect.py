@@ -15,6 +15,7 @@ from ._counter import Counter
 from ._dependence import Dependence
 from ._gradient import gradient
 from ._interpreter import Interpreter, num_steps
+from ._limit import Limit
 from ._recorder import Recorder
 from ._registry import load_plugins
 from ._trace import trace, Traced
@@ -36,6 +37,7 @@ def jacobian_sparsity(
     input_shape: int | Sequence[int] | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Jacobian of `f` can be nonzero, for any input values.
@@ -56,6 +58,8 @@ def jacobian_sparsity(
     - `values`: `"use"` takes arrays that a plain function captured for constants, so that their zeros are
         zeros of the pattern; `"ignore"` treats captured floating-point arrays as unknown, for a pattern that
         must outlive them. Floating-point leaves of a callable pytree are always unknown.
+    - `max_nnz`: the largest number of entries that the pattern, and what is stored on the way to it, may
+        have; by default as many as fit into the memory that is available.
 
     **Returns:**
 
@@ -65,11 +69,18 @@ def jacobian_sparsity(
     **Raises:**
 
     `TypeError` if there is no sample input or `f` cannot be traced; `ValueError` for wrong `argnums`;
-    `asdex.UnknownPrimitiveError` with `unknown="error"`.
+    `asdex.UnknownPrimitiveError` with `unknown="error"`; `asdex.PatternTooLargeError` beyond `max_nnz`.
     """
     args = sample_arguments(args, input_shape)
     return detect_jacobian(
-        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
+        f,
+        args,
+        kwargs,
+        argnums=argnums,
+        has_aux=has_aux,
+        unknown=unknown,
+        values=values,
+        max_nnz=max_nnz,
     ).sparsity
 
 
@@ -81,6 +92,7 @@ def hessian_sparsity(
     input_shape: int | Sequence[int] | None = None,
     unknown: Literal["dense", "error"] = "dense",
     values: Literal["use", "ignore"] = "use",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Hessian of a scalar function can be nonzero, for any input values.
@@ -102,7 +114,14 @@ def hessian_sparsity(
     """
     args = sample_arguments(args, input_shape)
     return detect_hessian(
-        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
+        f,
+        args,
+        kwargs,
+        argnums=argnums,
+        has_aux=has_aux,
+        unknown=unknown,
+        values=values,
+        max_nnz=max_nnz,
     ).sparsity
 
 
@@ -115,22 +134,19 @@ def detect_jacobian(
     has_aux: bool,
     unknown: str = "dense",
     values: str = "use",
+    max_nnz: int | None = None,
 ) -> Detection:
     propagation = propagate(
-        f, args, kwargs, argnums=argnums, has_aux=has_aux, unknown=unknown, values=values
+        f,
+        args,
+        kwargs,
+        argnums=argnums,
+        has_aux=has_aux,
+        unknown=unknown,
+        values=values,
+        max_nnz=max_nnz,
     )
-    traced, outputs = propagation.traced, propagation.outputs()
-    with working("detecting: gathering the pattern"):
-        matrix = outputs.to_csr(propagation.n)
-        sparsity = SparsityPattern.from_csr(
-            matrix.indptr,
-            matrix.indices,
-            (outputs.size, propagation.n),
-            argnums=propagation.argnums,
-            input_avals=traced.inputs.avals,
-            output_avals=traced.output_avals,
-        )
-    return Detection(sparsity, propagation.interpreter.unsupported_modes)
+    return _gathered(propagation, Dependence.entries)
 
 
 def detect_hessian(
@@ -142,29 +158,63 @@ def detect_hessian(
     has_aux: bool,
     unknown: str = "dense",
     values: str = "use",
+    max_nnz: int | None = None,
 ) -> Detection:
     positions = normalize_argnums(argnums, len(args))
-    options: dict[str, Any] = {"argnums": positions, "unknown": unknown, "values": values}
-    reverse = gradient(f, argnums=positions, has_aux=has_aux, forward=False)
+
+    def detected(forward: bool) -> Detection:
+        function = gradient(f, argnums=positions, has_aux=has_aux, forward=forward)
+        propagation = propagate(
+            function,
+            args,
+            kwargs,
+            argnums=positions,
+            has_aux=False,
+            unknown=unknown,
+            values=values,
+            max_nnz=max_nnz,
+        )
+        return _gathered(propagation, Dependence.symmetric_entries)
+
     try:
-        detection = detect_jacobian(reverse, args, kwargs, has_aux=False, **options)
+        return detected(forward=False)
     except ValueError as error:
         if "Reverse-mode" not in str(error):
             raise
-        forward = gradient(f, argnums=positions, has_aux=has_aux, forward=True)
-        detection = detect_jacobian(forward, args, kwargs, has_aux=False, **options)
+        detection = detected(forward=True)
         detection.unsupported_modes["rev"] = str(error)
-    return Detection(_symmetrized(detection.sparsity), detection.unsupported_modes)
+        return detection
+
+
+def _gathered(propagation: Propagation, entries: Callable[[Dependence], Any]) -> Detection:
+    """The pattern that has these entries of the outputs, which are compressed rows."""
+    traced, outputs = propagation.traced, propagation.outputs()
+    with working("detecting: gathering the pattern"):
+        indptr, cols = propagation.keep(lambda: entries(outputs))
+        rows = np.repeat(np.arange(outputs.size, dtype=np.int32), np.diff(indptr))
+        sparsity = SparsityPattern(
+            rows,
+            cols,
+            (outputs.size, propagation.n),
+            argnums=propagation.argnums,
+            input_avals=traced.inputs.avals,
+            output_avals=traced.output_avals,
+        )
+    return Detection(sparsity, propagation.interpreter.unsupported_modes)
 
 
 class Propagation(NamedTuple):
-    """A traced function with the values of its inputs and outputs."""
+    """A traced function with the values of its inputs and outputs.
+
+    `keep` calls a function that may not store more entries than are allowed.
+    """
 
     traced: Traced
     argnums: Argnums
     interpreter: Interpreter
     operands: list[Value]
     results: list[Value]
+    keep: Callable[[Callable[[], Any]], Any]
 
     @property
     def n(self) -> int:
@@ -186,6 +236,7 @@ def propagate(
     has_aux: bool,
     unknown: str,
     values: str,
+    max_nnz: int | None = None,
     recorder: Recorder | None = None,
 ) -> Propagation:
     """Trace `f` and propagate the identity from its differentiated inputs to its outputs."""
@@ -202,25 +253,20 @@ def propagate(
         if has_derivative(aval):
             seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
             operands[position] = Value(seed, None)
+    limit = Limit.of(max_nnz)
+    shape = sum(map(size_of, traced.output_avals)), int(offsets[-1])
+
+    def keep(function: Callable[[], Any]) -> Any:
+        return limit.keep(
+            function, shape, lambda watch: interpreter.again(watch, traced.jaxpr, operands)
+        )
+
     with working("detecting") as work:
         if work is not None:
             interpreter.counter = Counter(lambda: num_steps(traced.jaxpr))
             work.detail = interpreter.counter.__str__
-        results = interpreter.run(traced.jaxpr, operands)
-    return Propagation(traced, positions, interpreter, operands, results)
-
-
-def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:
-    rows = np.concatenate([sparsity.rows, sparsity.cols])
-    cols = np.concatenate([sparsity.cols, sparsity.rows])
-    return SparsityPattern.from_coo(
-        rows,
-        cols,
-        sparsity.shape,
-        argnums=sparsity.argnums,
-        input_avals=sparsity.input_avals,
-        output_avals=sparsity.output_avals,
-    )
+        results = keep(lambda: interpreter.run(traced.jaxpr, operands))
+    return Propagation(traced, positions, interpreter, operands, results, keep)
 
 
 def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:

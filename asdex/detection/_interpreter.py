@@ -35,6 +35,7 @@ from ._value import is_floating_array, Value
 
 if TYPE_CHECKING:
     from ._counter import Counter
+    from ._limit import FirstLarge
     from ._recorder import Recorder
 
 
@@ -64,7 +65,7 @@ class Interpreter:
     ):
         self.unknown = unknown
         self.values = values
-        self._recorder = recorder
+        self._recorder: Any = recorder
         self.counter: Counter | None = None
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
@@ -108,6 +109,11 @@ class Interpreter:
         return [
             read(atom) if want else unused for atom, want in zip(inner.outvars, wanted, strict=True)
         ]
+
+    def again(self, recorder: FirstLarge, jaxpr: Any, operands: Sequence[Value]) -> None:
+        """Evaluate a jaxpr once more, for what a recorder makes of it, without warning again."""
+        self._recorder, self.counter = recorder, None
+        self.run(jaxpr, operands)
 
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
