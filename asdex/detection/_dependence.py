@@ -32,10 +32,11 @@ class Dependence(SetArray):
     Unions, broadcasts and data movement touch one integer per element and term, never the sets.
     """
 
-    __slots__ = ()
+    __slots__ = ("parts",)
 
     def __init__(self, shape: Sequence[int], terms: Sequence[Term] = ()):
         shape = tuple(shape)
+        self.parts: tuple[Dependence, Dependence] | None = None
         super().__init__(shape, compact(shape, terms) if len(terms) > MAX_TERMS else terms)
 
     @staticmethod
@@ -67,6 +68,14 @@ class Dependence(SetArray):
         rows = np.arange(dimensions(matrix)[0], dtype=np.int32).reshape(tuple(shape))
         rows = np.where(np.diff(matrix.indptr).reshape(rows.shape) > 0, rows, np.int32(-1))
         return Dependence(shape, [Term(rows, IndexSets.from_csr(matrix))] if matrix.nnz else [])
+
+    @staticmethod
+    def of_parts(real: Dependence, imag: Dependence) -> Dependence:
+        """A complex array of which it is known what either part depends on. Operations forget it."""
+        both = real | imag
+        result = Dependence(both.shape, both.terms)
+        result.parts = (real.broadcast_to(both.shape), imag.broadcast_to(both.shape))
+        return result
 
     # --- the language of rules --------------------------------------------------------------------
 

@@ -14,10 +14,11 @@ from .._versions import has_derivative, open_jaxpr
 from ._counter import Counter
 from ._dependence import Dependence
 from ._gradient import gradient
-from ._interpreter import Interpreter, num_steps
+from ._interpreter import Interpreter
 from ._limit import Limit
 from ._recorder import Recorder
 from ._registry import load_plugins
+from ._steps import num_steps
 from ._trace import trace, Traced
 from ._value import Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TYPE_CHECKING
+from typing import Any, Final, TYPE_CHECKING
 
 from jax.core import Tracer
 
@@ -24,12 +24,14 @@ from .._versions import (
     source_line,
     source_position,
 )
+from ._complex import by_parts, without_parts
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
 from ._known import Evaluation, Known
 from ._ranges import Bounded, has_range_rule
 from ._registry import find_rule
 from ._results import checked, results_of
+from ._steps import live_steps
 from ._value import is_floating_array, Value
 
 
@@ -41,14 +43,6 @@ if TYPE_CHECKING:
 
 _CALLS_OUT: Final = ("pure_callback", "io_callback", "buffer_callback", "ffi_call")
 """Primitives that call what is not a program of JAX, a different function each time."""
-
-
-class _Step(NamedTuple):
-    """An equation, which of its results are used, and the variables that nothing reads after it."""
-
-    eqn: Any
-    needed: list[bool]
-    dying: list[Any]
 
 
 class Interpreter:
@@ -171,8 +165,11 @@ class Interpreter:
         rule = find_rule(equation.primitive)
         if rule is None:
             return self._fall_back(equation)
+        apart = by_parts(equation)
+        if apart is not None:
+            return apart
         operands = [
-            operand.as_dependence(aval)
+            without_parts(operand.as_dependence(aval))
             for operand, aval in zip(equation.operands, equation.in_avals, strict=True)
         ]
         try:
@@ -181,7 +178,10 @@ class Interpreter:
             return self._dense(equation, failure)
         if results is NotImplemented:
             return self._fall_back(equation)
-        return results_of(equation, results)
+        return [
+            one if isinstance(one, Value) else without_parts(one)
+            for one in results_of(equation, results)
+        ]
 
     def _fall_back(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Without a rule: the structure of the primitive's own JVP, else dense."""
@@ -266,32 +266,3 @@ def _bounded_results(eqn: Any, operands: list[Value]) -> Sequence[Bounded | None
 
 def _with_bounds(value: Value, bounds: Bounded | None) -> Value:
     return value if bounds is None else value._replace(bounds=bounds)
-
-
-def live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
-    """The equations that the wanted results need, in order: dead code is never evaluated."""
-    live = {
-        atom
-        for atom, want in zip(jaxpr.outvars, wanted, strict=True)
-        if want and not is_literal(atom)
-    }
-    steps: list[_Step] = []
-    for eqn in reversed(jaxpr.eqns):
-        needed = [variable in live for variable in eqn.outvars]
-        if not any(needed):
-            continue
-        read = {atom for atom in eqn.invars if not is_literal(atom)}
-        dying = [*(read - live), *(v for v in eqn.outvars if v not in live)]
-        live |= read
-        steps.append(_Step(eqn, needed, dying))
-    return reversed(steps)
-
-
-def num_steps(jaxpr: Any, wanted: Sequence[bool] | None = None) -> int:
-    """How many equations of a jaxpr are evaluated for the wanted results, those of its calls included."""
-    inner = open_jaxpr(jaxpr)
-    total = 0
-    for eqn, needed, _ in live_steps(inner, wanted or [True] * len(inner.outvars)):
-        called = call_jaxpr(eqn)
-        total += 1 if called is None else 1 + num_steps(called, needed)
-    return total
