@@ -17,6 +17,7 @@ from ._detect_and_color import (
 from ._errors import (
     DenseColoringWarning as DenseColoringWarning,
     InvalidColoringError as InvalidColoringError,
+    PatternTooLargeError as PatternTooLargeError,
     UnbatchedPassesWarning as UnbatchedPassesWarning,
     UnknownPrimitiveError as UnknownPrimitiveError,
     UnknownPrimitiveWarning as UnknownPrimitiveWarning,

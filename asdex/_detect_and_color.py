@@ -33,14 +33,15 @@ def jacobian_coloring(
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> ColoredPattern:
     """Detect the sparsity of the Jacobian of `f` and color it.
 
     **Arguments:**
 
-    - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`: as for
-        `asdex.jacobian_sparsity`.
+    - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`,
+        `max_nnz`: as for `asdex.jacobian_sparsity`.
     - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs) or `"bidirectional"` (some of both); `None` takes the cheaper of
         forward and reverse mode, `"auto"` the cheapest of the three, a VJP counting as 1.1 JVPs. They choose
         among the modes that `f` allows: a `jax.lax.while_loop` has no reverse mode, a `jax.custom_vjp` no
@@ -62,7 +63,7 @@ def jacobian_coloring(
     `asdex.DenseColoringWarning` if nothing is gained over a dense Jacobian.
     """
     samples = Samples.of(jacobian_coloring, f, args, kwargs, input_shape)
-    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
     search = JacobianSearch(mode, symmetric, order=order, budget=budget)
     return color_jacobian(detect_jacobian(f, samples, detection), search)
 
@@ -81,14 +82,15 @@ def hessian_coloring(
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> ColoredPattern:
     """Detect the sparsity of the Hessian of a scalar function and color it.
 
     **Arguments:**
 
-    - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`: as for
-        `asdex.hessian_sparsity`.
+    - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`,
+        `max_nnz`: as for `asdex.hessian_sparsity`.
     - `mode`: how Hessian-vector products are computed: `"fwd_over_rev"` (also `"auto"` and `None`),
         `"rev_over_fwd"` or `"rev_over_rev"`.
     - `symmetric`: use the symmetry of the Hessian (a star coloring); else color its columns.
@@ -109,6 +111,6 @@ def hessian_coloring(
     `asdex.DenseColoringWarning` if nothing is gained over a dense Hessian.
     """
     samples = Samples.of(hessian_coloring, f, args, kwargs, input_shape)
-    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
     search = HessianSearch(mode, symmetric, recovery, order, budget)
     return color_hessian(detect_hessian(f, samples, detection), search)

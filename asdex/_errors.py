@@ -23,3 +23,7 @@ class UnknownPrimitiveError(NotImplementedError):
 
 class UnbatchedPassesWarning(UserWarning):
     """JAX cannot batch the passes of a derivative, so they run one at a time."""
+
+
+class PatternTooLargeError(MemoryError):
+    """A sparsity pattern has more entries than `max_nnz`, or than memory can hold."""

@@ -115,6 +115,7 @@ ALIASES = {
 EXCEPTIONS = {
     "VerificationError": AssertionError,
     "InvalidColoringError": ValueError,
+    "PatternTooLargeError": MemoryError,
     "DenseColoringWarning": UserWarning,
     "UnbatchedPassesWarning": UserWarning,
     "UnknownPrimitiveError": NotImplementedError,

@@ -14,6 +14,11 @@ from .._versions import (
 from ._causes import register_cause as register_cause, unless_known as unless_known
 from ._chain import Chain as Chain
 from ._closure import transitive_closure as transitive_closure
+from ._complex import (
+    keep_parts as keep_parts,
+    Parts as Parts,
+    register_parts as register_parts,
+)
 from ._dependence import Dependence as Dependence
 from ._detect import (
     detect_hessian as detect_hessian,

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
+from ._checks import (
+    as_csr,
+    checked_axes,
+    checked_axis,
+    checked_choice,
+    checked_positions,
+    checked_shape,
+)
 from ._index_sets import dimensions, IndexSets
-from ._joins import aligned, concatenated, MAX_TERMS, reduced_leading
-from ._terms import compact, gather_sets, merge_into, Term, term_entries
+from ._joins import aligned, concatenated, MAX_TERMS, reduced_leading, shifted
+from ._set_array import SetArray
+from ._terms import compact, gather_sets, merge_into, Term
 
 
-class Dependence:
+class Dependence(SetArray):
     """An immutable array of index sets with the shape of the array that it describes.
 
     Element `k` holds the flat indices of the inputs that element `k` of the described array may depend on.
-    The sets are stored as a short list of terms. A term maps each element to a row of a shared pool of sets
-    (`-1`: the empty set), and an element's set is the union over the terms. Unions, broadcasts and data
-    movement therefore touch one integer per element and term, never the sets.
+    Unions, broadcasts and data movement touch one integer per element and term, never the sets.
     """
 
-    __slots__ = ("shape", "terms")
+    __slots__ = ("parts",)
 
     def __init__(self, shape: Sequence[int], terms: Sequence[Term] = ()):
-        self.shape = tuple(shape)
-        if len(terms) > MAX_TERMS:
-            terms = compact(self.shape, terms)
-        self.terms = tuple(terms)
+        shape = tuple(shape)
+        self.parts: tuple[Dependence, Dependence] | None = None
+        super().__init__(shape, compact(shape, terms) if len(terms) > MAX_TERMS else terms)
 
     @staticmethod
     def none(shape: Sequence[int]) -> Dependence:
@@ -39,57 +47,35 @@ class Dependence:
     @staticmethod
     def identity(shape: Sequence[int], *, offset: int = 0, width: int | None = None) -> Dependence:
         """Element `k` depends on input `offset + k`, of `width` inputs in all."""
-        size = int(np.prod(shape, dtype=np.int64))
-        pool = IndexSets.identity(offset + size if width is None else width)
+        size = math.prod(shape)
+        width = offset + size if width is None else width
+        if not 0 <= offset <= width - size:
+            raise ValueError(
+                f"Inputs {offset} to {offset + size - 1} are not among {width} inputs."
+            )
+        pool = IndexSets.identity(width)
         rows = np.arange(offset, offset + size, dtype=np.int32).reshape(tuple(shape))
         return Dependence(shape, [Term(rows, pool)] if size else [])
 
     @staticmethod
-    def from_csr(matrix: sp.csr_array, shape: Sequence[int]) -> Dependence:
-        """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`."""
+    def from_csr(matrix: Any, shape: Sequence[int]) -> Dependence:
+        """Element `k` depends on the columns of the nonzeros in row `k` of `matrix`, of any SciPy format."""
+        matrix = as_csr(matrix, rows=math.prod(shape))
+        matrix = matrix.copy()
         if not (matrix.has_canonical_format and matrix.data.all()):
-            matrix = matrix.copy()
             matrix.eliminate_zeros()
             matrix.sum_duplicates()
         rows = np.arange(dimensions(matrix)[0], dtype=np.int32).reshape(tuple(shape))
         rows = np.where(np.diff(matrix.indptr).reshape(rows.shape) > 0, rows, np.int32(-1))
         return Dependence(shape, [Term(rows, IndexSets.from_csr(matrix))] if matrix.nnz else [])
 
-    # --- what it is -------------------------------------------------------------------------------
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def width(self) -> int:
-        """The number of inputs in all, as far as the sets tell."""
-        return max((term.pool.width for term in self.terms), default=0)
-
-    @property
-    def is_none(self) -> bool:
-        """Whether no element depends on anything, as far as can be told without reading the sets."""
-        return not self.terms
-
-    @property
-    def nnz(self) -> int:
-        """The number of pairs (element, input)."""
-        return self.to_csr().nnz
-
-    def __repr__(self) -> str:
-        return f"Dependence(shape={self.shape}, terms={len(self.terms)})"
-
-    def to_csr(self, width: int | None = None) -> sp.csr_array:
-        """The boolean `(size, width)` matrix of all pairs: sorted rows, no duplicates."""
-        if width is None:
-            width = self.width
-        indptr, indices = term_entries([t.flat() for t in self.terms], self.size)
-        data = np.ones(indices.size, np.bool_)
-        return sp.csr_array((data, indices, indptr), shape=(self.size, width))
+    @staticmethod
+    def of_parts(real: Dependence, imag: Dependence) -> Dependence:
+        """A complex array of which it is known what either part depends on. Operations forget it."""
+        both = real | imag
+        result = Dependence(both.shape, both.terms)
+        result.parts = (real.broadcast_to(both.shape), imag.broadcast_to(both.shape))
+        return result
 
     # --- the language of rules --------------------------------------------------------------------
 
@@ -97,6 +83,8 @@ class Dependence:
         """Union element by element, with NumPy's broadcasting."""
         if self is other:
             return self
+        if not isinstance(other, Dependence):
+            return NotImplemented
         shape = np.broadcast_shapes(self.shape, other.shape)
         left, right = self.broadcast_to(shape), other.broadcast_to(shape)
         terms = list(left.terms)
@@ -108,6 +96,8 @@ class Dependence:
         shape = tuple(shape)
         if shape == self.shape:
             return self
+        if np.broadcast_shapes(self.shape, shape) != shape:
+            raise ValueError(f"Shape {self.shape} cannot be broadcast to shape {shape}.")
         return Dependence(shape, [Term(np.broadcast_to(t.rows, shape), t.pool) for t in self.terms])
 
     def rearrange(self, fn: Callable[[Int[np.ndarray, "..."]], NDArray]) -> Dependence:
@@ -117,25 +107,28 @@ class Dependence:
 
         - `fn`: maps the array of flat positions (integers `0, 1, ...` in `self.shape`) to the array of
             positions that the elements of the result are taken from, with `-1` for "from nowhere".
+
+        **Raises:**
+
+        `TypeError` if these are not integers, `ValueError` if one is below -1 or past the end.
         """
-        positions = np.asarray(fn(np.arange(self.size, dtype=np.int32).reshape(self.shape)))
-        return self.take(positions)
+        return self.take(fn(np.arange(self.size, dtype=np.int32).reshape(self.shape)))
 
     def take(self, positions: Int[np.ndarray, "..."]) -> Dependence:
         """The elements at flat `positions`, in the shape of `positions`; `-1` gives the empty set."""
+        positions, has_gaps = checked_positions(positions, self.size)
         if not self.terms or not self.size:
             return Dependence.none(positions.shape)
-        nowhere = positions < 0
-        mask = nowhere if nowhere.any() else None
+        mask = positions < 0 if has_gaps else None
         return Dependence(positions.shape, [t.take(positions, mask) for t in self.terms])
 
     def reshape(self, shape: Sequence[int]) -> Dependence:
-        shape = tuple(shape)
+        shape = checked_shape(shape, self.size)
         return Dependence(shape, [Term(t.rows.reshape(shape), t.pool) for t in self.terms])
 
-    def reduce(self, axes: Sequence[int]) -> Dependence:
+    def reduce(self, axes: int | Sequence[int]) -> Dependence:
         """Union over `axes`, which disappear."""
-        axes = tuple(sorted(axis % self.ndim for axis in axes))
+        axes = sorted(checked_axes(axes, self.ndim))
         kept = tuple(n for axis, n in enumerate(self.shape) if axis not in axes)
         if not axes:
             return self
@@ -151,40 +144,51 @@ class Dependence:
             return Dependence(kept, terms)
         return Dependence(kept, reduced_leading(moved, len(axes), kept))
 
-    def mix(self, axes: Sequence[int]) -> Dependence:
+    def mix(self, axes: int | Sequence[int]) -> Dependence:
         """Every element depends on all elements along `axes`."""
-        axes = tuple(axis % self.ndim for axis in axes)
+        axes = checked_axes(axes, self.ndim)
         reduced = self.reduce(axes)
         ones = tuple(1 if axis in axes else n for axis, n in enumerate(self.shape))
         return reduced.reshape(ones).broadcast_to(self.shape)
 
     def accumulate(self, axis: int, reverse: bool = False) -> Dependence:
         """Unions over prefixes (suffixes, if `reverse`) along `axis`, by doubling."""
-        axis %= self.ndim
+        axis = checked_axis(axis, self.ndim)
         result, step = self, 1
         while step < self.shape[axis]:
             result = result | result.rearrange(
-                lambda p, s=step: _shift(p, axis, -s if reverse else s)
+                lambda p, s=step: shifted(p, axis, -s if reverse else s)
             )
             step *= 2
         return result
 
-    def through(self, matrix: sp.csr_array, shape: Sequence[int] | None = None) -> Dependence:
+    def through(self, matrix: Any, shape: Sequence[int] | None = None) -> Dependence:
         """Sparse local structure: result `k` depends on the elements in row `k` of `matrix`.
 
         **Arguments:**
 
-        - `matrix`: boolean `(results, self.size)` matrix.
+        - `matrix`: `(results, self.size)` sparse matrix of SciPy, in any format. What it stores is an entry,
+            be its value zero or not.
         - `shape`: the shape of the results; `(results,)` by default.
+
+        **Raises:**
+
+        `TypeError` if `matrix` is no sparse matrix, `ValueError` if it has another shape.
         """
+        rows = None if shape is None else math.prod(shape)
+        csr = as_csr(matrix, rows=rows, columns=self.size)
+        result = self._through(csr)
+        return result if shape is None else result.reshape(shape)
+
+    def _through(self, matrix: sp.csr_array) -> Dependence:
         count, _ = dimensions(matrix)
         owners = np.repeat(np.arange(count, dtype=np.int32), np.diff(matrix.indptr))
         terms: list[Term] = []
         for term in self.terms:
-            rows = term.rows.reshape(-1)[matrix.indices]
+            rows = term.rows.reshape(-1)[matrix.indices[: owners.size]]
             for new in gather_sets(owners, rows, term.pool, count):
                 merge_into(terms, new)
-        return Dependence((count,), terms).reshape((count,) if shape is None else shape)
+        return Dependence((count,), terms)
 
     def substitute(self, operand: Dependence) -> Dependence:
         """Replace each index in each set by the set of that (flat) element of `operand`.
@@ -192,18 +196,21 @@ class Dependence:
         With `self` the structure of a function and `operand` that function's concatenated arguments,
         this is the chain rule; sets shared in `self` stay shared in the result.
         """
+        if operand.size < self.width:
+            raise ValueError(f"Expected an operand of {self.width} elements, got {operand.size}.")
         result = Dependence.none(self.shape)
         flat = operand.reshape((operand.size,))
         for term in self.terms:
             if term.pool.is_identity:
                 result = result | flat.take(term.rows)
             else:
-                result = result | flat.through(term.pool.to_csr()).take(term.rows)
+                result = result | flat._through(term.pool.to_csr()).take(term.rows)
         return result
 
     @staticmethod
     def select(choice: Int[np.ndarray, "..."], operands: Sequence[Dependence]) -> Dependence:
         """Element `k` is element `k` of `operands[choice[k]]`; all have the shape of `choice`."""
+        choice = checked_choice(choice, [operand.shape for operand in operands])
         terms: list[Term] = []
         for pool, rows in aligned([operand.terms for operand in operands]):
             picked = np.full(choice.shape, -1, np.int32)
@@ -216,6 +223,7 @@ class Dependence:
     @staticmethod
     def where(mask: Bool[np.ndarray, "..."], a: Dependence, b: Dependence) -> Dependence:
         """Element by element: `a` where `mask` is true, `b` elsewhere, with broadcasting."""
+        mask = np.asarray(mask)
         shape = np.broadcast_shapes(mask.shape, a.shape, b.shape)
         choice = np.broadcast_to(np.where(mask, 0, 1), shape)
         return Dependence.select(choice, [a.broadcast_to(shape), b.broadcast_to(shape)])
@@ -234,6 +242,7 @@ class Dependence:
     def concatenate(operands: Sequence[Dependence], axis: int = 0) -> Dependence:
         """Join along an existing axis, as `numpy.concatenate`."""
         shape = list(operands[0].shape)
+        axis = checked_axis(axis, len(shape))
         shape[axis] = sum(operand.shape[axis] for operand in operands)
         pairs = [(operand.shape, operand.terms) for operand in operands]
         return Dependence(shape, concatenated(pairs, axis))
@@ -252,28 +261,3 @@ class Dependence:
                 if part.nnz:
                     terms.append(Term(rows, IndexSets.from_csr(part)))
         return Dependence(self.shape, terms)
-
-    def same_terms(self, other: Dependence) -> bool:
-        """Whether both are stored alike, which implies that they are equal."""
-        return len(self.terms) == len(other.terms) and all(
-            a.pool is b.pool and np.array_equal(a.rows, b.rows)
-            for a, b in zip(self.terms, other.terms, strict=True)
-        )
-
-    def same_sets(self, other: Dependence) -> bool:
-        """Whether both have the same shape and the same set at each element."""
-        if self.shape != other.shape:
-            return False
-        a, b = self.to_csr(), other.to_csr()
-        return np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
-
-
-def _shift(positions: NDArray, axis: int, step: int) -> NDArray:
-    """Move along `axis` by `step`, filling with -1."""
-    result = np.full_like(positions, -1)
-    target: list[slice] = [slice(None)] * positions.ndim
-    source = list(target)
-    target[axis] = slice(step, None) if step > 0 else slice(None, step)
-    source[axis] = slice(None, -step) if step > 0 else slice(-step, None)
-    result[tuple(target)] = positions[tuple(source)]
-    return result

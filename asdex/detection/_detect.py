@@ -23,6 +23,7 @@ from .._versions import has_derivative, open_jaxpr
 from ._dependence import Dependence
 from ._gradient import Gradient, gradient
 from ._interpreter import Interpreter
+from ._limit import Limit
 from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Recorder
 from ._registry import load_plugins
@@ -39,6 +40,7 @@ def jacobian_sparsity(
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Jacobian of `f` can be nonzero, for any input values.
@@ -60,6 +62,8 @@ def jacobian_sparsity(
     - `captured`: `"constant"` takes arrays that a plain function captured for constants, so that their zeros
         are zeros of the pattern; `"unknown"` takes captured floating-point arrays for unknown, for a pattern
         that must outlive them. Floating-point leaves of a callable pytree are always unknown.
+    - `max_nnz`: the largest number of entries that the pattern, and what is stored on the way to it, may
+        have; by default as many as fit into the memory that is available.
 
     **Returns:**
 
@@ -70,11 +74,11 @@ def jacobian_sparsity(
 
     `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, if an
     output is an integer, or if `f` cannot be traced; `ValueError` for wrong `argnums`;
-    `asdex.UnknownPrimitiveError` with `unknown="error"`.
+    `asdex.UnknownPrimitiveError` with `unknown="error"`; `asdex.PatternTooLargeError` beyond `max_nnz`.
     """
     samples = Samples.of(jacobian_sparsity, f, args, kwargs, input_shape)
     return detect_jacobian(
-        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
     )
 
 
@@ -87,6 +91,7 @@ def hessian_sparsity(
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Hessian of a scalar function can be nonzero, for any input values.
@@ -108,7 +113,7 @@ def hessian_sparsity(
     """
     samples = Samples.of(hessian_sparsity, f, args, kwargs, input_shape)
     return detect_hessian(
-        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
     )
 
 
@@ -118,7 +123,7 @@ def detect_jacobian(
     """The pattern of the Jacobian of `f`, with the AD modes that `f` allows."""
     propagation = propagate(f, samples, options)
     check_outputs(propagation.traced.output_avals)
-    return _pattern(propagation)
+    return _gathered(propagation, Dependence.entries, _modes(propagation))
 
 
 def detect_hessian(
@@ -126,21 +131,41 @@ def detect_hessian(
 ) -> SparsityPattern:
     """The pattern of the Hessian of `f`: that of the Jacobian of its gradient, made symmetric."""
     propagation, reversible = propagate_gradient(f, samples, options)
-    pattern = _symmetrized(_pattern(propagation))
-    if reversible:
-        return pattern
-    modes = tuple(mode for mode in pattern.modes if mode != "rev")
-    return dataclasses.replace(pattern, modes=modes)
+    modes = tuple(mode for mode in _modes(propagation) if reversible or mode != "rev")
+    return _gathered(propagation, Dependence.symmetric_entries, modes)
+
+
+def _gathered(
+    propagation: Propagation, entries: Callable[[Dependence], Any], modes: tuple[str, ...]
+) -> SparsityPattern:
+    """The pattern that has these entries of the outputs, which are compressed rows."""
+    traced, outputs = propagation.traced, propagation.outputs()
+    indptr, cols = propagation.keep(lambda: entries(outputs))
+    rows = np.repeat(np.arange(outputs.size, dtype=np.int32), np.diff(indptr))
+    rows.flags.writeable = cols.flags.writeable = False  # the pattern need not copy them
+    return SparsityPattern(
+        rows,
+        cols,
+        (outputs.size, propagation.n),
+        argnums=propagation.argnums,
+        input_avals=traced.inputs.avals,
+        output_avals=traced.output_avals,
+        modes=modes,
+    )
 
 
 class Propagation(NamedTuple):
-    """A traced function with the values of its inputs and outputs."""
+    """A traced function with the values of its inputs and outputs.
+
+    `keep` calls a function that may not store more entries than are allowed.
+    """
 
     traced: Traced
     argnums: Argnums
     interpreter: Interpreter
     operands: list[Value]
     results: list[Value]
+    keep: Callable[[Callable[[], Any]], Any]
 
     @property
     def n(self) -> int:
@@ -177,8 +202,16 @@ def propagate(
         if has_derivative(aval):
             seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
             operands[position] = operands[position]._replace(dependence=seed)
-    results = interpreter.run(traced.jaxpr, operands)
-    return Propagation(traced, positions, interpreter, operands, results)
+    limit = Limit.of(options.max_nnz)
+    shape = sum(map(size_of, traced.output_avals)), int(offsets[-1])
+
+    def keep(function: Callable[[], Any]) -> Any:
+        return limit.keep(
+            function, shape, lambda watch: interpreter.again(watch, traced.jaxpr, operands)
+        )
+
+    results = keep(lambda: interpreter.run(traced.jaxpr, operands))
+    return Propagation(traced, positions, interpreter, operands, results, keep)
 
 
 def propagate_gradient(
@@ -208,20 +241,6 @@ def propagate_gradient(
         return by(forward=True), False
 
 
-def _pattern(propagation: Propagation) -> SparsityPattern:
-    traced, outputs = propagation.traced, propagation.outputs()
-    matrix = outputs.to_csr(propagation.n)
-    return SparsityPattern.from_csr(
-        matrix.indptr,
-        matrix.indices,
-        (outputs.size, propagation.n),
-        argnums=propagation.argnums,
-        input_avals=traced.inputs.avals,
-        output_avals=traced.output_avals,
-        modes=_modes(propagation),
-    )
-
-
 def _modes(propagation: Propagation) -> tuple[str, ...]:
     """The modes in which jax differentiates the function; those that its primitives allow, if none is left.
 
@@ -237,17 +256,3 @@ def _modes(propagation: Propagation) -> tuple[str, ...]:
     excluded = "" if complex_input == complex_output else "rev" if complex_output else "fwd"
     allowed = tuple(mode for mode in possible if mode != excluded)
     return allowed or possible or ("fwd", "rev")
-
-
-def _symmetrized(sparsity: SparsityPattern) -> SparsityPattern:
-    rows = np.concatenate([sparsity.rows, sparsity.cols])
-    cols = np.concatenate([sparsity.cols, sparsity.rows])
-    return SparsityPattern.from_coo(
-        rows,
-        cols,
-        sparsity.shape,
-        argnums=sparsity.argnums,
-        input_avals=sparsity.input_avals,
-        output_avals=sparsity.output_avals,
-        modes=sparsity.modes,
-    )

@@ -84,6 +84,7 @@ def explain(
     allow_int: bool = False,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> Explanation: ...
 
@@ -100,6 +101,7 @@ def explain(
     allow_int: bool = False,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> Chain: ...
 
@@ -115,6 +117,7 @@ def explain(
     allow_int: bool = False,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> Explanation | Chain:
     """Say where the pattern of a Jacobian or a Hessian comes from.
@@ -141,7 +144,7 @@ def explain(
     """
     recorder = Recorder()
     samples = Samples.of(explain, f, args, kwargs, input_shape)
-    options = DetectionOptions(argnums, has_aux, allow_int, unknown, captured)
+    options = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
     if hessian:
         propagation, _ = propagate_gradient(f, samples, options, recorder)
     else:

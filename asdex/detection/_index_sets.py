@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import cast, Final
+from collections.abc import Callable, Sequence
+from typing import Any, cast, Final
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ._parts import check_count, collected, cut
+
 
 _DENSE_ADVANTAGE: Final = 100
 """How many terms of a product BLAS adds in the time that a sparse product needs for one."""
+
+_PART: Final = 1 << 22
+"""Cells of a dense part, or terms of a sparse one, from which on a product is done part by part."""
 
 _DENSE_CELLS: Final = 1 << 26
 """Largest number of cells of a dense factor or result."""
@@ -47,12 +52,15 @@ class IndexSets:
 
     @staticmethod
     def from_csr(matrix: sp.csr_array) -> IndexSets:
-        indptr = matrix.indptr.astype(np.int64)
-        return IndexSets(*dimensions(matrix), indptr, matrix.indices.astype(np.int32))
+        """The rows of a matrix, of which these sets take possession."""
+        indptr = matrix.indptr.astype(np.int64, copy=False)
+        return IndexSets(*dimensions(matrix), indptr, matrix.indices.astype(np.int32, copy=False))
 
     @staticmethod
     def concatenate(pools: Sequence[IndexSets]) -> IndexSets:
         """The rows of all pools, one pool after the other."""
+        total = sum(pool.count if pool.indices is None else pool.indices.size for pool in pools)
+        check_count(total, lambda: total)
         matrices = [pool.to_csr() for pool in pools]
         return IndexSets.from_csr(sp.csr_array(sp.vstack(matrices, format="csr")))
 
@@ -109,14 +117,34 @@ def boolean_product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
     through BLAS, whose sums of ones are positive whenever there is a term.
     """
     (rows, inner), (_, width) = dimensions(left), dimensions(right)
-    sparse_work = int(np.diff(right.indptr)[left.indices].sum(dtype=np.int64))
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(right.indptr)[left.indices])])
+    work = np.diff(starts[left.indptr])
     fits = max(rows * inner, inner * width, rows * width) <= _DENSE_CELLS
-    if fits and rows * inner * width < _DENSE_ADVANTAGE * sparse_work:
-        dense = left.astype(np.float32).toarray() @ right.astype(np.float32).toarray()
-        return sp.csr_array(dense > 0)
+    if fits and rows * inner * width < _DENSE_ADVANTAGE * starts[-1]:
+        parts, times = cut(np.full(rows, max(inner, width)), _PART), _times_table(right)
+    else:
+        parts, times = cut(work, _PART), lambda part: _times(part, right)
+    products = (times(left if len(parts) == 1 else left[part]) for part in parts)
+    indptr, indices = collected((np.diff(one.indptr), one.indices) for one in products)
+    return sp.csr_array((np.ones(indices.size, np.bool_), indices, indptr), shape=(rows, width))
+
+
+def united(left: sp.csr_array, right: sp.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """`indptr` and `indices` of the union of two canonical boolean matrices."""
+    sizes = np.diff(left.indptr) + np.diff(right.indptr)
+    unions = (sp.csr_array(left[part] + right[part]) for part in cut(sizes, _PART))
+    return collected((np.diff(one.indptr), one.indices) for one in unions)
+
+
+def _times(left: Any, right: sp.csr_array) -> sp.csr_array:
     product = sp.csr_array(left @ right)
     product.sort_indices()
     return product
+
+
+def _times_table(right: sp.csr_array) -> Callable[[Any], sp.csr_array]:
+    table = right.astype(np.float32).toarray()
+    return lambda left: sp.csr_array(left.astype(np.float32).toarray() @ table > 0)
 
 
 def unique_keys(columns: list[NDArray]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import Any, Final, TYPE_CHECKING
 
 from jax.core import Tracer
 
@@ -24,24 +24,24 @@ from .._versions import (
     source_line,
     source_position,
 )
+from ._complex import by_parts, without_parts
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
 from ._known import Evaluation, Known
 from ._ranges import Bounded, has_range_rule
 from ._registry import find_rule
+from ._results import checked, results_of
+from ._steps import live_steps
 from ._value import is_floating_array, Value
 
 
 if TYPE_CHECKING:
+    from ._limit import FirstLarge
     from ._recorder import Recorder
 
 
-class _Step(NamedTuple):
-    """An equation, which of its results are used, and the variables that nothing reads after it."""
-
-    eqn: Any
-    needed: list[bool]
-    dying: list[Any]
+_CALLS_OUT: Final = ("pure_callback", "io_callback", "buffer_callback", "ffi_call")
+"""Primitives that call what is not a program of JAX, a different function each time."""
 
 
 class Interpreter:
@@ -62,7 +62,7 @@ class Interpreter:
     ):
         self.unknown = unknown
         self.captured = captured
-        self._recorder = recorder
+        self._recorder: Any = recorder
         self._is_running = False
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
@@ -109,6 +109,11 @@ class Interpreter:
             read(atom) if want else unused for atom, want in zip(inner.outvars, wanted, strict=True)
         ]
 
+    def again(self, recorder: FirstLarge, jaxpr: Any, operands: Sequence[Value]) -> None:
+        """Evaluate a jaxpr once more, for what a recorder makes of it, without warning again."""
+        self._recorder = recorder
+        self.run(jaxpr, operands)
+
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
         hidden = self.captured == "unknown" and is_floating_array(value)
@@ -140,14 +145,14 @@ class Interpreter:
         except Exception as error:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
-        checked = [
-            _with_bounds(self._checked(equation, aval, result), bound)
+        values = [
+            _with_bounds(checked(equation, aval, result), bound)
             for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
         ]
-        checked = self._with_arguments(operands, checked)
+        values = self._with_arguments(operands, values)
         if self._recorder is not None and record is not None:
-            self._recorder.leave(record, checked)
-        return checked
+            self._recorder.leave(record, values)
+        return values
 
     def _with_arguments(self, operands: list[Value], results: list[Value]) -> list[Value]:
         """Results that come from the arguments that the operands come from, if anyone will ask."""
@@ -169,8 +174,11 @@ class Interpreter:
         rule = find_rule(equation.primitive)
         if rule is None:
             return self._fall_back(equation)
+        apart = by_parts(equation)
+        if apart is not None:
+            return apart
         operands = [
-            operand.as_dependence(aval)
+            without_parts(operand.as_dependence(aval))
             for operand, aval in zip(equation.operands, equation.in_avals, strict=True)
         ]
         try:
@@ -179,13 +187,10 @@ class Interpreter:
             return self._dense(equation, failure)
         if results is NotImplemented:
             return self._fall_back(equation)
-        results = [results] if isinstance(results, Dependence | Value) else list(results)
-        if len(results) != len(equation.out_avals):
-            raise ValueError(
-                f"The rule of '{equation.name}' returned {len(results)} results where the primitive "
-                f"has {len(equation.out_avals)}. Return one Dependence per result."
-            )
-        return results
+        return [
+            one if isinstance(one, Value) else without_parts(one)
+            for one in results_of(equation, results)
+        ]
 
     def _fall_back(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Without a rule: the structure of the primitive's own JVP, else dense."""
@@ -226,32 +231,37 @@ class Interpreter:
         return next((line for line in lines if line), "unknown source")
 
     def _dense(self, equation: Equation, failure: Exception | None = None) -> list[Dependence]:
-        reason = "" if failure is None else f" JAX could not derive one: {failure}"
-        message = (
-            f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
-            "taken to depend on every operand. To make the pattern sparser, register a rule with "
-            f"asdex.register('{equation.name}').{reason}"
-        )
         if self.unknown == "error":
-            raise UnknownPrimitiveError(message)
+            raise UnknownPrimitiveError(
+                f"Refused the primitive '{equation.name}' ({equation.source}), which has no sparsity rule: "
+                'every result would have to be taken to depend on every operand, as unknown="dense" '
+                f"allows. {_advice(equation, failure)}"
+            )
         if equation.name not in self._warned:
             self._warned.add(equation.name)
             file, line = source_position(equation.source)
+            message = (
+                f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
+                f"taken to depend on every operand. {_advice(equation, failure)}"
+            )
             warnings.warn_explicit(message, UnknownPrimitiveWarning, file, line)
         equation.origin = "dense"
         return equation.dense()
 
-    def _checked(self, equation: Equation, aval: Any, result: Dependence | Value) -> Value:
-        value = result if isinstance(result, Value) else Value(result, None)
-        dependence = value.dependence
-        if dependence is None or dependence.is_none or not has_derivative(aval):
-            return Value(None, value.known, value.bounds)
-        if dependence.shape != tuple(aval.shape):
-            raise ValueError(
-                f"The rule of '{equation.name}' returned a Dependence of shape {dependence.shape} for a "
-                f"result of shape {tuple(aval.shape)}. Shapes must agree."
-            )
-        return value
+
+def _advice(equation: Equation, failure: Exception | None) -> str:
+    """How to make the pattern sparser where a primitive is not known."""
+    reason = "" if failure is None else f" JAX could not derive one: {failure}"
+    if equation.name in _CALLS_OUT:
+        return (
+            "To make the pattern sparser, and the call differentiable, wrap it into a function with "
+            "jax.custom_jvp, whose rule asdex follows; a sparsity rule for "
+            f"'{equation.name}' would apply to all such calls.{reason}"
+        )
+    return (
+        "To make the pattern sparser, register a rule with "
+        f"asdex.register('{equation.name}').{reason}"
+    )
 
 
 def _bounded_results(eqn: Any, operands: list[Value]) -> Sequence[Bounded | None]:
@@ -264,22 +274,3 @@ def _bounded_results(eqn: Any, operands: list[Value]) -> Sequence[Bounded | None
 
 def _with_bounds(value: Value, bounds: Bounded | None) -> Value:
     return value if bounds is None else value._replace(bounds=bounds)
-
-
-def live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
-    """The equations that the wanted results need, in order: dead code is never evaluated."""
-    live = {
-        atom
-        for atom, want in zip(jaxpr.outvars, wanted, strict=True)
-        if want and not is_literal(atom)
-    }
-    steps: list[_Step] = []
-    for eqn in reversed(jaxpr.eqns):
-        needed = [variable in live for variable in eqn.outvars]
-        if not any(needed):
-            continue
-        read = {atom for atom in eqn.invars if not is_literal(atom)}
-        dying = [*(read - live), *(v for v in eqn.outvars if v not in live)]
-        live |= read
-        steps.append(_Step(eqn, needed, dying))
-    return reversed(steps)

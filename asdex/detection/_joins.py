@@ -89,3 +89,14 @@ def reduced_leading(terms: list[Term], depth: int, kept: tuple[int, ...]) -> lis
         for term in gather_sets(owners.reshape(-1), rows.reshape(-1), pool, count):
             merge_into(result, Term(term.rows.reshape(kept), term.pool))
     return result
+
+
+def shifted(positions: NDArray, axis: int, step: int) -> NDArray:
+    """Positions moved along `axis` by `step`, filled up with -1."""
+    result = np.full_like(positions, -1)
+    target: list[slice] = [slice(None)] * positions.ndim
+    source = list(target)
+    target[axis] = slice(step, None) if step > 0 else slice(None, step)
+    source[axis] = slice(None, -step) if step > 0 else slice(-step, None)
+    result[tuple(target)] = positions[tuple(source)]
+    return result

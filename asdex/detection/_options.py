@@ -27,6 +27,7 @@ class DetectionOptions:
     allow_int: bool = False
     unknown: Unknown = "dense"
     captured: Captured = "constant"
+    max_nnz: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("unknown", self.unknown, Unknown)

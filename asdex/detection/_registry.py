@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ._dependence import Dependence
@@ -47,19 +47,23 @@ def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
 
     **Raises:**
 
-    `ValueError` if a primitive has a rule already and `override` is false.
+    `ValueError` if a primitive has a rule already and `override` is false; `TypeError` if one of `primitives`
+    is neither a name nor a primitive, or the rule is not callable.
     """
-    if not primitives:
-        raise TypeError("register() expected at least one primitive name or object, got none.")
+    names = _primitive_names(primitives, '`@asdex.register("name")` above its rule')
 
     def decorate(rule: _R) -> _R:
-        for name in map(_primitive_name, primitives):
+        if not callable(rule):
+            raise TypeError(
+                f"Expected a rule, a function of an equation and operands, got {rule!r}."
+            )
+        for name in names:
             if name in _RULES and not override:
                 raise ValueError(
-                    f"Primitive '{name}' already has a rule, {_describe(_RULES[name])}. "
+                    f"Primitive '{name}' already has a rule, {describe_rule(_RULES[name])}. "
                     "Pass override=True to replace it."
                 )
-            _RULES[name] = rule
+        _RULES.update(dict.fromkeys(names, rule))
         return rule
 
     return decorate
@@ -73,7 +77,8 @@ def elementwise(*primitives: Any, override: bool = False) -> None:
     - `primitives`: names or `jax.extend.core.Primitive` objects.
     - `override`: replace existing rules.
     """
-    register(*primitives, override=override)(_elementwise)
+    names = _primitive_names(primitives, '`asdex.elementwise("name")`, which needs no rule')
+    register(*names, override=override)(_elementwise)
 
 
 def zero_derivative(*primitives: Any, override: bool = False) -> None:
@@ -84,7 +89,8 @@ def zero_derivative(*primitives: Any, override: bool = False) -> None:
     - `primitives`: names or `jax.extend.core.Primitive` objects.
     - `override`: replace existing rules.
     """
-    register(*primitives, override=override)(_zero_derivative)
+    names = _primitive_names(primitives, '`asdex.zero_derivative("name")`, which needs no rule')
+    register(*names, override=override)(_zero_derivative)
 
 
 def find_rule(primitive: Any) -> Callable[..., Any] | None:
@@ -129,15 +135,24 @@ def _zero_derivative(eqn: Any, *operands: Dependence) -> list[Dependence]:
     return [Dependence.none(aval.shape) for aval in eqn.out_avals]
 
 
-def _primitive_name(primitive: Any) -> str:
+def _primitive_names(primitives: Sequence[Any], usage: str) -> list[str]:
+    """The names of primitives; `usage` says how to write the call that they were passed to."""
+    if not primitives:
+        raise TypeError(f"Expected at least one primitive name or object, got none. Write {usage}.")
+    return [_primitive_name(primitive, usage) for primitive in primitives]
+
+
+def _primitive_name(primitive: Any, usage: str) -> str:
     name = primitive if isinstance(primitive, str) else getattr(primitive, "name", None)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or isinstance(primitive, type):
         raise TypeError(
             "Expected a primitive's name or a jax.extend.core.Primitive, "
-            f"got {primitive!r} of type {type(primitive).__name__}."
+            f"got {primitive!r} of type {type(primitive).__name__}. Write {usage}."
         )
     return name
 
 
-def _describe(rule: Callable[..., Any]) -> str:
-    return f"{rule.__module__}.{getattr(rule, '__qualname__', type(rule).__name__)}"
+def describe_rule(rule: Callable[..., Any]) -> str:
+    """Where a rule is defined: `module.function`."""
+    name = getattr(rule, "__qualname__", type(rule).__qualname__)
+    return f"{getattr(rule, '__module__', type(rule).__module__)}.{name}"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._index_sets import boolean_product, IndexSets, pairs_to_csr, unique_keys, unique_rows
+from ._parts import check_count, collected, cut, Part
 
 
 _SHARING_PAYS: Final = 4
 """Look for equal sets where the sets to build have on average more than this many elements."""
+
+_PART: Final = 1 << 19
+"""Pairs of an element and an input that are sorted at a time."""
+
+_WELL_FILLED: Final = 8
+"""A table is faster than sorting where one in so many of its cells is filled."""
 
 _SAMPLE: Final = 64
 """Elements compared before two row maps are compared in full."""
@@ -117,7 +124,7 @@ def _written_out(rows: NDArray[np.int32], pool: IndexSets) -> int:
     return int(pool.lengths(rows[rows >= 0]).sum())
 
 
-def _without_broadcasts(terms: Sequence[Term], ndim: int) -> list[Term]:
+def without_broadcasts(terms: Sequence[Term], ndim: int) -> list[Term]:
     """One slice along the axes along which all terms repeat."""
     inner = tuple(
         slice(0, 1) if all(t.rows.strides[axis] == 0 for t in terms) else slice(None)
@@ -128,7 +135,7 @@ def _without_broadcasts(terms: Sequence[Term], ndim: int) -> list[Term]:
 
 def _merged_group(shape: tuple[int, ...], terms: Sequence[Term]) -> Term:
     """The union of several terms as one."""
-    terms = _without_broadcasts(terms, len(shape))
+    terms = without_broadcasts(terms, len(shape))
     small = terms[0].rows.shape
     flat = [term.flat() for term in terms]
     group: NDArray = np.arange(flat[0].rows.size, dtype=np.int32)
@@ -148,6 +155,39 @@ def term_entries(terms: Sequence[Term], count: int) -> tuple[NDArray[np.int64], 
     """`indptr` and `indices` of the union of flat terms over `count` elements, sorted and unique."""
     if not terms:
         return np.zeros(count + 1, np.int64), np.zeros(0, np.int32)
+    sizes = _sizes(terms, np.add)
+    check_count(int(sizes.sum()), lambda: fewest_entries(terms))
+    return collected(_parts(terms, sizes))
+
+
+def count_entries(terms: Sequence[Term]) -> int:
+    """The number of entries of the union of flat terms, none of which is kept."""
+    return sum(indices.size for _, indices in _parts(terms, _sizes(terms, np.add))) if terms else 0
+
+
+def fewest_entries(terms: Sequence[Term]) -> int:
+    """A lower bound on the number of entries of the union of flat terms, which reads no set."""
+    return int(_sizes(terms, np.maximum).sum()) if terms else 0
+
+
+def _sizes(terms: Sequence[Term], combine: np.ufunc) -> NDArray[np.int64]:
+    """For each element the sizes of its sets, combined over all terms; bounds, of the identity's."""
+    combined = combine.reduce([int(term.pool.is_identity) for term in terms])
+    result = np.full(terms[0].rows.size, combined, np.int64)
+    for rows, pool in terms:
+        if pool.is_identity:
+            continue
+        combine(result, np.where(rows >= 0, pool.lengths(rows), 0), out=result)
+    return result
+
+
+def _parts(terms: Sequence[Term], sizes: NDArray[np.int64]) -> Iterator[Part]:
+    for part in cut(sizes, _PART):
+        yield _union([Term(term.rows[part], term.pool) for term in terms])
+
+
+def _union(terms: Sequence[Term]) -> Part:
+    """The sizes and the members of the unions of flat terms, sorted and unique."""
     if all(term.pool.is_identity for term in terms):
         return _identity_entries(np.stack([term.rows for term in terms], axis=1))
     owners, items = [], []
@@ -156,20 +196,23 @@ def term_entries(terms: Sequence[Term], count: int) -> tuple[NDArray[np.int64], 
         owner, item = pool.expand(valid, rows[valid])
         owners.append(owner)
         items.append(item)
+    count, width = terms[0].rows.size, max(term.pool.width for term in terms)
     if len(terms) == 1:
-        indptr = np.searchsorted(owners[0], np.arange(count + 1))
-        return indptr.astype(np.int64), items[0]
-    width = max(term.pool.width for term in terms)
+        return np.bincount(owners[0], minlength=count), items[0]
+    if _WELL_FILLED * sum(map(len, owners)) > count * width:
+        table = np.zeros((count, width), np.bool_)
+        for pair in zip(owners, items, strict=True):
+            table[pair] = True
+        everything = np.broadcast_to(np.arange(width, dtype=np.int32), table.shape)
+        return np.count_nonzero(table, axis=1), everything[table]
     matrix = pairs_to_csr(np.concatenate(owners), np.concatenate(items), (count, width))
-    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    return np.diff(matrix.indptr), matrix.indices.astype(np.int32, copy=False)
 
 
-def _identity_entries(columns: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Entries of a `(count, terms)` table of columns, in which `-1` marks no entry."""
+def _identity_entries(columns: NDArray[np.int32]) -> Part:
+    """The entries of a `(count, terms)` table of columns, in which `-1` marks no entry."""
     if columns.shape[1] > 1:
         columns.sort(axis=1)
     valid = columns >= 0
     valid[:, 1:] &= columns[:, 1:] != columns[:, :-1]
-    lengths = valid.sum(axis=1)
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    return indptr, columns[valid]
+    return valid.sum(axis=1), columns[valid]

@@ -29,10 +29,11 @@ from .._versions import (
 from ._dependence import Dependence
 from ._equation import Equation
 from ._equation_view import EquationView
-from ._interpreter import Interpreter, live_steps
+from ._interpreter import Interpreter
 from ._known import Evaluation, Known
 from ._masks import as_dependence, as_mask, intersection, Mask, simplified
 from ._registry import load_plugins
+from ._steps import live_steps
 from ._value import is_floating_array, Value
 from ._variation import Variation
 

@@ -39,6 +39,7 @@ def hessian(
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Hessian of a scalar function: detect its pattern, color it, and return a function for it.
@@ -71,7 +72,7 @@ def hessian(
     return hessian_from_samples(
         f,
         Samples.of(hessian, f, args, kwargs, input_shape),
-        DetectionOptions(argnums, has_aux, allow_int, unknown, captured),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
         HessianSearch(mode, symmetric, recovery, order, budget),
         EvaluationOptions(
             output_format=output_format,

@@ -37,6 +37,7 @@ def jacobian(
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Jacobian of `f`: detect its pattern, color it, and return a function that evaluates it.
@@ -66,7 +67,7 @@ def jacobian(
         others only. What may change are all floating-point leaves of `f` and all arrays and floating-point
         numbers among the arguments; values and predicates count, not only derivatives. Entries that would be
         NaN because an infinite factor meets a zero are then what they are elsewhere.
-    - `input_shape`, `unknown`, `captured`: as for `asdex.jacobian_sparsity`.
+    - `input_shape`, `unknown`, `captured`, `max_nnz`: as for `asdex.jacobian_sparsity`.
 
     These names belong to asdex; a keyword of `f` of the same name is passed by `functools.partial`. All other
     keywords are those of `f`.
@@ -86,7 +87,7 @@ def jacobian(
     return jacobian_from_samples(
         f,
         Samples.of(jacobian, f, args, kwargs, input_shape),
-        DetectionOptions(argnums, has_aux, allow_int, unknown, captured),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
         JacobianSearch(mode or "auto", symmetric, order=order, budget=budget),
         EvaluationOptions(
             output_format=output_format,

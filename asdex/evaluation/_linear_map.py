@@ -42,6 +42,7 @@ def materialize(
     check: bool = True,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
 ) -> Any:
     """The sparse matrix of a linear map: detect its pattern, color it, and evaluate it, at zeros.
 
@@ -54,8 +55,8 @@ def materialize(
     - `coloring`: what `asdex.jacobian_coloring(matvec, x)` returned, for another map with the same
         pattern; by default the pattern is detected and colored.
     - `output_format`, `flatten`, `chunk_size`: as for `asdex.jacobian`.
-    - `mode`, `symmetric`, `order`, `budget`, `unknown`, `captured`: as for `asdex.jacobian_coloring`;
-        of no use with a `coloring`.
+    - `mode`, `symmetric`, `order`, `budget`, `unknown`, `captured`, `max_nnz`: as for
+        `asdex.jacobian_coloring`; of no use with a `coloring`.
     - `check`: compare the map with its matrix at two random arguments. Inside a transformation, where values
         are not known, nothing is compared.
 
@@ -85,6 +86,7 @@ def materialize(
             budget=budget,
             unknown=unknown,
             captured=captured,
+            max_nnz=max_nnz,
         )
     values = dataclasses.replace(options, output_format="data")
     derivative = with_value(evaluate(matvec, coloring, values, JACOBIAN))

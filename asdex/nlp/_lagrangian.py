@@ -114,6 +114,7 @@ def lagrangian_hessian(
     axis: str | Sequence[str] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
+    max_nnz: int | None = None,
     **kwargs: Any,
 ) -> LagrangianHessian:
     """The sparse Hessian of the Lagrangian `objective_factor * f(x) + multipliers · g(x)`.
@@ -164,6 +165,7 @@ def lagrangian_hessian(
         axis=axis,
         unknown=unknown,
         captured=captured,
+        max_nnz=max_nnz,
         **kwargs,
     )
     return LagrangianHessian(derivative)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 from jax.core import ShapedArray
+from jax.experimental import io_callback
 from jax.extend.core import Primitive
 from jax.interpreters import ad
 
@@ -105,6 +106,39 @@ def test_unknown_error():
         pattern(lambda x: x, X, unknown="maybe")
     with pytest.raises(ValueError, match=r"`values`.*'maybe'"):
         pattern(lambda x: x, X, captured="maybe")
+
+
+def test_unknown_error_says_what_it_refuses():
+    message = r"Refused the primitive 'opaque' .*as unknown=\"dense\" allows.*register\('opaque'\)"
+    with pytest.raises(asdex.UnknownPrimitiveError, match=message) as caught:
+        pattern(lambda x: opaque.bind(x), X, unknown="error")
+    assert "is taken to depend" not in str(caught.value)
+
+
+def called_back(x):
+    return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+
+def called_back_in_order(x):
+    return io_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+
+def foreign(x):
+    return jax.ffi.ffi_call("nowhere", jax.ShapeDtypeStruct(x.shape, x.dtype))(x)
+
+
+@pytest.mark.parametrize("call", [called_back, called_back_in_order, foreign])
+def test_the_advice_for_calls_out_of_jax_is_a_derivative(call):
+    """A rule for the primitive would apply to all of them, and none could be evaluated."""
+    with pytest.warns(asdex.UnknownPrimitiveWarning, match=r"jax\.custom_jvp") as caught:
+        detected = pattern(call, X)
+    assert "asdex.register" not in str(caught[0].message)
+    np.testing.assert_array_equal(detected, np.ones((4, 4)))
+    with pytest.raises(asdex.UnknownPrimitiveError, match=r"jax\.custom_jvp"):
+        pattern(call, X, unknown="error")
+    wrapped = jax.custom_jvp(call)
+    wrapped.defjvps(lambda tangent, result, x: jnp.cos(x) * tangent)
+    np.testing.assert_array_equal(pattern(wrapped, X, unknown="error"), DIAGONAL)
 
 
 def test_an_unknown_primitive_on_constants_has_an_unknown_value():
@@ -225,9 +259,12 @@ def test_what_cannot_be_registered():
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (lambda x: [x, x], r"'broken' returned 2 results where the primitive has 1"),
-        (lambda x: [], r"'broken' returned 0 results where the primitive has 1"),
-        (lambda x: x.reduce([0]), r"'broken' returned a Dependence of shape \(\) .* shape \(4,\)"),
+        (lambda x: [x, x], r"'broken', .* returned 2 results where the primitive has 1"),
+        (lambda x: [], r"'broken', .* returned 0 results where the primitive has 1"),
+        (
+            lambda x: x.reduce([0]),
+            r"'broken', .* returned a Dependence of shape \(\) .* shape \(4,\)",
+        ),
     ],
 )
 def test_a_rule_with_wrong_results_is_told_so(result, message):

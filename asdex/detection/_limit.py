@@ -1,0 +1,110 @@
+"""The largest number of entries that detection stores, and what it says where there are more."""
+
+from __future__ import annotations
+
+import operator
+import traceback
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple, TypeVar
+
+from .._errors import PatternTooLargeError
+from .._memory import available_memory
+from ._equation import Equation
+from ._parts import limited, TooManyEntries
+from ._value import Value
+
+
+_BYTES: Final = 16
+"""Memory per entry: 8 for its row and column, and as much again for what is done with them."""
+
+_T = TypeVar("_T")
+
+
+class Limit(NamedTuple):
+    """The largest number of entries, and why."""
+
+    max_nnz: int
+    reason: str
+
+    @staticmethod
+    def of(max_nnz: int | None) -> Limit:
+        """The caller's number, or as many as fit into the memory that is there."""
+        if max_nnz is None:
+            memory = available_memory()
+            found = memory // _BYTES
+            return Limit(found, f"{found:,}, which fit into {memory / 2**30:.1f} GiB of memory")
+        try:
+            given = operator.index(max_nnz)
+        except TypeError:
+            given = -1
+        if given < 0:
+            raise ValueError(f"Expected `max_nnz` to be a number of entries, got {max_nnz!r}.")
+        return Limit(given, f"max_nnz={given:,}")
+
+    def keep(
+        self,
+        function: Callable[[], _T],
+        shape: tuple[int, int],
+        again: Callable[[FirstLarge], object],
+    ) -> _T:
+        """Call a function that may store no more entries than this, and say whence they come if it would.
+
+        **Arguments:**
+
+        - `shape`: that of the matrix whose pattern is detected.
+        - `again`: propagates everything once more, and reports to a recorder.
+
+        **Raises:** `PatternTooLargeError`, also where memory ends before the limit is reached.
+        """
+        try:
+            with limited(self.max_nnz):
+                return function()
+        except MemoryError as error:
+            if isinstance(error, PatternTooLargeError):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what was stored so far
+            count = error.count if isinstance(error, TooManyEntries) else 0
+        first = FirstLarge(self.max_nnz)
+        with limited(self.max_nnz), suppress(MemoryError):
+            again(first)
+        raise PatternTooLargeError(self._message(shape, max(count, first.count), first))
+
+    def _message(self, shape: tuple[int, int], count: int, first: FirstLarge) -> str:
+        least = f"has {count:,} entries or more"
+        problem = f"{least}; the limit is {self.reason}"
+        if count <= self.max_nnz:
+            problem = f"does not fit into memory. It {least}"
+        place = f" It became so large in {first.place}." if first.place else ""
+        return (
+            f"The pattern of the {shape[0]:,} × {shape[1]:,} matrix, or one on the way to it, {problem}."
+            f"{place} Let fewer inputs reach each result there (asdex.explain, on a smaller problem, says "
+            "how they do), make an argument of its own of what all results share, such as a sum, or take a "
+            f"dense derivative (jax.jacobian). A larger max_nnz allows more, at {_BYTES} bytes an entry."
+        )
+
+
+class FirstLarge:
+    """A recorder that keeps the first equation whose results have more than `limit` entries.
+
+    If there is none, the one with the most entries. Entries are counted without storing any.
+    """
+
+    def __init__(self, limit: int):
+        self.count = 0
+        self.place = ""
+        self._limit = limit
+        self._open: list[Equation] = []
+
+    def enter(self, equation: Equation, place: Hashable) -> Equation:
+        del place
+        self._open.append(equation)
+        return equation
+
+    def leave(self, record: Equation, results: Sequence[Value]) -> None:
+        while self._open.pop() is not record:
+            pass  # an equation whose rule failed, which another rule has caught
+        count = sum(one.dependence.at_least for one in results if one.dependence is not None)
+        if self.count <= self._limit and count > self.count:
+            self.count = count
+            self.place = f"'{record.name}' at {record.source}"

@@ -1,0 +1,67 @@
+"""Index sets built part by part: nothing but the result is ever as large as the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Int, Int32, Int64
+
+
+Part = tuple[Int[np.ndarray, " rows"], Int32[np.ndarray, " entries"]]
+"""The sizes of some consecutive sets, and their members, one set after the other."""
+
+_limit: ContextVar[int | None] = ContextVar("asdex_max_nnz", default=None)
+
+
+class TooManyEntries(MemoryError):
+    """Index sets that have, one by one, at least `count` members."""
+
+    def __init__(self, count: int):
+        super().__init__(f"at least {count:,} entries")
+        self.count = count
+
+
+@contextmanager
+def limited(max_nnz: int | None) -> Iterator[None]:
+    """Within this context `TooManyEntries` is raised before index sets with more members are stored."""
+    token = _limit.set(max_nnz)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def check_count(at_most: int, at_least: Callable[[], int]) -> None:
+    """Refuse to store sets of too many members; `at_least` is asked for only where it matters."""
+    limit = _limit.get()
+    if limit is not None and at_most > limit and (count := at_least()) > limit:
+        raise TooManyEntries(count)
+
+
+def cut(sizes: Int[np.ndarray, " rows"], part: int) -> list[slice]:
+    """Cut rows into parts whose sizes add up to about `part`."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    total = int(ends[-1]) if ends.size else 0
+    if total <= part:
+        return [slice(0, len(sizes))]
+    places = np.searchsorted(ends, np.arange(part, total, part)) + 1
+    return [slice(*pair) for pair in pairwise(np.unique([0, *places.tolist(), len(sizes)]))]
+
+
+def collected(
+    parts: Iterable[Part],
+) -> tuple[Int64[np.ndarray, " rows+1"], Int32[np.ndarray, " k"]]:
+    """`indptr` and `indices` of all parts, one after the other."""
+    lengths, members, total = [], [], 0
+    for sizes, indices in parts:
+        total += indices.size
+        check_count(total, lambda count=total: count)
+        lengths.append(sizes)
+        members.append(indices)
+    indptr = np.zeros(sum(map(len, lengths)) + 1, np.int64)
+    np.cumsum(np.concatenate(lengths), out=indptr[1:])
+    return indptr, members[0] if len(members) == 1 else np.concatenate(members)
