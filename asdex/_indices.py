@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 
 _MAX_DIMENSION = np.iinfo(np.int32).max
+_PART = 2**20
 Coordinates = tuple[Int32[np.ndarray, " k"], Int32[np.ndarray, " k"]]
 
 
@@ -99,14 +100,22 @@ def canonical(rows: Any, cols: Any, shape: tuple[int, int]) -> tuple[Any, Any]:
         _check_same_length(rows, cols)
         return rows, cols
     rows, cols = check_coordinates(rows, cols, shape)
-    later = rows[1:] > rows[:-1]
-    later |= cols[1:] > cols[:-1]
-    if np.all(later) and np.all(rows[1:] >= rows[:-1]):
+    if _is_canonical(rows, cols):
         return rows, cols
     keys = np.sort(entry_keys(rows, cols, shape))
     keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
     rows, cols = np.divmod(keys, shape[1])
     return _frozen(rows.astype(np.int32)), _frozen(cols.astype(np.int32))
+
+
+def _is_canonical(rows: Int32[np.ndarray, " k"], cols: Int32[np.ndarray, " k"]) -> bool:
+    """Whether coordinates are sorted and unique; a part at a time, which needs little memory."""
+    for start in range(0, len(rows) - 1, _PART):
+        row, col = rows[start : start + _PART + 1], cols[start : start + _PART + 1]
+        later = (row[1:] > row[:-1]) | ((row[1:] == row[:-1]) & (col[1:] > col[:-1]))
+        if not np.all(later):
+            return False
+    return True
 
 
 def entry_keys(

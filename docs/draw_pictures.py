@@ -62,7 +62,7 @@ def _lattice(plt: Any) -> Any:
 
 
 def _bidirectional(plt: Any) -> Any:
-    coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(20))
+    coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(20), mode="auto")
     figure, ax = plt.subplots(figsize=(3, 3))
     asdex.spy(coloring, ax=ax, compressed="beside")
     ax.set_title("2 groups of columns and a row")

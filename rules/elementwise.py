@@ -9,7 +9,7 @@ from asdex import Dependence, elementwise, Equation, register
 
 ELEMENTWISE = (
     # one operand
-    *("neg", "abs", "real", "imag", "conj", "square", "sqrt", "rsqrt", "cbrt", "integer_pow"),
+    *("neg", "abs", "real", "imag", "conj", "square", "sqrt", "rsqrt", "cbrt"),
     "one_minus_square",
     *("exp", "exp2", "expm1", "log", "log2", "log1p", "logistic"),
     *("sin", "cos", "tan", "asin", "acos", "atan"),
@@ -56,6 +56,12 @@ def pow_(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     """`a ** b`. Where the exponent is a known zero, the result does not depend on `a`."""
     shape = eqn.out_avals[0].shape
     return _where_nonzero(eqn, a.broadcast_to(shape), 1) | b.broadcast_to(shape)
+
+
+@register("integer_pow")
+def integer_pow(eqn: Equation, operand: Dependence) -> Dependence:
+    """`x ** n` with a static exponent. `x ** 0` is one, and depends on nothing."""
+    return Dependence.none(operand.shape) if eqn.params["y"] == 0 else operand
 
 
 @register("select_n")

@@ -1,12 +1,10 @@
-"""Gathers, scatters and dynamic slices.
+"""Gathers and scatters.
 
 Known indices are followed exactly, by gathering flat positions in place of values. An unknown index may
 point anywhere within its bounds along the dimensions that it indexes, and leaves all others alone.
 """
 
-import operator
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,15 +12,15 @@ import scipy.sparse as sp
 from jax import lax
 
 from asdex import Dependence, Equation, register
-from asdex.detection import on_host
+from asdex.detection import index_cases, on_host, Range
 
 
 _CLIP = lax.GatherScatterMode.CLIP
 _FILL = lax.GatherScatterMode.FILL_OR_DROP
 
 
-_MAX_CANDIDATES = 16
-"""Positions of a bounded index that are followed one by one."""
+MAX_CANDIDATES = 32
+"""Positions of a bounded index that are followed one by one: three along each of three axes, and a few."""
 
 
 @register("gather")
@@ -31,9 +29,9 @@ def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependenc
     del indices
     numbers, mode = eqn.params["dimension_numbers"], eqn.params["mode"]
     sizes = eqn.params["slice_sizes"]
-    index = _Index(eqn, operand.shape, sizes, numbers.start_index_map, mode)
+    index = _index(eqn, operand.shape, sizes, numbers.start_index_map, mode)
     for axis, region in index.wide.items():
-        operand = operand.keep(_along(axis, operand.ndim, region)).mix([axis])
+        operand = operand.keep(along(axis, operand.ndim, region)).mix([axis])
     result = Dependence.none(eqn.out_avals[0].shape)
     for candidate in index.candidates:
         positions = _gather_positions(operand.shape, candidate, numbers, sizes, mode)
@@ -53,13 +51,13 @@ def scatter(
     del indices
     numbers, mode = eqn.params["dimension_numbers"], eqn.params["mode"]
     sizes = _window_sizes(operand.shape, eqn.in_avals[2].shape, numbers)
-    index = _Index(eqn, operand.shape, sizes, numbers.scatter_dims_to_operand_dims, mode)
+    index = _index(eqn, operand.shape, sizes, numbers.scatter_dims_to_operand_dims, mode)
     written = Dependence.none(operand.shape)
     for candidate in index.candidates:
         targets = _scatter_targets(operand.shape, sizes, candidate, numbers, mode)
         written = written | _written(operand.shape, updates, targets)
     for axis, region in index.wide.items():
-        written = written.mix([axis]).keep(_along(axis, operand.ndim, region))
+        written = written.mix([axis]).keep(along(axis, operand.ndim, region))
     if _overwrites(eqn) and (sure := index.sure) is not None:
         targets = _scatter_targets(operand.shape, sizes, sure, numbers, _FILL)
         hit = np.zeros(operand.size, np.bool_)
@@ -77,27 +75,22 @@ class _Index:
     """
 
     def __init__(
-        self,
-        eqn: Equation,
-        shape: Sequence[int],
-        sizes: Sequence[int],
-        axes: Sequence[int],
-        mode: lax.GatherScatterMode,
+        self, low: np.ndarray, high: np.ndarray, shape: Sequence[int], sizes: dict[int, int]
     ):
-        bounds = eqn.bounds(1)
-        # All starts beyond either end are treated alike, so one of them stands for all.
-        beyond = 0 if mode == _CLIP else 1
-        lasts = np.array([shape[axis] - sizes[axis] + beyond for axis in axes], np.float64)
-        low = np.clip(bounds.low, -beyond, lasts).astype(np.int32)
-        high = np.clip(bounds.high, -beyond, lasts).astype(np.int32)
-        self._low, self._fixed = low, (low == high).all(axis=-1)
+        """Starts are between `low` and `high`, which have an axis of cases, then those of the index.
+
+        `sizes` are those of the window along each axis that the components of the index vectors are for.
+        """
+        self._low = low[0]
+        self._fixed = ((low == low[0]) & (high == low[0])).all(axis=(0, -1))
         widths = (high - low).max(axis=tuple(range(low.ndim - 1)), initial=0)
         self.wide: dict[int, np.ndarray] = {}
         narrow = []
-        count = 1
+        count = len(low)
+        axes = list(sizes)
         for component in np.argsort(widths, kind="stable"):
             axis = axes[component]
-            if count * (widths[component] + 1) <= _MAX_CANDIDATES:
+            if count * (widths[component] + 1) <= MAX_CANDIDATES:
                 count *= widths[component] + 1
                 narrow.append(component)
             else:
@@ -109,12 +102,12 @@ class _Index:
                 low, high = low.copy(), high.copy()
                 low[..., component] = high[..., component] = 0
         offsets = np.indices([widths[component] + 1 for component in narrow])
-        offsets = offsets.reshape(len(narrow), count)
-        self.candidates = []
-        for offset in offsets.T:
-            candidate = low.copy()
-            candidate[..., narrow] = np.minimum(low[..., narrow] + offset, high[..., narrow])
-            self.candidates.append(candidate)
+        different: dict[bytes, np.ndarray] = {}
+        for offset in offsets.reshape(len(narrow), count // len(low)).T:
+            starts = low.copy()
+            starts[..., narrow] = np.minimum(low[..., narrow] + offset, high[..., narrow])
+            different |= {candidate.tobytes(): candidate for candidate in starts}
+        self.candidates = list(different.values())
 
     @property
     def sure(self) -> np.ndarray | None:
@@ -124,7 +117,32 @@ class _Index:
         return np.where(self._fixed[..., None], self._low, -1)
 
 
-def _along(axis: int, ndim: int, mask: np.ndarray) -> np.ndarray:
+def _index(
+    eqn: Equation,
+    shape: Sequence[int],
+    sizes: Sequence[int],
+    axes: Sequence[int],
+    mode: lax.GatherScatterMode,
+) -> _Index:
+    """The starts case by case, or from the lowest to the highest if that leaves fewer axes wide."""
+    # All starts beyond either end are treated alike, so one of them stands for all.
+    beyond = 0 if mode == _CLIP else 1
+    lasts = np.array([shape[axis] - sizes[axis] + beyond for axis in axes], np.float64)
+
+    def starts(cases: Sequence[Range]) -> _Index:
+        low, high = (
+            np.clip(np.stack(bounds), -beyond, lasts).astype(np.int32)
+            for bounds in zip(*cases, strict=True)
+        )
+        return _Index(low, high, shape, {axis: sizes[axis] for axis in axes})
+
+    by_case = starts(index_cases(eqn, 1, MAX_CANDIDATES))
+    if not by_case.wide:
+        return by_case
+    return min(by_case, starts([eqn.bounds(1)]), key=lambda one: len(one.wide))
+
+
+def along(axis: int, ndim: int, mask: np.ndarray) -> np.ndarray:
     return mask.reshape([-1 if k == axis else 1 for k in range(ndim)])
 
 
@@ -201,80 +219,3 @@ def _scatter_targets(
     if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
         mode = _FILL
     return _gather_positions(shape, index, transposed, sizes, mode)
-
-
-@register("dynamic_slice")
-def dynamic_slice(eqn: Equation, operand: Dependence, *starts: Dependence) -> Dependence:
-    """A window of fixed size at a start that is data; starts are clamped so that the window fits.
-
-    A start between `low` and `high` lets element `k` read the places from `low + k` to `high + k`.
-    """
-    del starts
-    sizes = eqn.params["slice_sizes"]
-    for axis, (low, high) in enumerate(_window_starts(eqn, operand.shape, sizes, first=1)):
-        size = sizes[axis]
-        if high - low < _MAX_CANDIDATES:
-            windows = (_window(operand, axis, start, size) for start in range(low, high + 1))
-            operand = reduce(operator.or_, windows)
-        else:
-            reached = _window(operand, axis, low, high - low + size).mix([axis])
-            operand = _window(reached, axis, 0, size)
-    return operand
-
-
-@register("dynamic_update_slice")
-def dynamic_update_slice(
-    eqn: Equation, operand: Dependence, update: Dependence, *starts: Dependence
-) -> Dependence:
-    """Overwrites a window at a start that is data; starts are clamped so that the window fits.
-
-    Places that are overwritten whatever the start read the update alone. A start between `low` and `high`
-    lets place `p` read the elements of the update from `p - high` to `p - low`.
-    """
-    del starts
-    overwritten = np.ones(operand.shape, np.bool_)
-    for axis, (low, high) in enumerate(_window_starts(eqn, operand.shape, update.shape, first=2)):
-        size, total = update.shape[axis], operand.shape[axis]
-        place = np.arange(total)
-        overwritten &= _along(axis, operand.ndim, (place >= high) & (place < low + size))
-        if high - low < _MAX_CANDIDATES:
-            placed = (_placed(update, axis, start, total) for start in range(low, high + 1))
-            update = reduce(operator.or_, placed)
-        else:
-            reached = (place >= low) & (place < high + size)
-            everywhere = update.mix([axis]).rearrange(lambda p, a=axis, n=total: _repeat(p, a, n))
-            update = everywhere.keep(_along(axis, operand.ndim, reached))
-    return operand.keep(~overwritten) | update
-
-
-def _window(operand: Dependence, axis: int, start: int, size: int) -> Dependence:
-    index = (*[slice(None)] * axis, slice(start, start + size))
-    return operand.rearrange(lambda p: p[index])
-
-
-def _placed(update: Dependence, axis: int, start: int, total: int) -> Dependence:
-    """The update at `start` along an axis of length `total`, nothing around it."""
-
-    def positions(p: np.ndarray) -> np.ndarray:
-        widths = [(0, 0)] * p.ndim
-        widths[axis] = (start, total - start - p.shape[axis])
-        return np.pad(p, widths, constant_values=-1)
-
-    return update.rearrange(positions)
-
-
-def _repeat(positions: np.ndarray, axis: int, total: int) -> np.ndarray:
-    """The first slice along `axis`, `total` times."""
-    return np.repeat(np.take(positions, [0] if positions.shape[axis] else [], axis), total, axis)
-
-
-def _window_starts(
-    eqn: Equation, shape: Sequence[int], sizes: Sequence[int], *, first: int
-) -> list[tuple[int, int]]:
-    """The lowest and the highest start along each axis, clamped."""
-    starts = []
-    for axis, (n, size) in enumerate(zip(shape, sizes, strict=True)):
-        bounds = eqn.bounds(first + axis) if n > size else (0, 0)
-        low, high = (int(np.clip(bound, 0, n - size)) for bound in bounds)
-        starts.append((low, high))
-    return starts

@@ -20,7 +20,17 @@ from asdex.detection import (
     Variation,
 )
 
-from . import elementwise, fourier, identity, indexing, products, reductions, structural, windows
+from . import (
+    dynamic_slices,
+    elementwise,
+    fourier,
+    identity,
+    indexing,
+    products,
+    reductions,
+    structural,
+    windows,
+)
 from .sparse import _bcoo_product
 
 
@@ -36,7 +46,7 @@ _ZERO_OF_ZEROS = frozenset(
 
 
 @register_variation(
-    *(name for name in elementwise.ELEMENTWISE if name != "integer_pow"),
+    *elementwise.ELEMENTWISE,
     *("clamp", "sign", "floor", "ceil", "round", "is_finite"),
     *("eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to"),
     *("and", "or", "xor", "not", "population_count", "clz"),
@@ -160,8 +170,8 @@ def _through(step: Step, rule: Rule, data: Collection[int]) -> list[Variation]:
 
 _INDEXED: dict[str, tuple[Rule, tuple[int, ...]]] = {
     "gather": (indexing.gather, (0,)),
-    "dynamic_slice": (indexing.dynamic_slice, (0,)),
-    "dynamic_update_slice": (indexing.dynamic_update_slice, (0, 1)),
+    "dynamic_slice": (dynamic_slices.dynamic_slice, (0,)),
+    "dynamic_update_slice": (dynamic_slices.dynamic_update_slice, (0, 1)),
     **dict.fromkeys(["scatter", "scatter-add", "scatter-sub"], (indexing.scatter, (0, 2))),
     **dict.fromkeys(["scatter-mul", "scatter-min", "scatter-max"], (indexing.scatter, (0, 2))),
     "select_and_gather_add": (windows.select_and_gather_add, (0,)),

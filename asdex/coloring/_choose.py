@@ -125,7 +125,7 @@ def color_cheapest(
     reason = ""
     if together is not None:
         reason = f'{_NAMES[mode]} mode; mode="auto" takes {together.num_colors}, in both modes'
-    elif other not in sparsity.modes and _COSTS[other] * bounds[other] < cost_of(colored):
+    elif other not in sparsity.modes and _least(sparsity, bounds) < cost_of(colored):
         reason = f"{_NAMES[mode]} mode; the function allows no {_NAMES[other]} mode"
     elif mode == "rev" and other in sparsity.modes:
         takes = (
@@ -133,6 +133,12 @@ def color_cheapest(
         )
         reason = f"{_NAMES[mode]} mode; {_NAMES[other]} {takes}"
     return dataclasses.replace(colored, reason=reason)
+
+
+def _least(sparsity: SparsityPattern, bounds: dict[str, int]) -> float:
+    """A bound on the cost in any mode, if the function allowed all of them."""
+    alone = min(_COSTS[mode] * bound for mode, bound in bounds.items())
+    return min(alone, bidirectional_bound(sparsity) + _BIDIRECTIONAL_OVERHEAD)
 
 
 def _cheaper_together(

@@ -28,6 +28,10 @@ from ._detect import (
 )
 from ._equation import Equation as Equation
 from ._explain import explain as explain, Explanation as Explanation
+from ._index_cases import (
+    index_cases as index_cases,
+    register_alternatives as register_alternatives,
+)
 from ._known import Known as Known, on_host as on_host, Probe as Probe
 from ._masks import (
     everywhere as everywhere,

@@ -51,7 +51,7 @@ def bordered_patterns(draw):
 @settings(max_examples=60)
 def test_every_nonzero_can_be_read(pattern, budget):
     coloring = colored(pattern, budget=budget)
-    columns, rows = coloring.colors, coloring.row_colors
+    columns, rows = coloring.column_colors, coloring.row_colors
     assert unreadable(pattern.todense().astype(bool), columns, rows) == []
     assert_numbered(rows, coloring.num_row_colors)
     assert_numbered(columns, coloring.num_colors - coloring.num_row_colors)
@@ -86,7 +86,7 @@ def test_only_what_is_needed_takes_part():
     assert coloring.row_colors is not None
     # The full row and column have a pass each, and a third one reads the rest by columns or by rows.
     assert coloring.num_colors == 3 and coloring.num_row_colors in (1, 2)
-    assert np.sum(coloring.colors < 0) + np.sum(coloring.row_colors < 0) == 49
+    assert np.sum(coloring.column_colors < 0) + np.sum(coloring.row_colors < 0) == 49
 
 
 def test_wide_and_tall_matrices():
@@ -112,7 +112,7 @@ def test_nothing_to_color(shape):
 def test_one_entry():
     coloring = colored(complete(1))
     assert (coloring.num_colors, coloring.lower_bound) == (1, 1)
-    assert not unreadable(np.ones((1, 1), bool), coloring.colors, coloring.row_colors)
+    assert not unreadable(np.ones((1, 1), bool), coloring.column_colors, coloring.row_colors)
 
 
 def test_the_bound_counts_what_a_pass_returns():
@@ -137,9 +137,9 @@ def test_splits_read_each_nonzero_once_and_the_best_comes_first():
 def test_the_choice_weighs_the_second_kind_of_pass():
     """Two kinds must save more than one pass, because the function is transposed as well."""
     for n, expected in ((4, ("fwd", 4)), (5, ("bidirectional", 3))):
-        coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(n))
+        coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(n), mode="auto")
         assert (coloring.mode, coloring.num_colors) == expected
-    bounded = asdex.jacobian_coloring_from_sparsity(cross(12, 12))
+    bounded = asdex.jacobian_coloring_from_sparsity(cross(12, 12), mode="auto")
     assert bounded.mode == "fwd" and bounded.num_colors == 5
     symmetric = asdex.jacobian_coloring_from_sparsity(arrowhead(9), symmetric=True)
     assert (symmetric.mode, symmetric.num_colors) == ("fwd", 2)
@@ -148,7 +148,7 @@ def test_the_choice_weighs_the_second_kind_of_pass():
 
 
 def test_the_reason_is_printed():
-    coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(40))
+    coloring = asdex.jacobian_coloring_from_sparsity(arrowhead(40), mode="auto")
     assert coloring.reason == "both modes; forward alone takes 40, reverse alone at least 40"
     assert coloring.reason in str(coloring)
     assert colored(arrowhead(40)).reason == ""

@@ -137,7 +137,7 @@ def test_stars(matrix):
 @settings(max_examples=60)
 def test_rows_and_columns_together(matrix):
     coloring = asdex.jacobian_coloring_from_sparsity(matrix, mode="bidirectional", budget=BUDGET)
-    assert unreadable(matrix, coloring.colors, coloring.row_colors) == []
+    assert unreadable(matrix, coloring.column_colors, coloring.row_colors) == []
     optimum, one_way = optimum_of_both(matrix), optimum_of_columns(matrix)
     assert coloring.lower_bound <= optimum <= coloring.num_colors
     assert coloring.num_colors <= min(one_way, optimum_of_columns(matrix.T))

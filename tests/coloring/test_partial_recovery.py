@@ -30,8 +30,10 @@ def assert_readable(pattern, required, coloring):
     dense[pattern.rows, pattern.cols] = values
     if coloring.symmetric:
         dense = dense + dense.T
-    forward = (coloring.colors == np.arange(coloring.num_colors)[:, None]).astype(float)
-    if coloring.mode == "bidirectional":
+    bidirectional = coloring.mode == "bidirectional"
+    colors = coloring.column_colors if bidirectional else coloring.colors
+    forward = (colors == np.arange(coloring.num_colors)[:, None]).astype(float)
+    if bidirectional:
         by_row = coloring.num_row_colors
         of_rows = (coloring.row_colors == np.arange(by_row)[:, None]).astype(float)
         B = forward[: coloring.num_colors - by_row] @ dense.T, of_rows @ dense

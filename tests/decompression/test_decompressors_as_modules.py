@@ -39,7 +39,7 @@ def compressed(coloring):
     numbers = np.arange(coloring.num_colors)[:, None]
     if coloring.mode == "bidirectional":
         return (
-            jnp.asarray((numbers == coloring.colors) @ matrix.T)[: _column_colors(coloring)],
+            jnp.asarray((numbers == coloring.column_colors) @ matrix.T)[: _column_colors(coloring)],
             jnp.asarray((numbers == coloring.row_colors) @ matrix)[: coloring.num_row_colors],
         )
     return jnp.asarray(

@@ -35,7 +35,7 @@ def compress(matrix, coloring):
     if coloring.mode == "bidirectional":
         rows = coloring.num_row_colors
         return (
-            columns_together(matrix, coloring.colors, coloring.num_colors - rows),
+            columns_together(matrix, coloring.column_colors, coloring.num_colors - rows),
             columns_together(matrix.T, coloring.row_colors, rows),
         )
     groups = matrix.T if coloring.mode == "rev" else matrix
@@ -161,7 +161,7 @@ def bordered(n, rows, columns):
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3)])
 def test_bordered_matrices(rows, columns):
     pattern = bordered(40, rows, columns)
-    coloring = asdex.jacobian_coloring_from_sparsity(pattern)
+    coloring = asdex.jacobian_coloring_from_sparsity(pattern, mode="auto")
     assert coloring.mode == "bidirectional"
     assert coloring.num_colors <= rows + columns + 3
     assert 0 < coloring.num_row_colors < coloring.num_colors

@@ -72,7 +72,7 @@ def test_cond_with_pytrees_integers_and_dead_results():
         yes = lambda t: {"a": t[0][:2], "n": t[1]}  # noqa: E731
         no = lambda t: {"a": t[0][2:4] * t[1], "n": t[1] + 1}  # noqa: E731
         out = lax.cond(x[5] > 1, yes, no, (x, 3))
-        return out["a"], out["n"]
+        return out["a"], jnp.asarray(out["n"], float)
 
     expected = np.zeros((3, N), int)
     expected[[0, 1, 0, 1], [0, 1, 2, 3]] = 1

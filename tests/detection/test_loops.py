@@ -150,7 +150,8 @@ def test_while_with_several_carries_and_constants():
             return a * x[4], b + a, count + 1, c
 
         start = (x[0], x[1:3], 0, x[3])
-        return dynamic_while(lambda s: s[0] < x[5] + 3, body, start)
+        a, b, count, c = dynamic_while(lambda s: s[0] < x[5] + 3, body, start)
+        return a, b, jnp.asarray(count, float), c
 
     expected = np.zeros((5, N), int)
     expected[0, [0, 4]] = 1

@@ -86,16 +86,21 @@ def test_the_warning_names_the_users_line_behind_a_library_function():
         pattern(f, X)
 
 
+def as_floats(results):
+    """Results with a type that has derivatives: those of integers are zero."""
+    return [jnp.asarray(result, float) for result in jax.tree.leaves(results)]
+
+
 def test_dense_joins_all_operands_and_skips_results_without_derivative():
     with pytest.warns(asdex.UnknownPrimitiveWarning):
-        detected = pattern(lambda x: opaque_pair.bind(x[:1], x[2:3]), X)
+        detected = pattern(lambda x: as_floats(opaque_pair.bind(x[:1], x[2:3])), X)
     np.testing.assert_array_equal(detected, [[1, 0, 1, 0]] * 3 + [[0] * 4])
 
 
 def test_an_unknown_primitive_with_integer_results_alone_has_no_derivative():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        detected = pattern(lambda x: opaque_integers.bind(x), X, unknown="error")
+        detected = pattern(lambda x: as_floats(opaque_integers.bind(x)), X, unknown="error")
     assert not detected.any()
 
 
@@ -104,7 +109,7 @@ def test_unknown_error():
         pattern(lambda x: opaque.bind(x), X, unknown="error")
     with pytest.raises(ValueError, match=r"`unknown`.*'maybe'"):
         pattern(lambda x: x, X, unknown="maybe")
-    with pytest.raises(ValueError, match=r"`values`.*'maybe'"):
+    with pytest.raises(ValueError, match=r"`captured`.*'maybe'"):
         pattern(lambda x: x, X, captured="maybe")
 
 
@@ -173,7 +178,7 @@ def test_a_rule_is_derived_from_the_jvp():
 
 
 def test_a_rule_is_derived_from_the_jvp_with_several_results():
-    detected = pattern(lambda x: pair.bind(x, jnp.arange(4)), X, unknown="error")
+    detected = pattern(lambda x: as_floats(pair.bind(x, jnp.arange(4))), X, unknown="error")
     np.testing.assert_array_equal(detected, np.concatenate([np.tri(4), np.zeros((4, 4))]))
 
 

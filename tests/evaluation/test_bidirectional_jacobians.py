@@ -118,13 +118,13 @@ def test_formats(output_format):
 
 
 def test_compressed_jacobians_are_pairs():
-    coloring = asdex.jacobian_coloring(arrow, X)
+    coloring = asdex.jacobian_coloring(arrow, X, mode="auto")
     forward, reverse = asdex.compressed_jacobian_from_coloring(arrow, coloring)(X)
     rows = coloring.num_row_colors
     assert forward.shape == (coloring.num_colors - rows, 12) and reverse.shape == (rows, 12)
     expected = np.asarray(exact(X))
     for found, colors, sums in (
-        (forward, coloring.colors, expected.T),
+        (forward, coloring.column_colors, expected.T),
         (reverse, coloring.row_colors, expected),
     ):
         groups = np.arange(len(found))[:, None] == colors
@@ -134,12 +134,12 @@ def test_compressed_jacobians_are_pairs():
 
 
 def test_colorings_for_both_modes_survive_files(tmp_path):
-    coloring = asdex.jacobian_coloring(arrow, X)
+    coloring = asdex.jacobian_coloring(arrow, X, mode="auto")
     coloring.save(tmp_path / "arrow")
     loaded = asdex.ColoredPattern.load(tmp_path / "arrow.npz")
     assert loaded.row_colors is not None and loaded.row_colors.dtype == np.int32
     np.testing.assert_array_equal(loaded.row_colors, coloring.row_colors)
-    np.testing.assert_array_equal(loaded.colors, coloring.colors)
+    np.testing.assert_array_equal(loaded.column_colors, coloring.column_colors)
     for name in ("mode", "num_colors", "num_row_colors", "lower_bound", "recovery", "reason"):
         value = getattr(loaded, name)
         assert value == getattr(coloring, name) and type(value) is type(getattr(coloring, name))

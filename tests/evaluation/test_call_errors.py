@@ -101,7 +101,7 @@ def test_dtype_of_an_argument(enable_x64):
     ("params", "parts"),
     [
         ({"w": X, "v": X}, ["Expected args[0]['b'], got args[0]['v']", "new coloring"]),
-        ({"w": X}, ["Expected args[0]['b'], got nothing there"]),
+        ({"w": X}, ["Expected args[0]['b'], got no array there"]),
         ({"w": X, "b": X, "c": X}, ["Expected no more arrays, got args[0]['c']"]),
         (X, ["Expected args[0]['b'], args[0]['w'], got args[0]"]),
     ],
@@ -201,11 +201,12 @@ def test_arguments_that_cannot_be_hashed():
 
 def test_integer_inputs():
     k = jnp.arange(6)
-    jac_fn = asdex.jacobian(lambda x, n: x * n, X, k, argnums=(0, 1))
-    with raises(
-        TypeError, "Expected args[1] of real or complex dtype, got int32", "allow_int=True"
-    ):
-        jac_fn(X, k)
+    message = ("Expected args[1] of real or complex dtype, got int32", "allow_int=True")
+    with raises(TypeError, *message):
+        asdex.jacobian(lambda x, n: x * n, X, k, argnums=(0, 1))
+    coloring = asdex.jacobian_coloring(lambda x, n: x * n, X, k, argnums=(0, 1), allow_int=True)
+    with raises(TypeError, *message):
+        asdex.jacobian_from_coloring(lambda x, n: x * n, coloring)(X, k)
 
 
 @pytest.mark.parametrize("mode", ["fwd", "auto"])

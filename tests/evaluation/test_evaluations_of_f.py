@@ -141,7 +141,7 @@ def test_reused_entries_alone_need_no_evaluation():
 @pytest.mark.parametrize("make", [asdex.jacobian, asdex.value_and_jacobian])
 @pytest.mark.parametrize("mode", JACOBIAN_MODES)
 def test_jacobians_evaluate_once(mode, make):
-    f = Counted(lambda x: (x[1:] * x[:-1], jnp.int32(3)))
+    f = Counted(lambda x: (x[1:] * x[:-1], jnp.sin(x)))
     _, count = f.counted(make(f, X, mode=mode), X)
     assert count == 1
 

@@ -10,7 +10,8 @@ import asdex
 
 
 TABLES = [
-    importlib.import_module(name).CASES for name in ("precision_cases", "index_arithmetic_cases")
+    importlib.import_module(name).CASES
+    for name in ("precision_cases", "index_arithmetic_cases", "bounded_index_cases")
 ]
 
 

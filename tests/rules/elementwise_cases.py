@@ -80,7 +80,7 @@ CASES["real"] = [case(lax.real, points(s, jnp.complex64), label=f"shape{s}") for
 CASES["imag"] = [case(lax.imag, points(s, jnp.complex64), label=f"shape{s}") for s in SHAPES]
 CASES["acosh"] = unary("acosh", low=1.3, high=2.0)
 CASES["integer_pow"] = [
-    *(case(lambda x, y=y: lax.integer_pow(x, y), X, label=f"power {y}") for y in (-2, -1, 3, 4)),
+    *(case(lambda x, y=y: lax.integer_pow(x, y), X, label=f"power {y}") for y in (-2, -1, 0, 3, 4)),
     case(lambda x: lax.integer_pow(x, 3), points((2,), jnp.complex64), label="complex"),
     case(lambda x: lax.integer_pow(x, 3), points(()), label="scalar"),
     case(lambda x: lax.integer_pow(x, 3), points((0, 2)), label="empty"),

@@ -28,6 +28,26 @@ PATTERNS = {
         np.hstack([np.diag([1, 0, 1]), np.diag([0, 1, 0])]),
     ),
     "rounding": (jnp.round, (X3,), np.zeros((3, 3))),
+    **{
+        f"zeroth power as {name}": (power, (X3,), np.zeros((3, 3)))
+        for name, power in {
+            "`x**0`": lambda x: x**0,
+            "`x**0.0`": lambda x: x**0.0,
+            "`x**False`": lambda x: x**np.False_,
+            "`jnp.power`": lambda x: jnp.power(x, 0),
+            "`jnp.power` of an array": lambda x: jnp.power(x, jnp.zeros(3, jnp.int32)),
+            "`jnp.float_power`": lambda x: jnp.float_power(x, 0),
+            "`lax.pow`": lambda x: lax.pow(x, 0),
+            "`lax.pow` of an array": lambda x: lax.pow(x, jnp.zeros(3)),
+            "`lax.integer_pow`": lambda x: lax.integer_pow(x, 0),
+        }.items()
+    },
+    "derivative of `x**1`": (jax.grad(lambda x: jnp.sum(x**1)), (X3,), np.zeros((3, 3))),
+    "second derivative of `x**2`": (
+        jax.grad(lambda x: jnp.sum(jax.grad(lambda y: jnp.sum(y**2))(x))),
+        (X3,),
+        np.zeros((3, 3)),
+    ),
     "reversal": (lambda x: x[::-1], (X3,), I3[::-1]),
     "transposition": (lambda x: x.T, (X23,), np.eye(6)[[0, 3, 1, 4, 2, 5]]),
     "slice": (lambda x: x[1:3], (X4,), I4[1:3]),
