@@ -194,7 +194,7 @@ def test_output_formats():
     with raises(ValueError, *parts):
         asdex.jacobian(f, X, output_format="csr")  # pyright: ignore
     with raises(ValueError, *parts):
-        asdex.value_and_hessian(energy, X, output_format="csr")
+        asdex.value_and_hessian(energy, X, output_format="csr")  # pyright: ignore[reportArgumentType]
     coloring = asdex.jacobian_coloring(f, X)
     with raises(ValueError, *parts):
         asdex.jacobian_from_coloring(f, coloring, "csr")  # pyright: ignore

@@ -83,7 +83,7 @@ def test_only_what_is_needed_takes_part():
     coloring = colored(bordered(diagonal(50), 1, 0))
     assert coloring.num_colors == 2
     coloring = colored(arrowhead(50))
-    assert coloring.row_colors is not None
+    assert coloring.column_colors is not None and coloring.row_colors is not None
     # The full row and column have a pass each, and a third one reads the rest by columns or by rows.
     assert coloring.num_colors == 3 and coloring.num_row_colors in (1, 2)
     assert np.sum(coloring.column_colors < 0) + np.sum(coloring.row_colors < 0) == 49

@@ -160,7 +160,8 @@ def test_arrowheads():
     both = color(pattern, "auto")
     assert (both.mode, both.num_colors, both.num_row_colors) == ("bidirectional", 3, 1)
     assert both.optimal and both.lower_bound == 3
-    assert (both.column_colors >= -1).all() and both.row_colors is not None
+    assert both.column_colors is not None and both.row_colors is not None
+    assert (both.column_colors >= -1).all()
     assert (
         np.flatnonzero(both.row_colors >= 0).size == 1
         or np.flatnonzero(both.column_colors >= 0).size == 1

@@ -37,8 +37,8 @@ def derivative(request):
     if request.param == "coloring":
         coloring = asdex.jacobian_coloring(model(), X)
         return asdex.jacobian_from_coloring(model(), coloring)
-    reuse = {"constant": "reuse"} if request.param == "reuse" else {}
-    return asdex.jacobian(model(), X, **reuse)
+    constant = "reuse" if request.param == "reuse" else "recompute"
+    return asdex.jacobian(model(), X, constant=constant)
 
 
 def test_other_floating_point_leaves_are_welcome(derivative):

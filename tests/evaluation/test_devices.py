@@ -116,7 +116,7 @@ def test_repeated_calls_compile_once():
 def test_axis_is_an_option_with_and_without_a_mesh():
     rows = jnp.arange(6.0).reshape(2, 3)
     with pytest.raises(ValueError, match=r"`axis` together with `mesh`.*functools\.partial"):
-        asdex.jacobian(jnp.cumsum, rows, axis=1)
+        asdex.jacobian(jnp.cumsum, rows, axis=1)  # pyright: ignore[reportArgumentType]
     jac_fn = asdex.jacobian(functools.partial(jnp.cumsum, axis=1), rows)
     expected = jax.jacobian(lambda x: jnp.cumsum(x, axis=1))(rows)
     np.testing.assert_array_equal(jac_fn(rows).todense(), expected)

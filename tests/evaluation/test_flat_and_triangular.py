@@ -126,7 +126,7 @@ def test_a_triangle_inside_jit_from_a_coloring():
 
 def test_a_triangle_is_lower_or_upper():
     with pytest.raises(ValueError, match="`triangle` to be one of 'lower', 'upper', got 'left'"):
-        asdex.hessian(energy, TREE, triangle="left")
+        asdex.hessian(energy, TREE, triangle="left")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("mode", ["fwd_over_rev", "rev_over_fwd", "rev_over_rev"])

@@ -177,7 +177,7 @@ def test_argnums_and_shapes_say_what_is_wrong():
     with pytest.raises(ValueError, match="at least one argument, got none"):
         asdex.jacobian(lambda x: x, X, argnums=())
     with pytest.raises(TypeError, match=r"`input_shape` to be a size.*got 6\.0"):
-        asdex.jacobian(lambda x: x, input_shape=6.0)
+        asdex.jacobian(lambda x: x, input_shape=6.0)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="must return a pair"):
         asdex.jacobian(lambda x: x, X, has_aux=True)
 
