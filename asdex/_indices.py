@@ -53,7 +53,7 @@ def check_indices(indices: ArrayLike, name: str, bound: int) -> Int32[np.ndarray
     if array.ndim != 1:
         raise ValueError(f"`{name}` must be one-dimensional, got shape {array.shape}.")
     if array.size == 0:
-        return _frozen(np.zeros(0, np.int32))
+        return frozen(np.zeros(0, np.int32))
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"`{name}` must hold integers, got dtype {array.dtype}.")
     if array.min() < 0 or array.max() >= bound:
@@ -63,7 +63,7 @@ def check_indices(indices: ArrayLike, name: str, bound: int) -> Int32[np.ndarray
             "Check the indices against `shape`, which is (rows, columns)."
         )
     immutable = array.dtype == np.int32 and array.flags.owndata and not array.flags.writeable
-    return array if immutable else _frozen(array.astype(np.int32))
+    return array if immutable else frozen(array.astype(np.int32))
 
 
 def check_row_starts(indptr: ArrayLike, num_rows: int, nnz: int) -> Int32[np.ndarray, " nnz"]:
@@ -81,7 +81,7 @@ def check_row_starts(indptr: ArrayLike, num_rows: int, nnz: int) -> Int32[np.nda
             f"`indptr` must rise from 0 to {nnz} (the length of `indices`) in {num_rows + 1} integers, "
             f"got {starts.size} entries: {starts!r}."
         )
-    return _frozen(np.repeat(np.arange(num_rows, dtype=np.int32), lengths))
+    return frozen(np.repeat(np.arange(num_rows, dtype=np.int32), lengths))
 
 
 def check_coordinates(rows: ArrayLike, cols: ArrayLike, shape: tuple[int, int]) -> Coordinates:
@@ -105,7 +105,7 @@ def canonical(rows: Any, cols: Any, shape: tuple[int, int]) -> tuple[Any, Any]:
     keys = np.sort(entry_keys(rows, cols, shape))
     keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
     rows, cols = np.divmod(keys, shape[1])
-    return _frozen(rows.astype(np.int32)), _frozen(cols.astype(np.int32))
+    return frozen(rows.astype(np.int32)), frozen(cols.astype(np.int32))
 
 
 def _is_canonical(rows: Int32[np.ndarray, " k"], cols: Int32[np.ndarray, " k"]) -> bool:
@@ -148,6 +148,10 @@ def _check_same_length(rows: Any, cols: Any) -> None:
         )
 
 
-def _frozen(array: Int32[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
+def frozen(array: Int32[np.ndarray, " k"]) -> Int32[np.ndarray, " k"]:
+    """Return an array that is not used elsewhere, or the one that it is a view of the whole of, read-only."""
+    base = array.base
+    if isinstance(base, np.ndarray) and (base.shape, base.dtype) == (array.shape, array.dtype):
+        array = base
     array.flags.writeable = False
     return array

@@ -22,7 +22,7 @@ from ._indices import (
 )
 from ._pattern_algebra import PatternAlgebra
 from ._sets import transpose_order
-from ._storage import npz_path, pattern_fields, pattern_to_arrays
+from ._storage import npz_path, pattern_fields, pattern_to_arrays, saved_arrays
 
 
 class SparsityPattern(PatternAlgebra):
@@ -257,7 +257,7 @@ class SparsityPattern(PatternAlgebra):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a pattern that `save` wrote. **Raises:** `ValueError` if the file holds none."""
-        with np.load(npz_path(path), allow_pickle=False) as arrays:
+        with saved_arrays(path) as arrays:
             return cls.from_coo(**pattern_fields(arrays))
 
     def __repr__(self) -> str:

@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TYPE_CHECKING
 
 import jax
@@ -18,6 +20,24 @@ def npz_path(path: str | os.PathLike[str]) -> str:
     """Return `path` with the suffix that `np.savez` would add."""
     path = os.fspath(path)
     return path if path.endswith(".npz") else path + ".npz"
+
+
+@contextmanager
+def saved_arrays(path: str | os.PathLike[str]) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open a file that `save` wrote.
+
+    **Raises:** `ValueError` if it is not one of NumPy's `.npz` files.
+    """
+    with open(npz_path(path), "rb") as file:  # which NumPy leaves open where it fails
+        try:
+            arrays = np.load(file, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"Expected a file that `save` of asdex wrote, got {npz_path(path)}, which is no `.npz` file "
+                f"of NumPy's ({error})."
+            ) from error
+        with arrays:
+            yield arrays
 
 
 def pattern_to_arrays(pattern: "SparsityPattern") -> dict[str, Any]:

@@ -192,11 +192,22 @@ def test_save_and_load(pattern, tmp_path, name):
     assert_same(asdex.SparsityPattern.load(tmp_path / name), pattern)
 
 
-@pytest.mark.parametrize("kind", [asdex.SparsityPattern, asdex.ColoredPattern])
-def test_files_of_other_programs_are_refused(kind, tmp_path):
+def test_files_of_other_programs_are_refused(tmp_path):
     np.savez(tmp_path / "p.npz", rows=[0], cols=[0], colors=[0])
     with pytest.raises(ValueError, match=r"arrays named \['metadata', 'shape'\] among others"):
+        asdex.SparsityPattern.load(tmp_path / "p.npz")
+    with pytest.raises(ValueError, match=r"a file with a coloring.*\['colors', 'cols', 'rows'\]"):
+        asdex.ColoredPattern.load(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize("kind", [asdex.SparsityPattern, asdex.ColoredPattern])
+@pytest.mark.parametrize("content", [b"no file of NumPy's", b"", b"PK\x03\x04 half a file"])
+def test_files_that_hold_no_arrays_are_refused(kind, content, tmp_path):
+    (tmp_path / "p.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"Expected a file that `save` of asdex wrote.*p\.npz"):
         kind.load(tmp_path / "p.npz")
+    with pytest.raises(FileNotFoundError):
+        kind.load(tmp_path / "missing.npz")
 
 
 def test_load_keeps_an_integer_argnums(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from .._pattern import as_pattern, SparsityPattern
-from .._storage import npz_path, pattern_fields, pattern_to_arrays
+from .._storage import npz_path, pattern_fields, pattern_to_arrays, saved_arrays
 from ._star_set import find_stars, stars_from_arrays, stars_to_arrays, StarSet, with_edges
 
 
@@ -146,7 +146,7 @@ class ColoredPattern(eqx.Module):
 
         **Raises:** `ValueError` if the file holds no coloring.
         """
-        with np.load(npz_path(path), allow_pickle=False) as arrays:
+        with saved_arrays(path) as arrays:
             present = {name: arrays[name] for name in _ARRAYS if name in arrays}
             if not present:
                 raise ValueError(

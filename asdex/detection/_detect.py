@@ -18,6 +18,7 @@ from .._arguments import (
     Samples,
     size_of,
 )
+from .._indices import frozen
 from .._pattern import SparsityPattern
 from .._versions import has_derivative, open_jaxpr
 from ._dependence import Dependence
@@ -142,10 +143,9 @@ def _gathered(
     traced, outputs = propagation.traced, propagation.outputs()
     indptr, cols = propagation.keep(lambda: entries(outputs))
     rows = np.repeat(np.arange(outputs.size, dtype=np.int32), np.diff(indptr))
-    rows.flags.writeable = cols.flags.writeable = False  # the pattern need not copy them
     return SparsityPattern(
-        rows,
-        cols,
+        frozen(rows),
+        frozen(cols),
         (outputs.size, propagation.n),
         argnums=propagation.argnums,
         input_avals=traced.inputs.avals,

@@ -190,8 +190,10 @@ def value_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivat
 
 @signature_of(hessian_from_coloring)
 def value_gradient_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_gradient_and_hessian`, with a coloring made before: see
-    `asdex.hessian_from_coloring`."""
+    """As `asdex.value_gradient_and_hessian`, with a coloring made before.
+
+    See `asdex.hessian_from_coloring`.
+    """
     return with_value(hessian_from_coloring(*args, **options), gradient=True)
 
 
@@ -203,6 +205,8 @@ def compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDeriva
 
 @signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
 def value_and_compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_compressed_hessian`, with a coloring made before: see
-    `asdex.hessian_from_coloring`."""
+    """As `asdex.value_and_compressed_hessian`, with a coloring made before.
+
+    See `asdex.hessian_from_coloring`.
+    """
     return with_value(compressed_hessian_from_coloring(*args, **options))

@@ -196,6 +196,8 @@ def compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDeriv
 
 @signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
 def value_and_compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_compressed_jacobian`, with a coloring made before: see
-    `asdex.jacobian_from_coloring`."""
+    """As `asdex.value_and_compressed_jacobian`, with a coloring made before.
+
+    See `asdex.jacobian_from_coloring`.
+    """
     return with_value(compressed_jacobian_from_coloring(*args, **options))

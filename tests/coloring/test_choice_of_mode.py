@@ -43,7 +43,7 @@ def test_the_two_arrays_of_a_bidirectional_coloring():
     with pytest.raises(ValueError, match=r"`column_colors` of shape .*`row_colors` of shape"):
         _ = coloring.colors
     arrays = coloring.column_colors, coloring.row_colors
-    assert [np.shape(array) for array in arrays] == [(50,), (50,)]
+    assert [array is not None and array.shape for array in arrays] == [(50,), (50,)]
     with pytest.raises(ValueError, match="Expected `column_colors` and `row_colors`"):
         asdex.ColoredPattern(coloring.sparsity, np.zeros(50, int), 3, False, "bidirectional")
 
