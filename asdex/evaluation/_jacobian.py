@@ -10,8 +10,8 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import signature_of
 from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
-from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
+from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
 from ._options import COMPRESSED, Constant, EvaluationOptions
 from ._samples import jacobian_from_samples

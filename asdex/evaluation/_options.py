@@ -9,7 +9,7 @@ from typing import Literal
 from jax.sharding import Mesh
 
 from .._arguments import check_choice
-from ..decompression import OutputFormat
+from ..formats import OutputFormat
 from ._devices import Batches, batches
 
 
