@@ -18,13 +18,12 @@ Guess = tuple[BlockShape, Components]
 
 
 class FoundBlocks(NamedTuple):
-    """Where the nonzero blocks are: the attributes of [`BlockPattern`][], as NumPy arrays."""
+    """Where the nonzero blocks are: attributes of [`BlockPattern`][], as NumPy arrays."""
 
     indices: Int32[np.ndarray, " num_blocks"]
     indptr: Int32[np.ndarray, " block_rows+1"]
     order: Int32[np.ndarray, "num_blocks b_r b_c"]
     block_shape: BlockShape
-    shape: tuple[int, int]
     components: Components
 
 
@@ -33,25 +32,19 @@ def find_blocks(
     block_shape: int | Sequence[int] | None = None,
     components: Components | None = None,
 ) -> FoundBlocks:
-    """Return the blocks of a pattern, in O(nnz).
-
-    **Arguments:** as `BlockPattern.from_sparsity`.
-
-    **Raises:** as `BlockPattern.from_sparsity`.
-    """
+    """Return the blocks of a pattern, in O(nnz); arguments and errors as `BlockPattern.from_sparsity`."""
     rows, cols = known_coordinates(sparsity.rows, sparsity.cols)
     entries = _Entries(rows, cols, sparsity.shape)
     if block_shape is None:
-        arrays = _array_shapes(sparsity)
-        candidates: list[Guess] = _guesses(entries, arrays, components)
+        candidates = _guesses(entries, _array_shapes(sparsity), components)
     else:
         size = (block_shape,) * 2 if isinstance(block_shape, int) else tuple(block_shape)
         shape = _check_block_shape(size, sparsity.shape)
-        candidates = [(shape, one) for one in _numberings(components)]
+        candidates: list[Guess] = [(shape, one) for one in _numberings(components)]
     for shape, one in candidates:
         found = _find(entries, shape, one)
         if found is not None:
-            return FoundBlocks(*found, shape, sparsity.shape, one)
+            return FoundBlocks(*found, shape, one)
     raise ValueError(
         f"Expected every block of shape {candidates[0][0]} to be full or empty, but one is "
         "neither. Leave out `block_shape` to get the largest blocks that are."

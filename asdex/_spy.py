@@ -98,11 +98,7 @@ def _forms(pattern: SparsityPattern | ColoredPattern, compressed: Any) -> dict[s
             f"`compressed={compressed!r}` needs a ColoredPattern, got a {type(pattern).__name__}. Color "
             "it with `jacobian_coloring_from_sparsity` or `hessian_coloring_from_sparsity`."
         )
-    forms = {
-        name: form
-        for name, form in zip(("columns", "rows"), compressed_forms(pattern), strict=True)
-        if form is not None
-    }
+    forms = compressed_forms(pattern)
     if compressed not in ("columns", "rows"):
         return forms
     if compressed not in forms:

@@ -46,29 +46,23 @@ class Entries(NamedTuple):
     groups: Int[np.ndarray, " k"]
 
 
-def compressed_forms(
-    coloring: "ColoredPattern",
-) -> tuple[Entries | None, Entries | None]:
-    """Return where the sums over groups of columns, and of rows, have structural nonzeros.
+def compressed_forms(coloring: "ColoredPattern") -> dict[str, Entries]:
+    """Return where the sums over groups of "columns", and of "rows", have structural nonzeros.
 
     The form is `(m, num_colors)` for groups of columns, the transpose of the compressed matrix, and
-    `(num_colors, n)` for groups of rows, whose numbers come after those of columns. It is `None` for what
-    the coloring has no groups of.
+    `(num_colors, n)` for groups of rows, whose numbers come after those of columns.
     """
-    sparsity, by_row = coloring.sparsity, coloring.num_row_colors
+    forms: dict[str, Entries] = {}
+    (m, n), sparsity = coloring.sparsity.shape, coloring.sparsity
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
-    column_colors, row_colors = coloring.column_colors, coloring.row_colors
-    if column_colors is None:
-        by_row = coloring.num_colors
-    of_columns = of_rows = None
-    if column_colors is not None:
-        colors = np.asarray(column_colors)[cols]
+    by_row = coloring.num_colors if coloring.column_colors is None else coloring.num_row_colors
+    by_column = coloring.num_colors - by_row
+    if coloring.column_colors is not None:
+        colors = np.asarray(coloring.column_colors)[cols]
         kept = colors >= 0
-        shape = (sparsity.m, coloring.num_colors - by_row)
-        of_columns = Entries(rows[kept], colors[kept], shape, colors[kept])
-    if row_colors is not None:
-        colors = np.asarray(row_colors)[rows]
+        forms["columns"] = Entries(rows[kept], colors[kept], (m, by_column), colors[kept])
+    if coloring.row_colors is not None:
+        colors = np.asarray(coloring.row_colors)[rows]
         kept = colors >= 0
-        groups = coloring.num_colors - by_row + colors[kept]
-        of_rows = Entries(colors[kept], cols[kept], (by_row, sparsity.n), groups)
-    return of_columns, of_rows
+        forms["rows"] = Entries(colors[kept], cols[kept], (by_row, n), by_column + colors[kept])
+    return forms

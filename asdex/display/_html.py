@@ -57,18 +57,15 @@ def coloring_html(coloring: "ColoredPattern", groups: Int[np.ndarray, " nnz"] | 
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
     image = raster(rows, cols, sparsity.shape, groups, how.bins)
     pictures = svg(image, colors, how.cell, f"The nonzeros of a {_shape(sparsity)} matrix by color")
-    of_columns, of_rows = compressed_forms(coloring)
-    if of_columns is not None and of_columns.shape[1]:
-        bins, cell = _color_scale(of_columns.shape[1])
-        image = raster(*of_columns, (how.bins[0], bins))
-        label = "Its compressed form by columns"
-        pictures = _row(pictures, "→", svg(image, colors, (how.cell[0], cell), label))
-    if of_rows is not None and of_rows.shape[0]:
-        bins, cell = _color_scale(of_rows.shape[0])
-        image = raster(*of_rows, (bins, how.bins[1]))
-        label = "Its compressed form by rows"
-        below = svg(image, colors, (cell, how.cell[1]), label)
-        pictures = f"<div>{pictures}<div>↓</div>{below}</div>"
+    for name, form in compressed_forms(coloring).items():
+        bins, cell = _color_scale(form.shape[name == "columns"])
+        label = f"Its compressed form by {name}"
+        if name == "columns" and bins:
+            image = raster(*form, (how.bins[0], bins))
+            pictures = _row(pictures, "→", svg(image, colors, (how.cell[0], cell), label))
+        elif bins:
+            below = svg(raster(*form, (bins, how.bins[1])), colors, (cell, how.cell[1]), label)
+            pictures = f"<div>{pictures}<div>↓</div>{below}</div>"
     facts = [*_facts_of_coloring(coloring), *_facts_of_pattern(sparsity), *_scale_fact(how)]
     return _page("ColoredPattern", pictures, facts)
 

@@ -24,14 +24,10 @@ def plot(
     cmap: Any,
     kwargs: dict[str, Any],
 ) -> Any:
-    """Draw the entries of a matrix with its compressed forms beside it, or a compressed form alone.
+    """Draw the entries of a matrix with its compressed forms beside it, or the first of the forms alone.
 
-    **Arguments:**
-
-    - `whole`: the entries of the matrix; `None` for only the first of the `forms`.
-    - `forms`: the compressed forms, by "columns" and by "rows".
-    - `num_groups`: the number of groups; 0 for a plain pattern.
-    - `ax`, `cmap`, `kwargs`: as for `asdex.spy`.
+    **Arguments:** `whole`: the entries of the matrix; `None` for a form alone. `forms`: by "columns" and by
+    "rows". `num_groups`: 0 for a plain pattern. `ax`, `cmap`, `kwargs`: as for `asdex.spy`.
 
     **Returns:** the `Axes`.
 
@@ -44,11 +40,9 @@ def plot(
             '`asdex.spy` needs matplotlib, which is not installed: `pip install "asdex[plot]"`.'
         ) from error
     ax = plt.gca() if ax is None else ax
-    if whole is None:
-        _draw(ax, next(iter(forms.values())), num_groups, cmap, kwargs)
-        return ax
-    _draw(ax, whole, num_groups, cmap, kwargs)
-    if forms:
+    first = next(iter(forms.values())) if whole is None else whole
+    _draw(ax, first, num_groups, cmap, kwargs)
+    if whole is not None and forms:
         _draw_beside(ax, forms, num_groups, cmap, kwargs)
     return ax
 

@@ -1,5 +1,5 @@
 from ._bsr import BlockPattern as BlockPattern, BSR as BSR
-from ._formats import FORMATS as FORMATS, OutputFormat as OutputFormat
+from ._formats import Format as Format, FORMATS as FORMATS, OutputFormat as OutputFormat
 from ._layout import (
     assemble as assemble,
     Dtypes as Dtypes,

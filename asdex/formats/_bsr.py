@@ -141,7 +141,7 @@ class BlockPattern(eqx.Module):
         found = find_blocks(sparsity, block_shape, components)
         with jax.ensure_compile_time_eval():
             indices, indptr, order = map(jnp.asarray, found[:3])
-        return cls(indices, indptr, order, found.block_shape, found.shape, found.components)
+        return cls(indices, indptr, order, found.block_shape, sparsity.shape, found.components)
 
     @property
     def num_blocks(self) -> int:

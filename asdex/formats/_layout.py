@@ -16,7 +16,7 @@ from .._arguments import check_choice, size_of
 from .._indices import check_known
 from .._pattern import SparsityPattern
 from ._bsr import BlockPattern
-from ._formats import Block, FORMATS, make, OutputFormat
+from ._formats import Block, FORMATS, make
 
 
 class Dtypes(NamedTuple):
@@ -95,7 +95,7 @@ def assemble(data: Shaped[Array, "..."], sparsity: SparsityPattern, output_forma
     **Raises:** `ValueError` for an unknown format, `TypeError` if a NumPy or SciPy format is asked for
     inside a JAX transformation.
     """
-    check_choice("output_format", output_format, OutputFormat)
+    check_choice("output_format", output_format, FORMATS)
     return layout_for(sparsity, False, True, output_format).assemble(data)
 
 
@@ -137,37 +137,18 @@ def _blocks(
     col_stops = np.cumsum([0, *map(size_of, inputs)])
     row_leaf = np.searchsorted(row_stops, sparsity.rows, side="right") - 1
     col_leaf = np.searchsorted(col_stops, sparsity.cols, side="right") - 1
-    return [
-        [
-            _part(
-                sparsity,
-                (row_leaf == i) & (col_leaf == j),
-                int(row_stops[i]),
-                int(col_stops[j]),
-                a,
-                b,
-            )
-            for j, b in enumerate(inputs)
-        ]
-        for i, a in enumerate(outputs)
-    ]
 
+    def part(i: int, j: int) -> Block:
+        (select,) = np.nonzero((row_leaf == i) & (col_leaf == j))
+        nonzeros = SparsityPattern.from_coo(
+            sparsity.rows[select] - int(row_stops[i]),
+            sparsity.cols[select] - int(col_stops[j]),
+            (size_of(outputs[i]), size_of(inputs[j])),
+            input_avals=(inputs[j],),
+            output_avals=(outputs[i],),
+        )
+        with jax.ensure_compile_time_eval():
+            positions = jnp.asarray(select.astype(np.int32))
+        return Block(nonzeros, positions, outputs[i].shape, inputs[j].shape)
 
-def _part(
-    sparsity: SparsityPattern,
-    mask: np.ndarray,
-    row: int,
-    col: int,
-    output: jax.ShapeDtypeStruct,
-    inputs: jax.ShapeDtypeStruct,
-) -> Block:
-    (select,) = np.nonzero(mask)
-    part = SparsityPattern.from_coo(
-        sparsity.rows[select] - row,
-        sparsity.cols[select] - col,
-        (size_of(output), size_of(inputs)),
-        input_avals=(inputs,),
-        output_avals=(output,),
-    )
-    with jax.ensure_compile_time_eval():
-        return Block(part, jnp.asarray(select.astype(np.int32)), output.shape, inputs.shape)
+    return [[part(i, j) for j in range(len(inputs))] for i in range(len(outputs))]
