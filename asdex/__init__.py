@@ -8,8 +8,6 @@ if not (_here / "rules").is_dir():
     # In a checkout the rules lie beside the package, in `rules/`; a wheel installs them inside it.
     __path__.append(str(_here.parent))
 
-from ._block_pattern import BlockPattern as BlockPattern
-from ._bsr import BSR as BSR
 from ._detect_and_color import (
     hessian_coloring as hessian_coloring,
     jacobian_coloring as jacobian_coloring,
@@ -24,6 +22,7 @@ from ._errors import (
     VerificationError as VerificationError,
 )
 from ._pattern import SparsityPattern as SparsityPattern
+from ._spy import spy as spy
 from .coloring import (
     check_coloring_acyclic as check_coloring_acyclic,
     check_coloring_bidirectional as check_coloring_bidirectional,
@@ -53,7 +52,6 @@ from .decompression import (
     Decompressor as Decompressor,
     decompressor_for as decompressor_for,
     DenseDecompressor as DenseDecompressor,
-    OutputFormat as OutputFormat,
     RowDecompressor as RowDecompressor,
     SelectDecompressor as SelectDecompressor,
     StarDecompressor as StarDecompressor,
@@ -71,7 +69,6 @@ from .detection import (
     Value as Value,
     zero_derivative as zero_derivative,
 )
-from .display import spy as spy
 from .evaluation import (
     check_hessian_correctness as check_hessian_correctness,
     check_jacobian_correctness as check_jacobian_correctness,
@@ -96,6 +93,7 @@ from .evaluation import (
     value_gradient_and_hessian as value_gradient_and_hessian,
     value_gradient_and_hessian_from_coloring as value_gradient_and_hessian_from_coloring,
 )
+from .formats import BlockPattern as BlockPattern, BSR as BSR, OutputFormat as OutputFormat
 from .nlp import lagrangian_hessian as lagrangian_hessian
 
 

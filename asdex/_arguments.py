@@ -118,11 +118,11 @@ def _squashed(name: str) -> str:
 
 
 def check_choice(name: str, value: Any, choices: Any) -> None:
-    """Refuse a value of an option that is not among those of a `Literal`.
+    """Refuse a value of an option that is not among those of a `Literal`, or the keys of a table.
 
     **Raises:** `ValueError`.
     """
-    known = get_args(choices)
+    known = get_args(choices) or tuple(choices)
     if value not in known:
         raise ValueError(
             f"Expected `{name}` to be one of {', '.join(map(repr, known))}, got {value!r}."

@@ -140,6 +140,19 @@ def known_coordinates(rows: Any, cols: Any) -> Coordinates:
     return np.asarray(rows, np.int32), np.asarray(cols, np.int32)
 
 
+def check_known(tree: Any, what: str) -> None:
+    """Raise if the arrays of a coloring or a pattern are traced.
+
+    **Raises:** `TypeError`.
+    """
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree)):
+        raise TypeError(
+            f"{what} needs a known coloring, got one that is traced, because it was passed as an argument "
+            "through `jit` or another transformation. Close over the coloring, or pass what you make of "
+            "it outside: a decompressor, or the derivative's callable."
+        )
+
+
 def _check_same_length(rows: Any, cols: Any) -> None:
     if rows.shape != cols.shape:
         raise ValueError(

@@ -13,6 +13,7 @@ from jax.experimental.sparse import BCOO
 from jaxtyping import Int32
 from numpy.typing import ArrayLike
 
+from ._block_search import find_blocks
 from ._indices import (
     canonical,
     check_argnums,
@@ -244,11 +245,10 @@ class SparsityPattern(PatternAlgebra):
 
         **Raises:** `ValueError` if `data` has another shape, or a block is neither full nor empty.
         """
-        from ._block_pattern import BlockPattern
-
         values = np.ones(self.nnz, np.int8) if data is None else np.asarray(data)
         self._check_data(values)
-        return BlockPattern.from_sparsity(self, block_shape, "last").to_scipy(values)
+        found = find_blocks(self, block_shape, "last")
+        return sp.bsr_array((values[found.order], found.indices, found.indptr), shape=self.shape)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pattern to `path` (NumPy's `.npz`; a missing suffix is added)."""

@@ -228,11 +228,12 @@ def test_nothing_else_is_public():
     modules = {name for name, value in public.items() if isinstance(value, types.ModuleType)}
     assert {name for name in public if name not in modules} == known
     assert {public[name].__name__ for name in modules} == {f"asdex.{name}" for name in modules}
-    assert {"coloring", "decompression", "detection", "display", "evaluation", "rules"} <= modules
+    rooms = {"coloring", "decompression", "detection", "display", "evaluation", "formats", "rules"}
+    assert rooms <= modules
 
 
 @pytest.mark.parametrize(
-    "package", ["coloring", "decompression", "detection", "display", "evaluation", "nlp"]
+    "package", ["coloring", "decompression", "detection", "display", "evaluation", "formats", "nlp"]
 )
 def test_subpackages_hold_nothing_foreign(package):
     for name, value in vars(getattr(asdex, package)).items():

@@ -13,7 +13,7 @@ from ._check import (
     check_coloring_symmetric as check_coloring_symmetric,
 )
 from ._choose import cost_of as cost_of
-from ._colored_pattern import ColoredPattern as ColoredPattern
+from ._colored_pattern import ColoredPattern as ColoredPattern, groups_of as groups_of
 from ._from_sparsity import (
     color_hessian as color_hessian,
     color_jacobian as color_jacobian,

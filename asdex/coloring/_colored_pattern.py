@@ -5,10 +5,11 @@ from typing import Any, cast
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int, Int32
 
 from .._pattern import as_pattern, SparsityPattern
 from .._storage import npz_path, pattern_fields, pattern_to_arrays, saved_arrays
+from ._counts import read_from_column
 from ._star_set import find_stars, stars_from_arrays, stars_to_arrays, StarSet, with_edges
 
 
@@ -171,9 +172,23 @@ class ColoredPattern(eqx.Module):
         return draw_coloring(self)
 
     def _repr_html_(self) -> str:
-        from ..display import coloring_html
+        from ..display import coloring_html, is_known
 
-        return coloring_html(self)
+        return coloring_html(self, groups_of(self) if is_known(self) else None)
+
+
+def groups_of(coloring: ColoredPattern) -> Int[np.ndarray, " nnz"]:
+    """Return the group from which each nonzero is read; rows are numbered after columns."""
+    sparsity = coloring.sparsity
+    rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
+    if coloring.column_colors is None:
+        return np.asarray(coloring.row_colors)[rows]
+    colors = np.asarray(coloring.column_colors)
+    if coloring.row_colors is None:
+        return colors[cols]
+    by_column = read_from_column(sparsity, colors)
+    first = coloring.num_colors - coloring.num_row_colors
+    return np.where(by_column, colors[cols], first + np.asarray(coloring.row_colors)[rows])
 
 
 _ARRAYS = ("column_colors", "row_colors")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Shaped
 from numpy.typing import ArrayLike
 
+from .._indices import check_known
 from ..coloring import ColoredPattern
+from ..formats import assemble, OutputFormat
 from ._decompressors import (
     BidirectionalDecompressor,
     ColumnDecompressor,
@@ -17,7 +17,6 @@ from ._decompressors import (
     StarDecompressor,
 )
 from ._dense import dense_decompressor
-from ._formats import assemble, OutputFormat
 from ._select import select_decompressor
 from ._substitution import SubstitutionDecompressor
 
@@ -57,19 +56,6 @@ def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     return ColumnDecompressor(sparsity, colors, num_colors)
 
 
-def check_known(tree: Any, what: str) -> None:
-    """Raise if the arrays of a coloring or a pattern are traced.
-
-    **Raises:** `TypeError`.
-    """
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree)):
-        raise TypeError(
-            f"{what} needs a known coloring, got one that is traced, because it was passed as an argument "
-            "through `jit` or another transformation. Close over the coloring, or pass what you make of "
-            "it outside: a decompressor, or the derivative's callable."
-        )
-
-
 def decompress_data(B: Compressed, coloring: ColoredPattern) -> Shaped[Array, " nnz"]:
     """Return the values of the nonzeros of a compressed matrix.
 
@@ -93,9 +79,9 @@ def decompress(
     **Arguments:** `B`: `(num_colors, m)` for a coloring of columns, and `(num_colors, n)` for a
     coloring of rows or a symmetric coloring. For a bidirectional coloring it is a pair of arrays,
     `(column colors, m)` and `(row colors, n)`. `coloring`: the coloring with which `B` was computed.
-    `output_format`: "bcoo", "bcsr", "bsr" or "dense" for arrays of JAX; "data" for only the values;
-    "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc" or "scipy_bsr" for arrays of NumPy and SciPy,
-    which do not work inside transformations.
+    `output_format`: as for `asdex.jacobian`.
+
+    **Returns:** the matrix, in every format of shape `(m, n)`.
 
     **Raises:** `ValueError` if `B` has another shape or the format is unknown, `TypeError` if a
     NumPy or SciPy format is asked for inside a transformation.

@@ -9,9 +9,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, Shaped
 
-from .._block_pattern import BlockPattern
 from ..coloring import ColoredPattern
 from ..coloring._star_set import read_across
+from ..formats import BlockPattern
 from ._api import decompressor_for
 from ._decompressors import _Gather, _take, check_shape, Decompressor
 

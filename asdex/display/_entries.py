@@ -1,4 +1,4 @@
-"""Which entries to draw, and in which group each is."""
+"""Which entries to draw."""
 
 from typing import Any, NamedTuple, TYPE_CHECKING
 
@@ -7,8 +7,6 @@ import jax
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Int
-
-from ..coloring._counts import read_from_column
 
 
 if TYPE_CHECKING:
@@ -39,27 +37,8 @@ def _is_readable(array: Any) -> bool:
     )
 
 
-def groups_of(coloring: "ColoredPattern") -> Int[np.ndarray, " nnz"]:
-    """The group from which each nonzero is read; rows are numbered after columns."""
-    sparsity = coloring.sparsity
-    rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
-    if coloring.column_colors is None:
-        return np.asarray(coloring.row_colors)[rows]
-    colors = np.asarray(coloring.column_colors)
-    if coloring.row_colors is None:
-        return colors[cols]
-    by_column = read_from_column(sparsity, colors)
-    first = coloring.num_colors - coloring.num_row_colors
-    return np.where(by_column, colors[cols], first + np.asarray(coloring.row_colors)[rows])
-
-
-class CompressedForm(NamedTuple):
-    """Where the sums over groups of columns, or of rows, have structural nonzeros.
-
-    The form is `(m, num_colors)` for groups of columns, the transpose of the compressed matrix, and
-    `(num_colors, n)` for groups of rows. `groups` holds the group of each of its entries; those of rows
-    are numbered after those of columns.
-    """
+class Entries(NamedTuple):
+    """Entries of an `(m, n)` matrix, and the group of each, by which it is colored."""
 
     rows: Int[np.ndarray, " k"]
     cols: Int[np.ndarray, " k"]
@@ -67,24 +46,23 @@ class CompressedForm(NamedTuple):
     groups: Int[np.ndarray, " k"]
 
 
-def compressed_forms(
-    coloring: "ColoredPattern",
-) -> tuple[CompressedForm | None, CompressedForm | None]:
-    """Return the compressed forms by columns and by rows; `None` for one that is not in use."""
-    sparsity, by_row = coloring.sparsity, coloring.num_row_colors
+def compressed_forms(coloring: "ColoredPattern") -> dict[str, Entries]:
+    """Return where the sums over groups of "columns", and of "rows", have structural nonzeros.
+
+    The form is `(m, num_colors)` for groups of columns, the transpose of the compressed matrix, and
+    `(num_colors, n)` for groups of rows, whose numbers come after those of columns.
+    """
+    forms: dict[str, Entries] = {}
+    (m, n), sparsity = coloring.sparsity.shape, coloring.sparsity
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
-    column_colors, row_colors = coloring.column_colors, coloring.row_colors
-    if column_colors is None:
-        by_row = coloring.num_colors
-    of_columns = of_rows = None
-    if column_colors is not None:
-        colors = np.asarray(column_colors)[cols]
+    by_row = coloring.num_colors if coloring.column_colors is None else coloring.num_row_colors
+    by_column = coloring.num_colors - by_row
+    if coloring.column_colors is not None:
+        colors = np.asarray(coloring.column_colors)[cols]
         kept = colors >= 0
-        shape = (sparsity.m, coloring.num_colors - by_row)
-        of_columns = CompressedForm(rows[kept], colors[kept], shape, colors[kept])
-    if row_colors is not None:
-        colors = np.asarray(row_colors)[rows]
+        forms["columns"] = Entries(rows[kept], colors[kept], (m, by_column), colors[kept])
+    if coloring.row_colors is not None:
+        colors = np.asarray(coloring.row_colors)[rows]
         kept = colors >= 0
-        groups = coloring.num_colors - by_row + colors[kept]
-        of_rows = CompressedForm(colors[kept], cols[kept], (by_row, sparsity.n), groups)
-    return of_columns, of_rows
+        forms["rows"] = Entries(colors[kept], cols[kept], (by_row, n), by_column + colors[kept])
+    return forms

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple, TYPE_CHECKING
 
-from .._source import short_source
+from ._source import short_source
 from ._text import percent
 
 

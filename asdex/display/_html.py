@@ -4,8 +4,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Int
 
-from ._entries import compressed_forms, groups_of, is_known
+from ._entries import compressed_forms, is_known
 from ._raster import palette, raster
 from ._svg import svg
 from ._text import cost_of, describe_coloring, describe_pattern, percent, plural
@@ -43,27 +44,28 @@ def pattern_html(sparsity: "SparsityPattern") -> str:
     return _page("SparsityPattern", picture, [*_facts_of_pattern(sparsity), *_scale_fact(how)])
 
 
-def coloring_html(coloring: "ColoredPattern") -> str:
-    """Return the pattern in the colors of its groups, its compressed forms, and the facts."""
-    if not is_known(coloring):
+def coloring_html(coloring: "ColoredPattern", groups: Int[np.ndarray, " nnz"] | None) -> str:
+    """Return the pattern in the colors of its groups, its compressed forms, and the facts.
+
+    **Arguments:** `groups`: the group of each nonzero; `None` for a coloring that is not known, of which
+    only a description is returned.
+    """
+    if groups is None:
         return f"<pre>{escape(describe_coloring(coloring))}</pre>"
     sparsity = coloring.sparsity
     how, colors = _Scale(sparsity.shape), palette(coloring.num_colors)
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
-    image = raster(rows, cols, sparsity.shape, groups_of(coloring), how.bins)
+    image = raster(rows, cols, sparsity.shape, groups, how.bins)
     pictures = svg(image, colors, how.cell, f"The nonzeros of a {_shape(sparsity)} matrix by color")
-    of_columns, of_rows = compressed_forms(coloring)
-    if of_columns is not None and of_columns.shape[1]:
-        bins, cell = _color_scale(of_columns.shape[1])
-        image = raster(*of_columns, (how.bins[0], bins))
-        label = "Its compressed form by columns"
-        pictures = _row(pictures, "→", svg(image, colors, (how.cell[0], cell), label))
-    if of_rows is not None and of_rows.shape[0]:
-        bins, cell = _color_scale(of_rows.shape[0])
-        image = raster(*of_rows, (bins, how.bins[1]))
-        label = "Its compressed form by rows"
-        below = svg(image, colors, (cell, how.cell[1]), label)
-        pictures = f"<div>{pictures}<div>↓</div>{below}</div>"
+    for name, form in compressed_forms(coloring).items():
+        bins, cell = _color_scale(form.shape[name == "columns"])
+        label = f"Its compressed form by {name}"
+        if name == "columns" and bins:
+            image = raster(*form, (how.bins[0], bins))
+            pictures = _row(pictures, "→", svg(image, colors, (how.cell[0], cell), label))
+        elif bins:
+            below = svg(raster(*form, (bins, how.bins[1])), colors, (cell, how.cell[1]), label)
+            pictures = f"<div>{pictures}<div>↓</div>{below}</div>"
     facts = [*_facts_of_coloring(coloring), *_facts_of_pattern(sparsity), *_scale_fact(how)]
     return _page("ColoredPattern", pictures, facts)
 

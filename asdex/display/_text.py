@@ -53,15 +53,13 @@ def draw_coloring(coloring: "ColoredPattern") -> str:
     rows, cols = np.asarray(coloring.sparsity.rows), np.asarray(coloring.sparsity.cols)
     how = picture_for((m, n))
     picture = draw(rows, cols, (m, n), how)
-    of_columns, of_rows = compressed_forms(coloring)
-    if of_columns is not None:
-        num_colors = of_columns.shape[1]
-        beneath = picture_beside(how, num_colors, max(n, 1))
-        picture = beside(picture, draw(of_columns.rows, of_columns.cols, (m, num_colors), beneath))
-    if of_rows is not None:
-        num_colors = of_rows.shape[0]
-        beneath = picture_below(how, num_colors, max(m, 1))
-        picture = below(picture, draw(of_rows.rows, of_rows.cols, (num_colors, n), beneath))
+    for name, (rows, cols, shape, _) in compressed_forms(coloring).items():
+        if name == "columns":
+            smaller = picture_beside(how, shape[1], max(n, 1))
+            picture = beside(picture, draw(rows, cols, shape, smaller))
+        else:
+            smaller = picture_below(how, shape[0], max(m, 1))
+            picture = below(picture, draw(rows, cols, shape, smaller))
     reason = [f"  {coloring.reason}"] if coloring.reason else []
     return "\n".join(header + picture + reason)
 

@@ -19,21 +19,20 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
 )
+from .._indices import check_known
 from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
 from ..decompression import (
     block_decompressor,
-    BLOCK_FORMATS,
-    check_known,
     ConstantDecompressor,
     Decompressor,
     decompressor_for,
     SubsetDecompressor,
 )
+from ..formats import Layout, layout_for
 from ._assumed import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options
-from ._layout import Layout, layout_for
 from ._options import EvaluationOptions
 from ._signature import Signature
 
@@ -60,7 +59,6 @@ class SparseDerivative(eqx.Module):
     decompressor: Decompressor | None
     layout: Layout | None
     options: Options
-    output_format: str = eqx.field(static=True)
     signature: Signature | None = eqx.field(static=True)
     assumed: AssumedConstants = eqx.field(static=True)
     per_call: ColoredPattern | None = None
@@ -110,9 +108,8 @@ class SparseDerivative(eqx.Module):
         if layout is not None:
             rows = input_tree if options.is_hessian else result.output_tree.value
             # Called through the class: Equinox builds a new object for each bound method.
-            derivative = Layout.assemble(
-                layout, derivative, self.output_format, rows, input_tree, result.dtypes.value
-            )
+            dtypes = result.dtypes.value
+            derivative = Layout.assemble(layout, derivative, rows, input_tree, dtypes)
         aux = eqx.combine(result.aux_arrays, result.aux_static.value) if options.has_aux else None
         if not options.with_value:
             return (derivative, aux) if options.has_aux else derivative
@@ -181,16 +178,21 @@ def evaluate(
     _check_coloring(coloring, kind)
     sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
     colors, row_colors = colors_of(coloring)
-    layout = layout_for(sparsity, is_hessian, options.flatten)
-    if options.output_format in BLOCK_FORMATS and options.triangle is None:
-        layout = layout.with_nodes()
+    layout = decompressor = None
+    if not options.is_compressed:
+        if options.triangle is None:
+            layout = layout_for(sparsity, is_hessian, options.flatten, options.output_format)
+        blocks = None if layout is None else layout.dense_blocks
+        decompressor = (
+            decompressor_for(coloring) if blocks is None else block_decompressor(coloring, blocks)
+        )
     return SparseDerivative(
         f=f,
         coloring=coloring,
         colors=colors,
         row_colors=row_colors,
-        decompressor=None if options.is_compressed else _decompressor(coloring, layout),
-        layout=None if options.is_compressed else layout,
+        decompressor=decompressor,
+        layout=layout,
         options=Options(
             mode=coloring.mode,
             shape=sparsity.shape,
@@ -203,7 +205,6 @@ def evaluate(
             allow_int=options.allow_int,
             batches=options.batches,
         ),
-        output_format=options.output_format,
         signature=signature,
         assumed=AssumedConstants.of(f),
     )
@@ -227,9 +228,7 @@ def in_triangle(derivative: SparseDerivative, options: EvaluationOptions) -> Spa
     assert reads is not None
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
     kept = rows >= cols if options.triangle == "lower" else rows <= cols
-    layout = layout_for(_part(sparsity, kept), True, options.flatten)
-    if options.output_format in BLOCK_FORMATS:
-        layout = layout.with_nodes()
+    layout = layout_for(_part(sparsity, kept), True, options.flatten, options.output_format)
     return dataclasses.replace(
         derivative, decompressor=SubsetDecompressor(reads, kept), layout=layout
     )
@@ -239,13 +238,6 @@ def _part(sparsity: SparsityPattern, chosen: np.ndarray) -> SparsityPattern:
     """The nonzeros that a mask, or an array of positions, chooses."""
     rows, cols = np.asarray(sparsity.rows)[chosen], np.asarray(sparsity.cols)[chosen]
     return dataclasses.replace(sparsity, rows=rows, cols=cols)
-
-
-def _decompressor(coloring: ColoredPattern, layout: Layout) -> Decompressor:
-    whole = layout.whole
-    if whole is None or whole.blocks is None:
-        return decompressor_for(coloring)
-    return block_decompressor(coloring, whole.blocks)
 
 
 def _check_coloring(coloring: Any, kind: Kind) -> None:

@@ -10,8 +10,8 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import signature_of
 from ..coloring import ColoredPattern, HessianMode, HessianSearch, OrderName, Recovery
-from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
+from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
 from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
 from ._samples import hessian_from_samples

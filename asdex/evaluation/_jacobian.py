@@ -10,8 +10,8 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import signature_of
 from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
-from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
+from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
 from ._options import COMPRESSED, Constant, EvaluationOptions
 from ._samples import jacobian_from_samples
@@ -52,9 +52,8 @@ def jacobian(
     - `argnums`, `has_aux`, `holomorphic`, `allow_int`: as for `jax.jacobian`.
     - `mode`: as for `asdex.jacobian_coloring`; `None` means `"auto"` here.
     - `symmetric`, `order`, `budget`: as for `asdex.jacobian_coloring`.
-    - `output_format`: `"bcoo"`, `"bcsr"`, `"bsr"`, `"dense"` (arrays of jax), `"numpy_dense"`, `"scipy_coo"`,
-        `"scipy_csr"`, `"scipy_csc"`, `"scipy_bsr"` (outside of transformations), or `"data"`: the
-        `(nnz,)` values alone, in the order of `coloring.sparsity`.
+    - `output_format`: an `asdex.OutputFormat`. Those of NumPy and SciPy are for calls outside of
+        transformations; `"data"` is the `(nnz,)` values alone, in the order of `coloring.sparsity`.
     - `flatten`: return one `(m, n)` matrix, in every format, where the input or the output is a tree or an
         array of another rank: arguments one after the other, their leaves in the order of
         `jax.tree_util.tree_flatten`, each in C order.

@@ -25,9 +25,9 @@ from .._arguments import (
 from .._scalar import as_scalar, split_aux
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor, DenseDecompressor
+from ..formats import Dtypes
 from ._batched import Passes
 from ._devices import Batches
-from ._layout import Dtypes
 from ._passes import gradient_along, pull_back, push_and_pull, push_forward, zeros
 
 
@@ -76,7 +76,7 @@ class Result(NamedTuple):
     - `output`, `gradient`: the value of the function, and the leaves of its gradient, if they were asked for.
     - `output_tree`: the tree of the output.
     - `aux_arrays`, `aux_static`: the auxiliary data in two halves, arrays and the rest.
-    - `dtypes`: those of the blocks, an `asdex.evaluation._layout.Dtypes`.
+    - `dtypes`: those of the blocks, an `asdex.formats.Dtypes`.
     """
 
     data: Any

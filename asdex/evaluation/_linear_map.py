@@ -17,8 +17,8 @@ from .._arguments import struct_of
 from .._detect_and_color import jacobian_coloring
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, JacobianMode, OrderName
-from ..decompression import BLOCK_FORMATS, OutputFormat
 from ..detection import Captured, Unknown
+from ..formats import layout_for, OutputFormat
 from ._derivative import evaluate, JACOBIAN, with_value
 from ._options import EvaluationOptions
 
@@ -97,12 +97,8 @@ def materialize(
             argument = _random(structure, magnitude)
             output, _ = derivative(argument)
             _check_product(output, data, coloring.sparsity, argument)
-    layout = derivative.layout
-    assert layout is not None
-    if output_format in BLOCK_FORMATS:
-        layout = layout.with_nodes()
-    trees = jtu.tree_structure(at_zero), jtu.tree_structure(structure)
-    return layout.assemble(data, output_format, *trees)
+    layout = layout_for(coloring.sparsity, False, flatten, output_format)
+    return layout.assemble(data, jtu.tree_structure(at_zero), jtu.tree_structure(structure))
 
 
 def _is_complex(structure: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 from jax.sharding import Mesh
 
 from .._arguments import check_choice
-from ..decompression import OutputFormat
+from ..formats import FORMATS
 from ._devices import Batches, batches
 
 
@@ -42,7 +42,7 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         if self.output_format != COMPRESSED:
-            check_choice("output_format", self.output_format, OutputFormat)
+            check_choice("output_format", self.output_format, FORMATS)
         check_choice("constant", self.constant, Constant)
         if self.triangle is not None:
             check_choice("triangle", self.triangle, Triangle)

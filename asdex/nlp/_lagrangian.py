@@ -16,9 +16,9 @@ from .._arguments import struct_of
 from .._pattern import SparsityPattern
 from .._scalar import as_scalar
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
-from ..decompression import OutputFormat
 from ..detection import Captured, Unknown
 from ..evaluation import hessian, SparseDerivative, Triangle
+from ..formats import OutputFormat
 from ._vectors import output_of
 
 

@@ -14,12 +14,12 @@ from jax.experimental.sparse import BCOO, BCSR
 
 import asdex
 from asdex.decompression import (
-    assemble,
     ColumnDecompressor,
     decompressor_for,
     RowDecompressor,
     StarDecompressor,
 )
+from asdex.formats import assemble
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")

@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 import asdex
-from asdex._source import short_source
+from asdex.display._source import short_source
 
 
 X = jnp.linspace(0.5, 1.5, 6)

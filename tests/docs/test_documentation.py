@@ -29,7 +29,8 @@ OF_THE_PROCESS = ("jax.config.update", "XLA_FLAGS")
 
 # Packages whose public names `asdex` itself exports.
 STAGES = {
-    f"asdex.{name}" for name in ("coloring", "decompression", "detection", "display", "evaluation")
+    f"asdex.{name}"
+    for name in ("coloring", "decompression", "detection", "display", "evaluation", "formats")
 }
 
 

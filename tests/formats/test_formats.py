@@ -1,4 +1,8 @@
-"""The arrays inside of results: in which order they are, what is compiled, and what patterns hold."""
+"""The table of formats, and the arrays inside of results: their order, and what is compiled."""
+
+import re
+from pathlib import Path
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +12,12 @@ import scipy.sparse as sp
 from jax.experimental.sparse import BCOO
 
 import asdex
+from asdex.formats import Format, FORMATS
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
 
 X = jnp.linspace(0.5, 2.0, 6)
-JAX_FORMATS = ["bcoo", "bcsr", "dense", "data"]
-HOST_FORMATS = ["numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc"]
 
 
 def shuffled(x):
@@ -29,6 +32,44 @@ def rising(indices, shape):
     """Whether the positions of the indices, row after row, rise: they are in order, and none is twice."""
     positions = np.ravel_multi_index(tuple(np.asarray(indices).T), shape)
     return bool(np.all(np.diff(positions) > 0))
+
+
+def test_the_names_for_type_checkers_are_those_of_the_table():
+    assert get_args(asdex.OutputFormat) == tuple(FORMATS)
+
+
+def test_the_documentation_lists_every_format():
+    page = Path(asdex.__file__).parents[1] / "docs" / "how-to" / "jacobians.md"
+    rows = re.findall(r"^\| (.*) \| .* \| (yes|no) \|$", page.read_text("utf-8"), re.MULTILINE)
+    listed = {name: inside for names, inside in rows for name in re.findall(r'"(\w+)"', names)}
+    assert listed == {name: "no" if one.on_host else "yes" for name, one in FORMATS.items()}
+
+
+def test_a_format_is_one_entry(monkeypatch):
+    """It is accepted and refused by name, made of whole matrices and of blocks, prepared once."""
+    prepared = []
+
+    def prepare(block):
+        prepared.append(block.row_shape)
+        return block.sparsity.rows
+
+    entry = Format(lambda values, block: [block.prepared, values], prepare, on_host=True)
+    monkeypatch.setitem(FORMATS, "pairs", entry)
+    jac_fn = asdex.jacobian(shuffled, X, output_format="pairs")  # pyright: ignore
+    for _ in range(2):
+        rows, values = jac_fn(X)
+    np.testing.assert_array_equal(rows, jac_fn.coloring.sparsity.rows)
+    np.testing.assert_allclose(values, JACOBIAN[JACOBIAN != 0], rtol=1e-6)
+    assert prepared == [(4,)]
+    tree = asdex.jacobian(lambda p: p["a"] * p["b"], {"a": X, "b": X}, output_format="pairs")  # pyright: ignore
+    np.testing.assert_allclose(tree({"a": 3 * X, "b": X})["b"][1], 3 * X, rtol=1e-6)
+    coloring = jac_fn.coloring
+    B = asdex.compressed_jacobian_from_coloring(shuffled, coloring)(X)
+    np.testing.assert_allclose(asdex.decompress(B, coloring, "pairs")[1], values)  # pyright: ignore
+    with pytest.raises(TypeError, match="'pairs' lives outside JAX"):
+        jax.jit(jac_fn)(X)
+    with pytest.raises(ValueError, match="'scipy_bsr', 'pairs', got 'csr'"):
+        asdex.decompress(B, coloring, "csr")  # pyright: ignore
 
 
 def test_bcoo_is_in_order_and_without_repetition():
@@ -75,7 +116,7 @@ def test_scipy_matrices_are_canonical(output_format):
     jacobian.data[:] = 0.0  # the matrix is the caller's
 
 
-@pytest.mark.parametrize("output_format", [*JAX_FORMATS, *HOST_FORMATS])
+@pytest.mark.parametrize("output_format", FORMATS)
 @pytest.mark.parametrize("make", [asdex.jacobian, asdex.value_and_jacobian])
 def test_every_format_is_compiled_once(output_format, make):
     traces = []

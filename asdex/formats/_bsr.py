@@ -1,6 +1,7 @@
-"""Sparse matrices of dense blocks."""
+"""Sparse matrices of dense blocks, and their patterns."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,6 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from jax.core import Tracer
 from jaxtyping import Array, Int, Shaped
+
+from .._block_search import BlockShape, Components, find_blocks
+from .._pattern import SparsityPattern
 
 
 class BSR(eqx.Module):
@@ -32,7 +36,7 @@ class BSR(eqx.Module):
     indices: Int[Array, " num_blocks"]
     indptr: Int[Array, " block_rows+1"]
     shape: tuple[int, int] = eqx.field(static=True)
-    components: Literal["last", "first"] = eqx.field(static=True, default="last")
+    components: Components = eqx.field(static=True, default="last")
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -86,3 +90,83 @@ class BSR(eqx.Module):
             )
         arrays = tuple(np.array(part) for part in (self.data, self.indices, self.indptr))
         return sp.bsr_array(arrays, shape=self.shape)
+
+
+class BlockPattern(eqx.Module):
+    """The nonzero blocks of an `(m, n)` pattern in which every `(b_r, b_c)` block is full or empty.
+
+    A call with the `(nnz,)` values of the pattern's nonzeros returns the [`BSR`][] matrix.
+
+    **Attributes:**
+
+    - `indices`: int32 `(num_blocks,)`, the block column of each block, in the order of block rows.
+    - `indptr`: int32 `(m / b_r + 1,)`, the start of each block row in `indices`.
+    - `order`: int32 `(num_blocks, b_r, b_c)`, the position of each entry among the nonzeros.
+    - `block_shape`: `(b_r, b_c)`.
+    - `shape`: `(m, n)`.
+    - `components`: how the unknowns are numbered, as in [`BSR`][].
+    """
+
+    indices: Int[Array, " num_blocks"]
+    indptr: Int[Array, " block_rows+1"]
+    order: Int[Array, "num_blocks b_r b_c"]
+    block_shape: BlockShape = eqx.field(static=True)
+    shape: tuple[int, int] = eqx.field(static=True)
+    components: Components = eqx.field(static=True)
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    @classmethod
+    def from_sparsity(
+        cls,
+        sparsity: SparsityPattern,
+        block_shape: int | Sequence[int] | None = None,
+        components: Components | None = None,
+    ) -> "BlockPattern":
+        """Return the blocks of a pattern, in O(nnz).
+
+        **Arguments:**
+
+        - `sparsity`: an `(m, n)` pattern.
+        - `block_shape`: `(b_r, b_c)`, or a size for square blocks. By default it is the number of
+          components in the pattern's input and output arrays, `(nodes, b)` or `(b, nodes)`, if that
+          fits the pattern. Otherwise it is the largest shape that fits, which may be `(1, 1)`.
+        - `components`: "last" if the unknowns are numbered node by node, "first" if they are numbered
+          component by component. By default, the one that fits.
+
+        **Raises:** `ValueError` if the pattern has a block of the given shape that is neither full nor
+        empty, or if the shape does not divide `(m, n)`. `TypeError` if the pattern is traced.
+        """
+        found = find_blocks(sparsity, block_shape, components)
+        with jax.ensure_compile_time_eval():
+            indices, indptr, order = map(jnp.asarray, found[:3])
+        return cls(indices, indptr, order, found.block_shape, sparsity.shape, found.components)
+
+    @property
+    def num_blocks(self) -> int:
+        """The number of nonzero blocks."""
+        return self.indices.shape[0]
+
+    def __call__(self, data: Shaped[Array, " nnz"]) -> BSR:
+        """Return the matrix with the given values.
+
+        **Arguments:** `data`: `(nnz,)`, in the order of the pattern.
+
+        **Raises:** `ValueError` if `data` has another shape.
+        """
+        if data.shape != (self.order.size,):
+            raise ValueError(
+                f"`data` must have shape {(self.order.size,)}, one value per nonzero, got "
+                f"{data.shape}."
+            )
+        return self.matrix(jnp.asarray(data).at[self.order].get(mode="promise_in_bounds"))
+
+    def to_scipy(self, data: Shaped[np.ndarray, " nnz"]) -> Any:
+        """Return SciPy's `bsr_array` with the given values; components must be last."""
+        indices, indptr, order = map(np.array, (self.indices, self.indptr, self.order))
+        return sp.bsr_array((data[order], indices, indptr), shape=self.shape)
+
+    def matrix(self, blocks: Shaped[Array, "num_blocks b_r b_c"]) -> BSR:
+        """Return the matrix with the given blocks."""
+        return BSR(blocks, self.indices, self.indptr, self.shape, self.components)

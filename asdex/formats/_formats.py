@@ -1,0 +1,189 @@
+"""The formats that a sparse matrix is returned in: one table with all that is known of each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+import scipy.sparse as sp
+from jax.core import Tracer
+from jax.experimental.sparse import BCOO, BCSR
+from jaxtyping import Array, Int32
+
+from .._indices import check_known
+from .._pattern import SparsityPattern
+from ._bsr import BlockPattern
+
+
+# The keys of `FORMATS`, once more for type checkers.
+OutputFormat = Literal[
+    "bcoo",
+    "bcsr",
+    "bsr",
+    "data",
+    "dense",
+    "numpy_dense",
+    "scipy_coo",
+    "scipy_csr",
+    "scipy_csc",
+    "scipy_bsr",
+]
+
+
+class Block(eqx.Module):
+    """The derivative of one output leaf by one input leaf: a part of the nonzeros.
+
+    `select` are the positions of the block's values among all values (`None`: all of them), `row_shape` and
+    `col_shape` the shapes of the two leaves, and `prepared` is what the format has made of the pattern.
+    """
+
+    sparsity: SparsityPattern
+    select: Int32[Array, " nnz"] | None
+    row_shape: tuple[int, ...] = eqx.field(static=True)
+    col_shape: tuple[int, ...] = eqx.field(static=True)
+    prepared: Any = None
+
+    def values(self, data: Array) -> Array:
+        """The values of this block, out of those of all."""
+        return data if self.select is None else data[self.select]
+
+
+class Format(NamedTuple):
+    """A format of matrices.
+
+    - `make`: returns the matrix, given the values of a block and the block.
+    - `prepare`: returns what `make` needs of the block's pattern in each call, as `Block.prepared`.
+    - `on_host`: whether the matrix lives outside of JAX, and cannot be made inside a transformation.
+    - `of_all`: whether one array is made of all values, whatever blocks and dtypes they belong to.
+    """
+
+    make: Callable[[Any, Block], Any]
+    prepare: Callable[[Block], Any] | None = None
+    on_host: bool = False
+    of_all: bool = False
+
+
+def make(values: Array, block: Block, output_format: str) -> Any:
+    """The matrix with the given values.
+
+    **Raises:** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
+    """
+    chosen = FORMATS[output_format]
+    if chosen.on_host and isinstance(values, Tracer):
+        *others, last = (repr(name) for name, one in FORMATS.items() if not one.on_host)
+        raise TypeError(
+            f"Output format {output_format!r} lives outside JAX and cannot be made inside `jit`, "
+            f"`vmap`, `grad` or another transformation. Return {', '.join(others)} or {last} there, or "
+            "call the function outside of the transformation."
+        )
+    return chosen.make(values, block)
+
+
+def _bcoo(values: Array, block: Block) -> BCOO:
+    # Initializing a BCOO would take as long as a small Jacobian.
+    tree = _bcoo_tree((*block.row_shape, *block.col_shape))
+    return jtu.tree_unflatten(tree, (values, block.prepared))
+
+
+@functools.cache
+def _bcoo_tree(shape: tuple[int, ...]) -> Any:
+    with jax.ensure_compile_time_eval():
+        # Placed rather than computed, which would compile something.
+        arrays = jax.device_put((np.zeros(0, np.float32), np.zeros((0, len(shape)), np.int32)))
+        empty = BCOO(arrays, shape=shape, indices_sorted=True, unique_indices=True)
+    return jtu.tree_structure(empty)
+
+
+def _indices(block: Block) -> Int32[Array, "nnz ndim"]:
+    rows, cols = block.sparsity.rows, block.sparsity.cols
+    xp = jnp if isinstance(rows, Tracer) else np
+    axes = [*_unravel(rows, block.row_shape), *_unravel(cols, block.col_shape)]
+    nothing = xp.zeros((block.sparsity.nnz, 0), np.int32)
+    return jnp.asarray(xp.stack(axes, axis=1).astype(np.int32) if axes else nothing)
+
+
+def _unravel(positions: Any, shape: tuple[int, ...]) -> Sequence[Any]:
+    if len(shape) < 2:
+        return (positions,) * len(shape)
+    xp = jnp if isinstance(positions, Tracer) else np
+    return xp.unravel_index(positions, shape)
+
+
+def _bcsr(values: Array, block: Block) -> BCSR:
+    arrays = (values, *block.prepared)
+    return BCSR(arrays, shape=block.sparsity.shape, indices_sorted=True, unique_indices=True)
+
+
+def _compressed_rows(block: Block) -> tuple[Array, Array]:
+    sparsity = block.sparsity
+    if isinstance(sparsity.rows, Tracer):
+        starts = jnp.searchsorted(sparsity.rows, jnp.arange(sparsity.m + 1, dtype=jnp.int32))
+    else:
+        starts = jnp.asarray(sparsity.indptr)
+    return jnp.asarray(sparsity.cols), starts
+
+
+def _bsr(values: Array, block: Block) -> Any:
+    blocks = block.prepared
+    return blocks.matrix(values) if values.ndim == 3 else blocks(values)
+
+
+def _dense_blocks(block: Block) -> BlockPattern:
+    check_known(block.sparsity, "A format of dense blocks")
+    return BlockPattern.from_sparsity(block.sparsity)
+
+
+def _dense(values: Array, block: Block) -> Array:
+    sparsity = block.sparsity
+    zeros = jnp.zeros(sparsity.shape, values.dtype)
+    nonzeros = zeros.at[jnp.asarray(sparsity.rows), jnp.asarray(sparsity.cols)]
+    matrix = nonzeros.set(
+        values, indices_are_sorted=True, unique_indices=True, mode="promise_in_bounds"
+    )
+    return matrix.reshape(*block.row_shape, *block.col_shape)
+
+
+def _numpy_dense(values: Array, block: Block) -> np.ndarray:
+    data, sparsity = np.asarray(values), block.sparsity
+    dense = np.zeros(sparsity.shape, data.dtype)
+    dense[np.asarray(sparsity.rows), np.asarray(sparsity.cols)] = data
+    return dense.reshape(*block.row_shape, *block.col_shape)
+
+
+def _scipy_coo(values: Array, block: Block) -> Any:
+    sparsity = block.sparsity
+    coordinates = (np.array(sparsity.rows), np.array(sparsity.cols))
+    matrix = sp.coo_array((np.array(values), coordinates), shape=sparsity.shape)
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def _scipy_bsr(values: Array, block: Block) -> Any:
+    matrix = _bsr(values, block)
+    if matrix.components == "first":
+        raise ValueError(
+            f"Expected unknowns that are numbered node by node, got blocks of shape "
+            f"{matrix.block_shape} with unknowns numbered component by component, which SciPy cannot "
+            'hold in place. Return "bsr", whose `to_scipy()` numbers them node by node, or "scipy_csr".'
+        )
+    return matrix.to_scipy()
+
+
+FORMATS: dict[str, Format] = {
+    "bcoo": Format(_bcoo, _indices),
+    "bcsr": Format(_bcsr, _compressed_rows),
+    "bsr": Format(_bsr, _dense_blocks),
+    "data": Format(lambda values, block: values, of_all=True),
+    "dense": Format(_dense),
+    "numpy_dense": Format(_numpy_dense, on_host=True),
+    "scipy_coo": Format(_scipy_coo, on_host=True),
+    "scipy_csr": Format(lambda *of: _scipy_coo(*of).tocsr(), on_host=True),
+    "scipy_csc": Format(lambda *of: _scipy_coo(*of).tocsc(), on_host=True),
+    "scipy_bsr": Format(_scipy_bsr, _dense_blocks, on_host=True),
+}

@@ -1,0 +1,154 @@
+"""The shape of the result: one matrix, or jax's tree of blocks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Shaped
+
+from .._arguments import check_choice, size_of
+from .._indices import check_known
+from .._pattern import SparsityPattern
+from ._bsr import BlockPattern
+from ._formats import Block, FORMATS, make
+
+
+class Dtypes(NamedTuple):
+    """The dtypes of the rows of blocks and of the columns, and which of them a block has."""
+
+    rows: tuple[Any, ...]
+    columns: tuple[Any, ...]
+    by_column: bool
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether all blocks have the dtype of all values."""
+        floating = all(jnp.issubdtype(dtype, np.inexact) for dtype in self.columns)
+        return floating and len(set(self.columns if self.by_column else self.rows)) <= 1
+
+    def cast(self, data: Array, row: int, column: int) -> Array:
+        """The values of a block, which have a dtype for all blocks, in its own."""
+        dtype = self.columns[column]
+        if not self.by_column and jnp.issubdtype(dtype, np.inexact):
+            dtype = self.rows[row]
+        real = jnp.iscomplexobj(data) and not jnp.issubdtype(dtype, np.complexfloating)
+        return (data.real if real else data).astype(dtype)
+
+
+class Layout(eqx.Module):
+    """The blocks of a derivative, row by row of blocks; a bare block is one matrix outside of any tree."""
+
+    blocks: tuple[tuple[Block, ...], ...] | Block
+    output_format: str = eqx.field(static=True)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether the result is a tree of blocks, as `jax.jacobian` gives, and not a bare matrix."""
+        return not isinstance(self.blocks, Block)
+
+    @property
+    def dense_blocks(self) -> BlockPattern | None:
+        """The dense blocks to read the values by, if there is one matrix, which is made of them."""
+        alone = [self.blocks] if isinstance(self.blocks, Block) else sum(self.blocks, ())
+        prepared = alone[0].prepared if len(alone) == 1 else None
+        return prepared if isinstance(prepared, BlockPattern) else None
+
+    def assemble(
+        self,
+        data: Array,
+        output_tree: Any = None,
+        input_tree: Any = None,
+        dtypes: Dtypes | None = None,
+    ) -> Any:
+        """The derivative in its format: a tree of trees of blocks, as `jax.jacobian` gives.
+
+        **Raises:** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
+        """
+        output_format = self.output_format
+        if isinstance(self.blocks, Block):
+            return make(data, self.blocks, output_format)
+        if FORMATS[output_format].of_all:
+            return make(data, self.blocks[0][0], output_format)
+
+        def assembled(block: Block, i: int, j: int) -> Any:
+            # Called through the class: Equinox builds a new object for each bound method.
+            values = Block.values(block, data)
+            values = values if dtypes is None else dtypes.cast(values, i, j)
+            return make(values, block, output_format)
+
+        rows = [
+            input_tree.unflatten([assembled(block, i, j) for j, block in enumerate(row)])
+            for i, row in enumerate(self.blocks)
+        ]
+        return output_tree.unflatten(rows)
+
+
+def assemble(data: Shaped[Array, "..."], sparsity: SparsityPattern, output_format: str) -> Any:
+    """The `(m, n)` matrix with the given values, `(nnz,)`, in the order of the pattern.
+
+    **Raises:** `ValueError` for an unknown format, `TypeError` if a NumPy or SciPy format is asked for
+    inside a JAX transformation.
+    """
+    check_choice("output_format", output_format, FORMATS)
+    return layout_for(sparsity, False, True, output_format).assemble(data)
+
+
+def layout_for(
+    sparsity: SparsityPattern, is_hessian: bool, flatten: bool, output_format: str
+) -> Layout:
+    """The blocks of a Jacobian or a Hessian, in a format.
+
+    They are one `(m, n)` matrix if `flatten`, or if the shapes of inputs and outputs are unknown.
+    """
+    inputs = sparsity.input_avals
+    outputs = inputs if is_hessian else sparsity.output_avals
+    prepare = FORMATS[output_format].prepare
+    if flatten or not (outputs and inputs):
+        m, n = sparsity.shape
+        return Layout(_prepared(Block(sparsity, None, (m,), (n,)), prepare), output_format)
+    blocks = _blocks(sparsity, outputs, inputs)
+    rows = tuple(tuple(_prepared(block, prepare) for block in row) for row in blocks)
+    return Layout(rows, output_format)
+
+
+def _prepared(block: Block, prepare: Callable[[Block], Any] | None) -> Block:
+    if prepare is None:
+        return block
+    with jax.ensure_compile_time_eval():
+        return dataclasses.replace(block, prepared=prepare(block))
+
+
+def _blocks(
+    sparsity: SparsityPattern,
+    outputs: Sequence[jax.ShapeDtypeStruct],
+    inputs: Sequence[jax.ShapeDtypeStruct],
+) -> list[list[Block]]:
+    """The blocks of a pattern between the given output and input leaves."""
+    if len(outputs) == 1 and len(inputs) == 1:
+        return [[Block(sparsity, None, outputs[0].shape, inputs[0].shape)]]
+    check_known(sparsity, "A tree of blocks")
+    row_stops = np.cumsum([0, *map(size_of, outputs)])
+    col_stops = np.cumsum([0, *map(size_of, inputs)])
+    row_leaf = np.searchsorted(row_stops, sparsity.rows, side="right") - 1
+    col_leaf = np.searchsorted(col_stops, sparsity.cols, side="right") - 1
+
+    def part(i: int, j: int) -> Block:
+        (select,) = np.nonzero((row_leaf == i) & (col_leaf == j))
+        nonzeros = SparsityPattern.from_coo(
+            sparsity.rows[select] - int(row_stops[i]),
+            sparsity.cols[select] - int(col_stops[j]),
+            (size_of(outputs[i]), size_of(inputs[j])),
+            input_avals=(inputs[j],),
+            output_avals=(outputs[i],),
+        )
+        with jax.ensure_compile_time_eval():
+            positions = jnp.asarray(select.astype(np.int32))
+        return Block(nonzeros, positions, outputs[i].shape, inputs[j].shape)
+
+    return [[part(i, j) for j in range(len(inputs))] for i in range(len(outputs))]
