@@ -1,8 +1,7 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
 from .._graphs import connected_components as connected_components
-from .._versions import (
-    binder as binder,
+from .._jaxprs import (
     call_jaxpr as call_jaxpr,
     is_jaxpr as is_jaxpr,
     is_literal as is_literal,
@@ -11,6 +10,7 @@ from .._versions import (
     open_jaxpr as open_jaxpr,
     scan_arity as scan_arity,
 )
+from .._versions import binder as binder
 from ._causes import register_cause as register_cause, unless_known as unless_known
 from ._chain import Chain as Chain
 from ._closure import transitive_closure as transitive_closure

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from .._arguments import (
@@ -16,10 +15,10 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
     Samples,
-    size_of,
 )
+from .._arrays import has_derivative, is_complex, size_of
+from .._jaxprs import open_jaxpr
 from .._pattern import SparsityPattern
-from .._versions import has_derivative, open_jaxpr
 from ._dependence import Dependence
 from ._gradient import Gradient, gradient
 from ._interpreter import Interpreter
@@ -250,8 +249,7 @@ def _modes(propagation: Propagation) -> tuple[str, ...]:
     unsupported, traced = propagation.interpreter.unsupported_modes, propagation.traced
     possible = tuple(mode for mode in ("fwd", "rev") if mode not in unsupported)
     complex_input, complex_output = (
-        any(jnp.issubdtype(aval.dtype, np.complexfloating) for aval in avals)
-        for avals in (traced.inputs.avals, traced.output_avals)
+        any(map(is_complex, avals)) for avals in (traced.inputs.avals, traced.output_avals)
     )
     excluded = "" if complex_input == complex_output else "rev" if complex_output else "fwd"
     allowed = tuple(mode for mode in possible if mode != excluded)

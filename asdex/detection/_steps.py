@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .._versions import is_literal
+from .._jaxprs import is_literal
 
 
 class _Step(NamedTuple):

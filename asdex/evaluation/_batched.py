@@ -13,8 +13,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int, Shaped
 
-from .._arguments import size_of
-from .._versions import has_reference, is_staged, without_references
+from .._arrays import size_of
+from .._jaxprs import has_reference, is_staged, without_references
 from ._chunks import default_chunk, is_unrolled
 from ._devices import Batches, ONE_BY_ONE
 from ._program import examine, seed_terms

@@ -10,7 +10,8 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
-from .._arguments import Argnums, differentiated, size_of, substitute
+from .._arguments import Argnums, differentiated, substitute
+from .._arrays import size_of
 from .._errors import VerificationError
 from .._scalar import as_scalar, split_aux
 from ..coloring import ColoredPattern

@@ -18,10 +18,9 @@ from .._arguments import (
     check_outputs,
     differentiated,
     Inputs,
-    size_of,
-    struct_of,
     substitute,
 )
+from .._arrays import has_derivative, is_complex, size_of, struct_of
 from .._scalar import as_scalar, split_aux
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor, DenseDecompressor
@@ -272,12 +271,11 @@ def _moving(inputs: Inputs, options: Options) -> list[int]:
     moving = []
     for number, (path, aval) in enumerate(zip(inputs.paths, inputs.avals, strict=True)):
         dtype = aval.dtype
-        if not jnp.issubdtype(dtype, np.inexact):
+        if not has_derivative(aval):
             continue
-        is_complex = jnp.issubdtype(dtype, np.complexfloating)
-        if options.holomorphic and not is_complex:
+        if options.holomorphic and not is_complex(aval):
             raise TypeError(f"With holomorphic=True expected {path} of complex dtype, got {dtype}.")
-        if is_complex and not options.holomorphic and options.mode != "rev":
+        if is_complex(aval) and not options.holomorphic and options.mode != "rev":
             raise TypeError(
                 f"Expected {path} of real dtype, got {dtype}. For a holomorphic function pass "
                 "holomorphic=True."
@@ -314,8 +312,11 @@ def _check_output(flat: Sequence[Any], options: Options) -> None:
         )
     check_outputs(flat)
     for leaf in flat:
-        is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)
-        if options.mode in ("rev", "bidirectional") and is_complex and not options.holomorphic:
+        if (
+            options.mode in ("rev", "bidirectional")
+            and is_complex(leaf)
+            and not options.holomorphic
+        ):
             raise TypeError(
                 f"Expected real outputs for reverse mode, got dtype {leaf.dtype}. For a holomorphic function "
                 "pass holomorphic=True."

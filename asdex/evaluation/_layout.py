@@ -16,7 +16,7 @@ from jax.core import Tracer
 from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
-from .._arguments import size_of
+from .._arrays import size_of
 from .._block_pattern import BlockPattern
 from .._pattern import SparsityPattern
 from ..decompression import assemble, check_known

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, Int
 
-from .._arguments import size_of
+from .._arrays import is_complex, size_of
 from ._batched import Coloring, Passes
 
 
@@ -87,7 +87,7 @@ def gradient_along(
             _, tangent, aux = jax.jvp(scalar, at, seed, has_aux=True)
             return tangent, aux
 
-        gradient = jax.grad(slope, places, has_aux=True, holomorphic=_complex(leaves))
+        gradient = jax.grad(slope, places, has_aux=True, holomorphic=any(map(is_complex, leaves)))
         row, aux = gradient(*leaves)
         return [_flat(row)], aux
 
@@ -120,10 +120,6 @@ def _common_dtype(leaves: Leaves) -> Any:
     """The dtype of a matrix that the leaves share."""
     with jax.numpy_dtype_promotion("standard"):
         return jnp.result_type(*([leaf.dtype for leaf in leaves] or [float]))
-
-
-def _complex(leaves: Leaves) -> bool:
-    return any(jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in leaves)
 
 
 def _seeds(number: Any, colors: Int[Array, " vertices"], leaves: Leaves) -> list[Array]:

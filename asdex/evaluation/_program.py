@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from .._versions import nested_jaxprs, open_jaxpr
+from .._jaxprs import nested_jaxprs, open_jaxpr
 from ._straight_line import Step, StraightLine
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 
-from .._versions import is_staged, open_jaxpr
+from .._jaxprs import is_staged, open_jaxpr
 from ._straight_line import Origin, straight_line, StraightLine
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from .._errors import UnbatchedPassesWarning
-from .._versions import rebind, source_line, source_position
+from .._jaxprs import rebind, source_line, source_position
 from ._program import equations
 from ._straight_line import Step
 

@@ -149,7 +149,7 @@ def _replace(state: BandedState, factors: Any, matrix: Any, transposed: bool) ->
 def _factorise(
     matrix: SparseMatrixLinearOperator, layout: BlockLayout
 ) -> DiagonalFactors | TridiagonalFactors | BlockFactors:
-    is_complex = jnp.issubdtype(matrix.data.dtype, jnp.complexfloating)
+    is_complex = jnp.iscomplexobj(matrix.data)
     if layout.bandwidth == 0:
         (values,) = _bands(matrix, layout, 1)
         return DiagonalFactors(values.reshape(layout.lanes, layout.blocks, layout.width))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Inexact, Int32, Shaped
 
+from .._arrays import has_derivative
 from .._pattern import PatternLike
 from ._spaces import dtype_of, flat_structure, FlatStructure, length, ravel, unflatten, unravel
 from ._structure import Structure
@@ -62,7 +63,7 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
         """
         self.structure = pattern if isinstance(pattern, Structure) else Structure(pattern)
         data = jnp.asarray(data)
-        self.data = data if jnp.issubdtype(data.dtype, jnp.inexact) else data.astype(float)
+        self.data = data if has_derivative(data) else data.astype(float)
         if data.shape != (self.structure.nnz,):
             raise ValueError(
                 f"Expected data of shape {(self.structure.nnz,)}, one value per nonzero, got {data.shape}."

@@ -12,7 +12,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Inexact
 
-from .._arguments import size_of, struct_of
+from .._arrays import has_derivative, size_of, struct_of
 
 
 FlatStructure = tuple[tuple[jax.ShapeDtypeStruct, ...], Any]
@@ -78,6 +78,6 @@ def as_inexact(tree: Any) -> Any:
 
     def convert(leaf: Any) -> Array:
         array = jnp.asarray(leaf)
-        return array if jnp.issubdtype(array.dtype, np.inexact) else array.astype(float)
+        return array if has_derivative(array) else array.astype(float)
 
     return jtu.tree_map(convert, tree)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int32
 
-from .._arguments import may_change
+from .._arrays import may_change
 from ..coloring import ColoredPattern
 from ..detection import Captured, Unknown
 from ..evaluation import jacobian

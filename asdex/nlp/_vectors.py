@@ -11,7 +11,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._arguments import may_change, struct_of
+from .._arrays import has_derivative, is_complex, may_change, struct_of
 from .._scalar import as_scalar
 
 
@@ -40,7 +40,7 @@ class Space(eqx.Module):
         leaves, tree = jtu.tree_flatten(sample)
         avals = [struct_of(leaf) for leaf in leaves]
         for aval in avals:
-            if not jnp.issubdtype(aval.dtype, jnp.floating):
+            if is_complex(aval) or not has_derivative(aval):
                 raise TypeError(
                     f"Expected {what} of real floating-point dtype, got {aval.dtype}. Convert it."
                 )
