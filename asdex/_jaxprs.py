@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -169,3 +169,60 @@ def source_position(source: str) -> tuple[str, int]:
     """The file and the line number in what `source_line` returns, for warnings that point there."""
     found = re.match(r"(.+?):(\d+)", source)
     return (found[1], int(found[2])) if found else (source, 0)
+
+
+class EquationView:
+    """An equation of a jaxpr, without what is known of its operands."""
+
+    def __init__(self, eqn: Any):
+        self._eqn = eqn
+
+    @property
+    def primitive(self) -> Any:
+        return self._eqn.primitive
+
+    @property
+    def name(self) -> str:
+        return self._eqn.primitive.name
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The equation's parameters."""
+        return self._eqn.params
+
+    @property
+    def in_avals(self) -> list[Any]:
+        """Shapes and dtypes of the operands."""
+        return [atom.aval for atom in self._eqn.invars]
+
+    @property
+    def out_avals(self) -> list[Any]:
+        """Shapes and dtypes of the results."""
+        return [variable.aval for variable in self._eqn.outvars]
+
+
+class _Step(NamedTuple):
+    """An equation, which of its results are used, and the variables that nothing reads after it."""
+
+    eqn: Any
+    needed: list[bool]
+    dying: list[Any]
+
+
+def live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
+    """The equations that the wanted results need, in order: dead code is never evaluated."""
+    live = {
+        atom
+        for atom, want in zip(jaxpr.outvars, wanted, strict=True)
+        if want and not is_literal(atom)
+    }
+    steps: list[_Step] = []
+    for eqn in reversed(jaxpr.eqns):
+        needed = [variable in live for variable in eqn.outvars]
+        if not any(needed):
+            continue
+        read = {atom for atom in eqn.invars if not is_literal(atom)}
+        dying = [*(read - live), *(v for v in eqn.outvars if v not in live)]
+        live |= read
+        steps.append(_Step(eqn, needed, dying))
+    return reversed(steps)

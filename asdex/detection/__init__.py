@@ -13,13 +13,12 @@ from .._jaxprs import (
 from .._versions import binder as binder
 from ._causes import register_cause as register_cause, unless_known as unless_known
 from ._chain import Chain as Chain
-from ._closure import transitive_closure as transitive_closure
 from ._complex import (
     keep_parts as keep_parts,
     Parts as Parts,
     register_parts as register_parts,
 )
-from ._dependence import Dependence as Dependence
+from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
 from ._detect import (
     detect_hessian as detect_hessian,
     detect_jacobian as detect_jacobian,
@@ -53,7 +52,7 @@ from ._registry import (
     registered_rules as registered_rules,
     zero_derivative as zero_derivative,
 )
-from ._trace import trace as trace, Traced as Traced
+from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._variation import Variation as Variation
 from ._varying import (

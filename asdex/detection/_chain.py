@@ -14,7 +14,7 @@ from ._dependence import Dependence
 from ._detect import Propagation
 from ._equation import Equation
 from ._recorder import Recorder
-from ._trace import Traced
+from ._traced_function import Traced
 
 
 class Link(NamedTuple):

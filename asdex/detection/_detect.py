@@ -26,7 +26,7 @@ from ._limit import Limit
 from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Recorder
 from ._registry import load_plugins
-from ._trace import changing_arguments, trace, Traced
+from ._traced_function import changing_arguments, trace, Traced
 from ._value import Value
 
 

@@ -12,10 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from .._arrays import has_derivative, is_key, size_of
-from .._jaxprs import open_jaxpr, without_references
+from .._jaxprs import EquationView, open_jaxpr, without_references
 from .._versions import binder
 from ._dependence import Dependence
-from ._equation_view import EquationView
 from ._ranges import Range, range_of
 from ._value import Value
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ._parts import check_count, collected, cut
+from ._limited_sets import check_count, collected, cut
 
 
 _DENSE_ADVANTAGE: Final = 100

@@ -17,6 +17,7 @@ from .._jaxprs import (
     is_predictable,
     jaxpr_consts,
     literal_value,
+    live_steps,
     open_jaxpr,
     source_line,
     source_position,
@@ -30,7 +31,6 @@ from ._known import Evaluation, Known
 from ._ranges import Bounded, has_range_rule
 from ._registry import find_rule
 from ._results import checked, results_of
-from ._steps import live_steps
 from ._value import Value
 
 

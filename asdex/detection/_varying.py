@@ -19,21 +19,21 @@ from jax.core import Tracer
 from .._arrays import is_floating, is_key
 from .._jaxprs import (
     call_jaxpr,
+    EquationView,
     is_literal,
     is_predictable,
     jaxpr_consts,
     literal_value,
+    live_steps,
     open_jaxpr,
 )
 from .._versions import binder
 from ._dependence import Dependence
 from ._equation import Equation
-from ._equation_view import EquationView
 from ._interpreter import Interpreter
 from ._known import Evaluation, Known
 from ._masks import as_dependence, as_mask, intersection, Mask, simplified
 from ._registry import load_plugins
-from ._steps import live_steps
 from ._value import Value
 from ._variation import Variation
 

@@ -14,7 +14,7 @@ from jax.core import Tracer
 
 from .._arrays import is_array, may_change
 from ._kernel import Kernel, Result, Static
-from ._trace import Trace
+from ._traced_call import Trace
 
 
 Prepare = Callable[[Any, Sequence[Any], Mapping[str, Any]], tuple[Kernel, Any]]

@@ -30,7 +30,7 @@ from ..decompression import (
     decompressor_for,
     SubsetDecompressor,
 )
-from ._assumed import AssumedConstants
+from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options
 from ._layout import Layout, layout_for

@@ -13,8 +13,8 @@ from ..coloring import ColoredPattern, HessianMode, HessianSearch, OrderName, Re
 from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
+from ._from_samples import hessian_from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
-from ._samples import hessian_from_samples
 
 
 def hessian(

@@ -13,8 +13,8 @@ from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
 from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
+from ._from_samples import jacobian_from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions
-from ._samples import jacobian_from_samples
 
 
 def jacobian(

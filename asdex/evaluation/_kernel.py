@@ -24,10 +24,10 @@ from .._arrays import has_derivative, is_complex, size_of, struct_of
 from .._scalar import as_scalar, split_aux
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor, DenseDecompressor
-from ._batched import Passes
+from ._batched_passes import Passes
+from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
 from ._layout import Dtypes
-from ._passes import gradient_along, pull_back, push_and_pull, push_forward, zeros
 
 
 def colors_of(

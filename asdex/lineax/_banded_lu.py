@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int, Int32
 
 from ._block_tridiagonal import BlockFactors, factorise
-from ._full_rank import AbstractFullRankSolver
 from ._matrix import SparseMatrixLinearOperator
 from ._ordering import block_layout, BlockLayout
-from ._refinement import largest_sum, refine
+from ._refinement import AbstractFullRankSolver, largest_sum, refine
 from ._spaces import ravel, unravel
 from ._sparsify import to_sparse
 

@@ -16,10 +16,9 @@ from .._arguments import check_inputs, differentiated
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern, JacobianMode
 from ._compression import Compression
-from ._matrix import SparseMatrixLinearOperator
+from ._matrix import as_tags, SparseMatrixLinearOperator
 from ._spaces import as_inexact, dtype_of, flat_structure, FlatStructure, length, unflatten
 from ._structure import Structure
-from ._tags import as_tags
 
 
 class SparseJacobianLinearOperator(lx.AbstractLinearOperator):

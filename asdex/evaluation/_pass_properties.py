@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from .._jaxprs import nested_jaxprs, open_jaxpr
-from ._straight_line import Step, StraightLine
+from ._operations import Step, StraightLine
 
 
 Kind = Literal["fused", "products", "separate"]

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int
 
 from .._arrays import is_complex, size_of
-from ._batched import Coloring, Passes
+from ._batched_passes import Coloring, Passes
 
 
 Leaves = Sequence[Any]

@@ -11,7 +11,7 @@ import jax
 import jax.tree_util as jtu
 
 from .._jaxprs import is_staged, open_jaxpr
-from ._straight_line import Origin, straight_line, StraightLine
+from ._operations import Origin, straight_line, StraightLine
 
 
 class Trace:

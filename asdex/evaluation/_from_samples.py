@@ -18,7 +18,7 @@ from ..coloring import (
     SearchOptions,
 )
 from ..detection import detect_hessian, detect_jacobian, DetectionOptions
-from ._constant import with_constants
+from ._constant_entries import with_constants
 from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
 from ._options import EvaluationOptions
 from ._signature import Signature

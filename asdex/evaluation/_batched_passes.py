@@ -15,10 +15,10 @@ from jaxtyping import Array, Inexact, Int, Shaped
 
 from .._arrays import size_of
 from .._jaxprs import has_reference, is_staged, without_references
-from ._chunks import default_chunk, is_unrolled
+from ._batch_size import default_chunk, is_unrolled
 from ._devices import Batches, ONE_BY_ONE
-from ._program import examine, seed_terms
-from ._straight_line import Origin, Step, straight_line, StraightLine
+from ._operations import Origin, Step, straight_line, StraightLine
+from ._pass_properties import examine, seed_terms
 from ._unbatched import warn_of_single_passes
 
 
