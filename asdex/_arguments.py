@@ -32,6 +32,17 @@ class Inputs(NamedTuple):
     def avals(self) -> tuple[jax.ShapeDtypeStruct, ...]:
         return tuple(struct_of(leaf) for leaf in self.leaves)
 
+    @property
+    def differentiable(self) -> list[int]:
+        """The positions of the leaves that have a derivative."""
+        return [i for i, aval in enumerate(self.avals) if has_derivative(aval)]
+
+    def complete(self, values: Iterable[Any], without: Callable[[Any], Any]) -> list[Any]:
+        """One value per leaf: the given ones for those that have a derivative, `without(leaf)` for others."""
+        given = iter(values)
+        pairs = zip(self.leaves, self.avals, strict=True)
+        return [next(given) if has_derivative(aval) else without(leaf) for leaf, aval in pairs]
+
 
 @dataclasses.dataclass(frozen=True)
 class Samples:

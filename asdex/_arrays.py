@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 
 def has_derivative(value: Any) -> bool:
@@ -64,3 +66,20 @@ def struct_of(value: Any) -> jax.ShapeDtypeStruct:
 def size_of(aval: Any) -> int:
     """The number of elements of an array with this abstract value."""
     return int(np.prod(aval.shape, dtype=np.int64))
+
+
+def ravel(leaves: Sequence[Any]) -> Array:
+    """Arrays as one vector, of a dtype that they share."""
+    flat = [jnp.ravel(leaf) for leaf in leaves]
+    # They share it also where the user forbids implicit promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        return flat[0] if len(flat) == 1 else jnp.concatenate(flat or [jnp.zeros(0)])
+
+
+def unravel(vector: Any, leaves: Sequence[Any]) -> list[Any]:
+    """The parts of a vector, with the shapes of the leaves that it consists of."""
+    if not leaves:
+        return []
+    split = np.split if isinstance(vector, np.ndarray) else jnp.split
+    parts = split(vector, np.cumsum([size_of(leaf) for leaf in leaves])[:-1])
+    return [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]

@@ -20,7 +20,7 @@ from .._arrays import has_derivative, is_complex, size_of
 from .._jaxprs import open_jaxpr
 from .._pattern import SparsityPattern
 from ._dependence import Dependence
-from ._gradient import Gradient, gradient
+from ._gradient import Gradient
 from ._interpreter import Interpreter
 from ._limit import Limit
 from ._options import Captured, DetectionOptions, Unknown
@@ -194,7 +194,7 @@ def propagate(
     offsets = np.cumsum([0, *map(size_of, avals)])
     operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
     if recorder is not None:
-        original = f.scalar.f if isinstance(f, Gradient) else f
+        original = f.f if isinstance(f, Gradient) else f
         names = changing_arguments(original, args, kwargs, positions)
         operands = [Value(None, None, comes_from=frozenset([name])) for name in names]
     for position, aval, offset in zip(traced.positions, avals, offsets[:-1], strict=True):
@@ -229,7 +229,7 @@ def propagate_gradient(
     of_gradient = dataclasses.replace(options, argnums=positions, has_aux=False)
 
     def by(forward: bool) -> Propagation:
-        function = gradient(f, argnums=positions, has_aux=options.has_aux, forward=forward)
+        function = Gradient(f, positions, options.has_aux, forward)
         return propagate(function, samples, of_gradient, recorder)
 
     try:

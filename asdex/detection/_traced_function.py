@@ -12,8 +12,8 @@ from jax.core import Tracer
 
 from .._arguments import Argnums, differentiated, enumeration, Inputs
 from .._arrays import is_array, is_floating, may_change, struct_of
+from .._function import split_aux
 from .._jaxprs import without_references
-from .._scalar import split_aux
 
 
 class Traced(NamedTuple):

@@ -13,8 +13,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from .._arrays import has_derivative, is_complex, struct_of
+from .._function import as_scalar
 from .._pattern import SparsityPattern
-from .._scalar import as_scalar
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
 from ..decompression import OutputFormat
 from ..detection import Captured, Unknown

@@ -86,7 +86,7 @@ class NonlinearProgram:
         self._constraints = Space.of(output_of(constraints, variables, *args), "constraints")
 
         f = FlatObjective(objective, self._variables)
-        g = FlatConstraints(constraints, self._variables, self._constraints)
+        g = FlatConstraints(constraints, self._variables)
         options = {
             "budget": budget,
             "chunk_size": chunk_size,
