@@ -184,25 +184,23 @@ def hessian_from_coloring(
 
 @signature_of(hessian_from_coloring)
 def value_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_hessian`, with a coloring made before: see `asdex.hessian_from_coloring`."""
+    """As `asdex.value_and_hessian`, with a coloring made before."""
     return with_value(hessian_from_coloring(*args, **options))
 
 
 @signature_of(hessian_from_coloring)
 def value_gradient_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_gradient_and_hessian`, with a coloring made before: see
-    `asdex.hessian_from_coloring`."""
+    """As `asdex.value_gradient_and_hessian`, with a coloring made before."""
     return with_value(hessian_from_coloring(*args, **options), gradient=True)
 
 
 @signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
 def compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.compressed_hessian`, with a coloring made before: see `asdex.hessian_from_coloring`."""
+    """As `asdex.compressed_hessian`, with a coloring made before."""
     return hessian_from_coloring(*args, output_format=_COMPRESSED, **options)
 
 
 @signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
 def value_and_compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_compressed_hessian`, with a coloring made before: see
-    `asdex.hessian_from_coloring`."""
+    """As `asdex.value_and_compressed_hessian`, with a coloring made before."""
     return with_value(compressed_hessian_from_coloring(*args, **options))

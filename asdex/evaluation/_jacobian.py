@@ -184,18 +184,17 @@ def jacobian_from_coloring(
 
 @signature_of(jacobian_from_coloring)
 def value_and_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_jacobian`, with a coloring made before: see `asdex.jacobian_from_coloring`."""
+    """As `asdex.value_and_jacobian`, with a coloring made before."""
     return with_value(jacobian_from_coloring(*args, **options))
 
 
 @signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
 def compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.compressed_jacobian`, with a coloring made before: see `asdex.jacobian_from_coloring`."""
+    """As `asdex.compressed_jacobian`, with a coloring made before."""
     return jacobian_from_coloring(*args, output_format=_COMPRESSED, **options)
 
 
 @signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
 def value_and_compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_compressed_jacobian`, with a coloring made before: see
-    `asdex.jacobian_from_coloring`."""
+    """As `asdex.value_and_compressed_jacobian`, with a coloring made before."""
     return with_value(compressed_jacobian_from_coloring(*args, **options))
