@@ -13,7 +13,7 @@ from ..coloring import ColoredPattern, HessianMode, HessianSearch, OrderName, Re
 from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
-from ._from_samples import hessian_from_samples
+from ._from_samples import from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
 
 
@@ -69,7 +69,7 @@ def hessian(
 
     As `asdex.jacobian`; `ValueError` if the output of `f` has more than one element.
     """
-    return hessian_from_samples(
+    return from_samples(
         f,
         Samples.of(hessian, f, args, kwargs, input_shape),
         DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
@@ -86,6 +86,7 @@ def hessian(
             flatten=flatten,
             triangle=triangle,
         ),
+        HESSIAN,
     )
 
 

@@ -13,7 +13,7 @@ from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
 from ..decompression import OutputFormat
 from ..detection import Captured, DetectionOptions, Unknown
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
-from ._from_samples import jacobian_from_samples
+from ._from_samples import from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions
 
 
@@ -84,7 +84,7 @@ def jacobian(
     output is an integer, if an option is misspelt, or if `f` cannot be traced; `ValueError` for an option
     with a value that is not allowed.
     """
-    return jacobian_from_samples(
+    return from_samples(
         f,
         Samples.of(jacobian, f, args, kwargs, input_shape),
         DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
@@ -100,6 +100,7 @@ def jacobian(
             constant=constant,
             flatten=flatten,
         ),
+        JACOBIAN,
     )
 
 

@@ -17,7 +17,22 @@ from ._spaces import dtype_of, flat_structure, FlatStructure, length, ravel, unf
 from ._structure import Structure
 
 
-class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
+class KnownPatternOperator(lx.AbstractLinearOperator):
+    """An operator with a known pattern between known spaces."""
+
+    structure: Structure = eqx.field(static=True)
+    input_structure: FlatStructure = eqx.field(static=True)
+    output_structure: FlatStructure = eqx.field(static=True)
+    tags: frozenset[object] = eqx.field(static=True)
+
+    def in_structure(self) -> Any:
+        return unflatten(self.input_structure)
+
+    def out_structure(self) -> Any:
+        return unflatten(self.output_structure)
+
+
+class SparseMatrixLinearOperator(KnownPatternOperator):
     """A matrix as an operator that stores only the nonzeros, like a sparse `lineax.MatrixLinearOperator`.
 
     `lineax.linearise` and `lineax.materialise` convert an `asdex.lineax.SparseJacobianLinearOperator` to one.
@@ -34,10 +49,6 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
     data: Inexact[Array, " nnz"]
     rows: Int32[Array, " nnz"]
     cols: Int32[Array, " nnz"]
-    structure: Structure = eqx.field(static=True)
-    input_structure: FlatStructure = eqx.field(static=True)
-    output_structure: FlatStructure = eqx.field(static=True)
-    tags: frozenset[object] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -124,12 +135,6 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
     def adjoint(self) -> SparseMatrixLinearOperator:
         """The conjugated transpose."""
         return self.conjugate().transpose()
-
-    def in_structure(self) -> Any:
-        return unflatten(self.input_structure)
-
-    def out_structure(self) -> Any:
-        return unflatten(self.output_structure)
 
     def with_data(
         self, data: Inexact[Array, " nnz"], tags: Iterable[object] | None = None
