@@ -9,7 +9,7 @@ NEWEST := .venv-newest
 BIN := $(VENV)/bin
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.py)))
 
-.PHONY: help demo test test-jax-oldest test-jax-newest fuzz lint format types docs primitives bench
+.PHONY: help demo test test-quick test-jax-oldest test-jax-newest fuzz lint format types docs primitives bench
 .PHONY: bench-peers clean $(EXAMPLES)
 .DELETE_ON_ERROR:
 
@@ -17,6 +17,7 @@ help:
 	@echo "make demo             run the getting-started tutorial"
 	@echo "make NAME             run examples/NAME.py: $(EXAMPLES)"
 	@echo "make test             run the tests"
+	@echo "make test-quick       run every rule and every public function once, in under a minute"
 	@echo "make test-jax-oldest  run them with the oldest packages that pyproject.toml allows"
 	@echo "make test-jax-newest  run them with the newest jax"
 	@echo "make fuzz             compare thousands of random programs with automatic differentiation"
@@ -38,6 +39,11 @@ trajectory_optimization: $(VENV)/.installed-ipopt
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# The tests that are marked `quick` are in these files; to name them saves importing all others.
+QUICK := tests/test_*.py tests/rules/test_every_rule.py
+test-quick: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto -m quick $(QUICK)
 
 # Options for pytest, such as TESTS="-k scan"; the outcome is recorded only without them.
 TESTS ?=

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 
+from ._arrays import has_derivative, size_of, struct_of
+
 
 Argnums = int | tuple[int, ...]
 
@@ -29,6 +31,17 @@ class Inputs(NamedTuple):
     @property
     def avals(self) -> tuple[jax.ShapeDtypeStruct, ...]:
         return tuple(struct_of(leaf) for leaf in self.leaves)
+
+    @property
+    def differentiable(self) -> list[int]:
+        """The positions of the leaves that have a derivative."""
+        return [i for i, aval in enumerate(self.avals) if has_derivative(aval)]
+
+    def complete(self, values: Iterable[Any], without: Callable[[Any], Any]) -> list[Any]:
+        """One value per leaf: the given ones for those that have a derivative, `without(leaf)` for others."""
+        given = iter(values)
+        pairs = zip(self.leaves, self.avals, strict=True)
+        return [next(given) if has_derivative(aval) else without(leaf) for leaf, aval in pairs]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,45 +206,13 @@ def _path(key_path: tuple[Any, ...], argnums: Argnums) -> str:
     return f"args[{argnums[key_path[0].idx]}]{jtu.keystr(key_path[1:])}"
 
 
-def is_array(value: Any) -> bool:
-    """Whether `value` is an array, or stands for one."""
-    return isinstance(value, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
-
-
-def is_floating(value: Any) -> bool:
-    """Whether `value` is an array, or a stand-in for one, of real or complex floating point."""
-    return is_array(value) and bool(jnp.issubdtype(value.dtype, np.inexact))
-
-
-def may_change(value: Any) -> bool:
-    """Whether an argument is data, which may differ in the next call, rather than configuration."""
-    return is_array(value) or isinstance(value, float | complex)
-
-
-def struct_of(value: Any) -> jax.ShapeDtypeStruct:
-    """Shape and (canonical) dtype of an array, a stand-in for one, or a Python scalar."""
-    if is_array(value):
-        dtype = value.dtype
-        if isinstance(value, np.ndarray | np.generic):
-            dtype = jax.dtypes.canonicalize_dtype(dtype)
-        return jax.ShapeDtypeStruct(value.shape, dtype)
-    try:
-        if isinstance(value, str | bytes):  # which names a dtype
-            raise TypeError
-        return jax.ShapeDtypeStruct(np.shape(value), jnp.result_type(value))
-    except TypeError as error:
-        raise TypeError(
-            f"Expected an array or a number, got {value!r} of type {type(value).__name__}."
-        ) from error
-
-
 def check_differentiable(inputs: Inputs, allow_int: bool) -> None:
     """Refuse integers and booleans among the differentiated inputs, as jax does, unless `allow_int`.
 
     **Raises:** `TypeError`.
     """
     for path, aval in zip(inputs.paths, inputs.avals, strict=True):
-        if not (allow_int or jnp.issubdtype(aval.dtype, np.inexact)):
+        if not (allow_int or has_derivative(aval)):
             raise TypeError(
                 f"Expected {path} of real or complex dtype, got {aval.dtype}. Convert it to floating "
                 "point, or pass allow_int=True to give it zero derivatives."
@@ -244,17 +225,12 @@ def check_outputs(avals: Iterable[Any]) -> None:
     **Raises:** `TypeError`.
     """
     for aval in avals:
-        if not jnp.issubdtype(aval.dtype, np.inexact):
+        if not has_derivative(aval):
             raise TypeError(
                 f"Expected a function with real or complex outputs, got one of dtype {aval.dtype} and shape "
                 f"{aval.shape}. Return it as auxiliary data, with has_aux=True, or convert it to floating "
                 "point."
             )
-
-
-def size_of(aval: Any) -> int:
-    """The number of elements of an array with this abstract value."""
-    return int(np.prod(aval.shape, dtype=np.int64))
 
 
 def check_inputs(inputs: Inputs, expected: Sequence[jax.ShapeDtypeStruct], n: int) -> None:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 import jax
-import numpy as np
-from jax.core import Tracer
-from jax.extend import source_info_util
-from jax.extend.core import Literal
 
-
-# An equation that asdex makes stems from the line that called asdex.
-source_info_util.register_exclusion(str(Path(__file__).parent) + os.sep)
 
 CALL_PRIMITIVES: Final = frozenset(
     {
@@ -32,7 +22,7 @@ CALL_PRIMITIVES: Final = frozenset(
 A whitelist: a `scan` without scanned inputs has the same signature as a call.
 """
 
-_UNPREDICTABLE: Final = frozenset(
+UNPREDICTABLE_PRIMITIVES: Final = frozenset(
     {
         # code from outside the program
         *("pure_callback", "io_callback", "debug_callback", "ffi_call"),
@@ -42,7 +32,7 @@ _UNPREDICTABLE: Final = frozenset(
         *("empty", "empty2"),
     }
 )
-
+"""Primitives whose results differ from one evaluation, platform or device to the next."""
 
 PASSING_PRIMITIVES: Final = frozenset(
     {"cond", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
@@ -51,113 +41,6 @@ PASSING_PRIMITIVES: Final = frozenset(
 
 A runtime check is a `cond` with a callback in the branch that is not taken, inside of a `custom_jvp_call`.
 """
-
-
-def is_predictable(eqn: Any) -> bool:
-    """Whether an equation gives the same results wherever and whenever it is evaluated."""
-    if eqn.effects or eqn.primitive.name in _UNPREDICTABLE:
-        return False
-    if any(_is_hardware_key(atom.aval) for atom in (*eqn.invars, *eqn.outvars)):
-        return False
-    return all(
-        is_predictable(one) for inner in nested_jaxprs(eqn) for one in open_jaxpr(inner).eqns
-    )
-
-
-def _is_hardware_key(aval: Any) -> bool:
-    """Whether the type is that of keys of a random number generator which each platform has its own of."""
-    dtype = getattr(aval, "dtype", None)
-    return dtype is not None and not isinstance(dtype, np.dtype) and "rbg" in str(dtype)
-
-
-def nested_jaxprs(eqn: Any) -> list[Any]:
-    """The jaxprs in the parameters of an equation."""
-    values = [
-        one
-        for value in eqn.params.values()
-        for one in (value if isinstance(value, tuple | list) else (value,))
-    ]
-    return [value for value in values if is_jaxpr(value)]
-
-
-def open_jaxpr(jaxpr: Any) -> Any:
-    """The `Jaxpr` inside a `ClosedJaxpr`, which are one class since jax 0.11."""
-    return getattr(jaxpr, "jaxpr", jaxpr)
-
-
-def jaxpr_consts(jaxpr: Any) -> Sequence[Any]:
-    """The values of a jaxpr's constant variables."""
-    return getattr(jaxpr, "consts", ())
-
-
-def is_jaxpr(value: Any) -> bool:
-    inner = open_jaxpr(value)
-    return all(hasattr(inner, name) for name in ("eqns", "invars", "outvars", "constvars"))
-
-
-def call_jaxpr(eqn: Any) -> Any | None:
-    """The jaxpr that a call equation evaluates, or `None` if the equation is not a plain call."""
-    if eqn.primitive.name not in CALL_PRIMITIVES:
-        return None
-    found = [value for value in eqn.params.values() if is_jaxpr(value)]
-    if len(found) != 1:
-        return None
-    inner = open_jaxpr(found[0])
-    same_arity = len(inner.invars) == len(eqn.invars) and len(inner.outvars) == len(eqn.outvars)
-    return found[0] if same_arity else None
-
-
-def inlined_jaxpr(eqn: Any) -> Any | None:
-    """The jaxpr of a call of `jax.jit` that may as well be a part of the program around it; else `None`."""
-    if eqn.primitive.name not in ("jit", "pjit"):
-        return None
-    shardings = (*eqn.params.get("in_shardings", ()), *eqn.params.get("out_shardings", ()))
-    if any(type(one).__name__ != "UnspecifiedValue" for one in shardings):
-        return None
-    return None if eqn.params.get("compiler_options_kvs") else call_jaxpr(eqn)
-
-
-def without_references(jaxpr: Any) -> Any:
-    """The same closed jaxpr with the contents of mutable references (`jax.new_ref`) as ordinary values.
-
-    **Raises:**
-
-    `NotImplementedError` if JAX cannot rewrite it so.
-    """
-    if not _has_references(jaxpr):
-        return jaxpr
-    try:
-        discharge: Any = importlib.import_module("jax._src.state.discharge").discharge_state
-        if "consts" in inspect.signature(discharge).parameters:  # older than jax 0.10
-            pure = type(jaxpr)(*discharge(jaxpr.jaxpr, jaxpr.consts))
-        else:
-            pure = discharge(jaxpr)
-    except (ImportError, AttributeError, TypeError, ValueError, AssertionError) as error:
-        raise NotImplementedError(f"{type(error).__name__}: {error}") from error
-    if _has_references(pure):
-        raise NotImplementedError("a reference is created outside of the function")
-    return pure
-
-
-def _has_references(jaxpr: Any) -> bool:
-    return any(map(has_reference, open_jaxpr(jaxpr).eqns))
-
-
-def has_reference(eqn: Any) -> bool:
-    """Whether an equation reads or writes a reference, or creates one in a nested jaxpr."""
-    atoms = (*eqn.invars, *eqn.outvars)
-    return any(hasattr(atom.aval, "inner_aval") for atom in atoms) or any(
-        type(effect).__name__ == "InternalMutableArrayEffect" for effect in eqn.effects
-    )
-
-
-def is_literal(atom: Any) -> bool:
-    return isinstance(atom, Literal)
-
-
-def literal_value(atom: Any) -> np.ndarray:
-    """The value of a literal, which may be a scalar or a typed array."""
-    return np.asarray(atom.val, dtype=atom.aval.dtype)
 
 
 def binder(primitive: Any, params: dict[str, Any]) -> Callable[..., Any]:
@@ -173,13 +56,18 @@ def binder(primitive: Any, params: dict[str, Any]) -> Callable[..., Any]:
     return bind
 
 
-def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
-    """The results of an equation on other operands, under the settings that it was traced with."""
-    names = source_info_util.current_name_stack() + eqn.source_info.name_stack
-    context = source_info_util.user_context(eqn.source_info.traceback, name_stack=names)
-    with context, eqn.ctx.manager:
-        results = binder(eqn.primitive, eqn.params)(*operands)
-    return results if eqn.primitive.multiple_results else (results,)
+def discharged(jaxpr: Any) -> Any:
+    """A closed jaxpr with the contents of its mutable references as ordinary values.
+
+    **Raises:** `NotImplementedError` if JAX cannot rewrite it so.
+    """
+    try:
+        discharge: Any = importlib.import_module("jax._src.state.discharge").discharge_state
+        if "consts" in inspect.signature(discharge).parameters:  # older than jax 0.10
+            return type(jaxpr)(*discharge(jaxpr.jaxpr, jaxpr.consts))
+        return discharge(jaxpr)
+    except (ImportError, AttributeError, TypeError, ValueError, AssertionError) as error:
+        raise NotImplementedError(f"{type(error).__name__}: {error}") from error
 
 
 def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
@@ -192,60 +80,6 @@ def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
     except NotImplementedError:
         with ThreadPoolExecutor(1) as executor:
             return executor.submit(bind, *operands).result()
-
-
-def is_staged() -> bool:
-    """Whether operations become a part of a program that is traced, rather than being done now."""
-    # Placed rather than computed, which would compile something where it is done now.
-    return isinstance(jax.device_put(np.float32(0)), Tracer)
-
-
-def source_line(eqn: Any) -> str:
-    """Where the user's code made the equation: `file:line (function)`."""
-    return str(source_info_util.summarize(eqn.source_info))
-
-
-def source_position(source: str) -> tuple[str, int]:
-    """The file and the line number in what `source_line` returns, for warnings that point there."""
-    found = re.match(r"(.+?):(\d+)", source)
-    return (found[1], int(found[2])) if found else (source, 0)
-
-
-def is_key_dtype(dtype: Any) -> bool:
-    """Whether `dtype` is an extended dtype such as a PRNG key."""
-    return jax.numpy.issubdtype(dtype, jax.dtypes.extended)
-
-
-def has_derivative(aval: Any) -> bool:
-    """Whether values of this abstract value have tangents: real or complex floating point."""
-    dtype = getattr(aval, "dtype", None)
-    if dtype is None or dtype == jax.dtypes.float0 or is_key_dtype(dtype):
-        return False
-    return bool(jax.numpy.issubdtype(dtype, np.inexact))
-
-
-def scan_arity(eqn: Any) -> tuple[int, int]:
-    """The number of constants and of carried values of a `scan`: an `Equation`, or one of a jaxpr.
-
-    Scanned operands and results have one dimension more outside the body than inside; this holds in every
-    version, while the parameters that hold the numbers changed in jax 0.11.
-    """
-    body = open_jaxpr(eqn.params["jaxpr"])
-    carried = _same_ranks(_out_avals(eqn), body.outvars)
-    return _same_ranks(_in_avals(eqn), body.invars) - carried, carried
-
-
-def _in_avals(eqn: Any) -> Sequence[Any]:
-    return [v.aval for v in eqn.invars] if hasattr(eqn, "invars") else eqn.in_avals
-
-
-def _out_avals(eqn: Any) -> Sequence[Any]:
-    return [v.aval for v in eqn.outvars] if hasattr(eqn, "outvars") else eqn.out_avals
-
-
-def _same_ranks(outside: Sequence[Any], inside: Sequence[Any]) -> int:
-    pairs = zip(outside, inside, strict=True)
-    return sum(len(out.shape) == len(variable.aval.shape) for out, variable in pairs)
 
 
 def in_auto_axes(

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
-from ._arguments import differentiated, Inputs, is_floating, size_of, substitute
+from ._arguments import differentiated, Inputs, substitute
+from ._arrays import is_floating, size_of
 from ._errors import VerificationError
 from .detection import jacobian_sparsity
 

@@ -21,6 +21,10 @@ if jax.default_backend() != "cpu":
     jax.config.update("jax_default_matmul_precision", "highest")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "quick: the tests of `make test-quick`")
+
+
 _MEMORY = 2 * 2**30
 _STATM = Path("/proc/self/statm")
 

@@ -16,6 +16,9 @@ from jax.experimental.sparse import BCOO
 import asdex
 
 
+pytestmark = pytest.mark.quick
+
+
 def assert_same(pattern, other):
     np.testing.assert_array_equal(pattern.rows, other.rows)
     np.testing.assert_array_equal(pattern.cols, other.cols)

@@ -10,6 +10,8 @@ import pytest
 import asdex
 
 
+pytestmark = pytest.mark.quick
+
 SAMPLED = ["f", "*args", "argnums", "has_aux"]
 TRACED = ["allow_int", "input_shape", "unknown", "captured", "max_nnz", "**kwargs"]
 SEARCH = ["order", "budget"]

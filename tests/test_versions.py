@@ -14,14 +14,14 @@ from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, PartitionSpec
 
 import asdex
-from asdex import _versions
+from asdex import _arrays, _jaxprs, _versions
 
 
 X = jnp.linspace(0.3, 1.7, 5)
 
 
 def equations(f, *args):
-    return _versions.open_jaxpr(jax.make_jaxpr(f)(*args)).eqns
+    return _jaxprs.open_jaxpr(jax.make_jaxpr(f)(*args)).eqns
 
 
 def equation(f, *args):
@@ -51,11 +51,11 @@ class Avals:
 def test_a_closed_jaxpr_opens_and_keeps_its_constants():
     table = np.arange(5.0, dtype=np.float32)
     closed = jax.make_jaxpr(lambda x: x * table)(X)
-    inner = _versions.open_jaxpr(closed)
-    assert _versions.is_jaxpr(closed) and _versions.is_jaxpr(inner)
-    assert not _versions.is_jaxpr(table) and not _versions.is_jaxpr(None)
-    assert _versions.open_jaxpr(inner) is inner
-    assert len(inner.constvars) == len(_versions.jaxpr_consts(closed))
+    inner = _jaxprs.open_jaxpr(closed)
+    assert _jaxprs.is_jaxpr(closed) and _jaxprs.is_jaxpr(inner)
+    assert not _jaxprs.is_jaxpr(table) and not _jaxprs.is_jaxpr(None)
+    assert _jaxprs.open_jaxpr(inner) is inner
+    assert len(inner.constvars) == len(_jaxprs.jaxpr_consts(closed))
     assert len(inner.invars) == len(inner.outvars) == 1
 
 
@@ -64,18 +64,18 @@ def test_a_closed_jaxpr_opens_and_keeps_its_constants():
 )
 def test_calls_hold_a_jaxpr_of_the_same_arity(wrap):
     for eqn in equations(wrap(lambda x, y: (x * y, jnp.sin(x))), X, X):
-        inner = _versions.call_jaxpr(eqn)
+        inner = _jaxprs.call_jaxpr(eqn)
         if inner is None:  # a named call may leave no call behind
             assert eqn.primitive.name in ("mul", "sin")
             continue
-        assert len(_versions.open_jaxpr(inner).invars) == len(eqn.invars)
-        assert len(_versions.open_jaxpr(inner).outvars) == len(eqn.outvars)
+        assert len(_jaxprs.open_jaxpr(inner).invars) == len(eqn.invars)
+        assert len(_jaxprs.open_jaxpr(inner).outvars) == len(eqn.outvars)
 
 
 @pytest.mark.parametrize("wrap", [jax.jit, jax.checkpoint])
 def test_jit_and_checkpoint_are_calls(wrap):
     eqn = equation(wrap(lambda x: 2 * x), X)
-    body = _versions.open_jaxpr(_versions.call_jaxpr(eqn))
+    body = _jaxprs.open_jaxpr(_jaxprs.call_jaxpr(eqn))
     assert [inner.primitive.name for inner in body.eqns] == ["mul"]
 
 
@@ -102,9 +102,9 @@ def test_what_has_a_jaxpr_but_is_no_call():
     reverse = jax.custom_vjp(jnp.sin)
     reverse.defvjp(lambda x: (jnp.sin(x), None), lambda _, g: (g,))
     for f in (without_slices, mapped, looping, branching, solving, custom, reverse):
-        held = [e for e in equations(f, X) if any(map(_versions.is_jaxpr, e.params.values()))]
+        held = [e for e in equations(f, X) if any(map(_jaxprs.is_jaxpr, e.params.values()))]
         for eqn in [*held, *(e for e in equations(f, X) if "custom" in e.primitive.name)]:
-            assert _versions.call_jaxpr(eqn) is None, eqn.primitive.name
+            assert _jaxprs.call_jaxpr(eqn) is None, eqn.primitive.name
 
 
 def test_calls_without_a_rule_of_their_own_are_all_known():
@@ -122,8 +122,8 @@ def test_a_jaxpr_as_a_function_is_evaluated_or_a_call(wrap):
     """What `closed_call` was is `eval_jaxpr` in jax 0.12, and in most versions it leaves no trace."""
     closed = jax.make_jaxpr(wrap(lambda x: x[::-1]))(X)
     for eqn in equations(jaxpr_as_fun(closed), X):
-        inner = _versions.call_jaxpr(eqn)
-        assert eqn.primitive.name == "rev" or _versions.open_jaxpr(inner).eqns
+        inner = _jaxprs.call_jaxpr(eqn)
+        assert eqn.primitive.name == "rev" or _jaxprs.open_jaxpr(inner).eqns
     pattern = asdex.jacobian_sparsity(jaxpr_as_fun(closed), X, unknown="error")
     np.testing.assert_array_equal(pattern.todense(), np.eye(5)[::-1])
 
@@ -138,14 +138,14 @@ def test_a_sharded_body_is_no_call():
     spec = PartitionSpec("i")
     eqn = equation(shard_map(lambda x: 2 * x, mesh=mesh, in_specs=spec, out_specs=spec), X)
     assert eqn.primitive.name == "shard_map"
-    assert any(map(_versions.is_jaxpr, eqn.params.values()))
-    assert _versions.call_jaxpr(eqn) is None
+    assert any(map(_jaxprs.is_jaxpr, eqn.params.values()))
+    assert _jaxprs.call_jaxpr(eqn) is None
 
 
 def test_results_that_nothing_reads_are_written_like_others():
     """jax drops their variables in some versions: `DropVar`."""
     closed = jax.make_jaxpr(lambda x: lax.top_k(x, 2)[0])(X)
-    (eqn,) = _versions.open_jaxpr(closed).eqns
+    (eqn,) = _jaxprs.open_jaxpr(closed).eqns
     assert len(eqn.outvars) == 2
     pattern = asdex.jacobian_sparsity(lambda x: lax.top_k(x, 2)[0], X).todense()
     np.testing.assert_array_equal(pattern, np.ones((2, 5)))
@@ -208,7 +208,7 @@ def test_scan_arity(consts, carry, slices, outputs, length, reverse):
     eqn = scan_with(
         consts=consts, carry=carry, slices=slices, outputs=outputs, length=length, reverse=reverse
     )
-    assert _versions.scan_arity(Avals(eqn)) == (consts, carry)
+    assert _jaxprs.scan_arity(Avals(eqn)) == (consts, carry)
     assert eqn.params["length"] == length and eqn.params["reverse"] is reverse
     assert len(eqn.invars) == consts + carry + slices
     assert len(eqn.outvars) == carry + outputs
@@ -221,7 +221,7 @@ def test_scan_orders_constants_then_carry_then_slices():
     eqn = loop(f, "scan", jnp.ones(7), jnp.ones((2, 2)), jnp.ones(4))
     assert [atom.aval.shape for atom in eqn.invars] == [(7,), (2, 2), (4,)]
     assert [variable.aval.shape for variable in eqn.outvars] == [(2, 2), (4, 7)]
-    body = _versions.open_jaxpr(eqn.params["jaxpr"])
+    body = _jaxprs.open_jaxpr(eqn.params["jaxpr"])
     assert [variable.aval.shape for variable in body.invars] == [(7,), (2, 2), ()]
 
 
@@ -232,8 +232,8 @@ def test_while_orders_condition_constants_body_constants_carry():
     eqn = loop(f, "while", jnp.ones(2), jnp.ones(3), jnp.ones(4))
     assert [atom.aval.shape for atom in eqn.invars] == [(2,), (3,), (4,)]
     assert (eqn.params["cond_nconsts"], eqn.params["body_nconsts"]) == (1, 1)
-    condition = _versions.open_jaxpr(eqn.params["cond_jaxpr"])
-    body = _versions.open_jaxpr(eqn.params["body_jaxpr"])
+    condition = _jaxprs.open_jaxpr(eqn.params["cond_jaxpr"])
+    body = _jaxprs.open_jaxpr(eqn.params["body_jaxpr"])
     assert [variable.aval.shape for variable in condition.invars] == [(2,), (4,)]
     assert [variable.aval.shape for variable in body.invars] == [(3,), (4,)]
     assert [variable.aval.shape for variable in body.outvars] == [(4,)]
@@ -250,7 +250,7 @@ def test_fori_loop_is_a_scan_if_its_length_is_known_and_a_while_otherwise():
 def test_cond_holds_its_index_first_and_one_jaxpr_per_branch():
     eqn = loop(lambda i, x: lax.switch(i, [jnp.sin, jnp.cos, jnp.tan], x), "cond", 1, X)
     assert eqn.invars[0].aval.shape == () and eqn.invars[0].aval.dtype == np.int32
-    names = [_versions.open_jaxpr(b).eqns[0].primitive.name for b in eqn.params["branches"]]
+    names = [_jaxprs.open_jaxpr(b).eqns[0].primitive.name for b in eqn.params["branches"]]
     assert names == ["sin", "cos", "tan"]
 
 
@@ -262,19 +262,19 @@ def test_literals_have_a_typed_value(value):
     def f(x):
         return jnp.where(x > 1, value, x), lax.mul(x, np.float32(0.25))
 
-    atoms = [atom for eqn in equations(f, X) for atom in eqn.invars if _versions.is_literal(atom)]
+    atoms = [atom for eqn in equations(f, X) for atom in eqn.invars if _jaxprs.is_literal(atom)]
     assert atoms
     for atom in atoms:
-        number = _versions.literal_value(atom)
+        number = _jaxprs.literal_value(atom)
         assert isinstance(number, np.ndarray) and number.shape == ()
         assert number.dtype == atom.aval.dtype
-    assert 0.25 in [float(_versions.literal_value(atom)) for atom in atoms]
+    assert 0.25 in [float(_jaxprs.literal_value(atom)) for atom in atoms]
 
 
 def test_variables_are_not_literals():
     eqn = equation(lambda x: x * 2.0, X)
-    assert [_versions.is_literal(atom) for atom in eqn.invars].count(False) == 1
-    assert not any(map(_versions.is_literal, eqn.outvars))
+    assert [_jaxprs.is_literal(atom) for atom in eqn.invars].count(False) == 1
+    assert not any(map(_jaxprs.is_literal, eqn.outvars))
 
 
 def test_literals_are_told_apart_before_they_are_looked_up():
@@ -305,15 +305,15 @@ def test_literals_are_told_apart_before_they_are_looked_up():
     ],
 )
 def test_has_derivative(dtype, expected):
-    assert _versions.has_derivative(jax.ShapeDtypeStruct((2,), dtype)) is expected
+    assert _arrays.has_derivative(jax.ShapeDtypeStruct((2,), dtype)) is expected
 
 
 def test_keys_and_values_without_a_dtype_have_no_derivative():
     key = jax.random.key(0)
-    assert _versions.is_key_dtype(key.dtype)
-    assert not _versions.has_derivative(jax.typeof(key) if hasattr(jax, "typeof") else key.aval)
-    assert not _versions.is_key_dtype(np.dtype("float32"))
-    assert not _versions.has_derivative(object())
+    assert _arrays.is_key(key)
+    assert not _arrays.has_derivative(jax.typeof(key) if hasattr(jax, "typeof") else key.aval)
+    assert not _arrays.is_key(np.zeros(2, np.float32))
+    assert not _arrays.has_derivative(object())
 
 
 # --- binding and source lines ---------------------------------------------------------------------
@@ -393,7 +393,7 @@ def test_source_line_names_this_file_line_and_function():
         return lax.sin(x)
 
     line = inspect.getsourcelines(f)[1] + 1
-    source = _versions.source_line(equation(f, X))
+    source = _jaxprs.source_line(equation(f, X))
     assert f"test_versions.py:{line}" in source and "f)" in source
 
 
@@ -401,9 +401,9 @@ def test_the_position_of_a_source_line():
     def f(x):
         return lax.sin(x)
 
-    source = _versions.source_line(equation(f, X))
-    assert _versions.source_position(source) == (__file__, inspect.getsourcelines(f)[1] + 1)
-    assert _versions.source_position("unknown source") == ("unknown source", 0)
+    source = _jaxprs.source_line(equation(f, X))
+    assert _jaxprs.source_position(source) == (__file__, inspect.getsourcelines(f)[1] + 1)
+    assert _jaxprs.source_position("unknown source") == ("unknown source", 0)
 
 
 def test_the_sign_of_a_complex_number_has_a_derivative_in_new_versions():
@@ -416,7 +416,7 @@ def test_the_sign_of_a_complex_number_has_a_derivative_in_new_versions():
 def test_callbacks_are_called_as_expected():
     struct = jax.ShapeDtypeStruct(X.shape, X.dtype)
     eqn = loop(lambda x: jax.pure_callback(np.sin, struct, x), "pure_callback", X)
-    assert not _versions.is_predictable(eqn)
+    assert not _jaxprs.is_predictable(eqn)
 
 
 # --- the oldest packages --------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from jaxtyping import Bool
 
 from .._errors import InvalidColoringError
 from .._pattern import column_order, SparsityPattern
+from .._sets import ranges
 from ._choose import color_bidirectionally, color_graph, cost_of
 from ._colored_pattern import ColoredPattern
 from ._counts import read_from_column
@@ -100,18 +101,13 @@ def conflict_groups(sparsity: SparsityPattern, required: Required) -> SparsityPa
     num_groups = np.where(apart, np.maximum(num_further, 1), 1)
     first = np.cumsum(num_groups) - num_groups
     copies = num_groups[rows[required]]
-    of_required = np.repeat(first[rows[required]], copies) + _ranks(copies)
-    of_further = first[rows[further]] + np.where(apart[rows[further]], _ranks(num_further), 0)
+    of_required = ranges(first[rows[required]], copies)
+    of_further = np.where(apart[rows[further]], ranges(first, num_further), first[rows[further]])
     return SparsityPattern.from_coo(
         np.concatenate([of_required, of_further]),
         np.concatenate([np.repeat(cols[required], copies), cols[further]]),
         (int(num_groups.sum()), sparsity.n),
     )
-
-
-def _ranks(lengths: np.ndarray) -> np.ndarray:
-    """The numbers `0, 1, ...` within each group of the given lengths."""
-    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _cheapest(costs: np.ndarray, limit: int) -> np.ndarray:

@@ -1,8 +1,7 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
 from .._graphs import connected_components as connected_components
-from .._versions import (
-    binder as binder,
+from .._jaxprs import (
     call_jaxpr as call_jaxpr,
     is_jaxpr as is_jaxpr,
     is_literal as is_literal,
@@ -11,15 +10,15 @@ from .._versions import (
     open_jaxpr as open_jaxpr,
     scan_arity as scan_arity,
 )
+from .._versions import binder as binder
 from ._causes import register_cause as register_cause, unless_known as unless_known
 from ._chain import Chain as Chain
-from ._closure import transitive_closure as transitive_closure
 from ._complex import (
     keep_parts as keep_parts,
     Parts as Parts,
     register_parts as register_parts,
 )
-from ._dependence import Dependence as Dependence
+from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
 from ._detect import (
     detect_hessian as detect_hessian,
     detect_jacobian as detect_jacobian,
@@ -57,7 +56,7 @@ from ._registry import (
     registered_rules as registered_rules,
     zero_derivative as zero_derivative,
 )
-from ._trace import trace as trace, Traced as Traced
+from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._variation import Variation as Variation
 from ._varying import (

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax.tree_util as jtu
 import numpy as np
 
-from .._arguments import size_of
+from .._arrays import size_of
 from ._causes import cause_of
 from ._dependence import Dependence
 from ._detect import Propagation
 from ._equation import Equation
 from ._recorder import Recorder
-from ._trace import Traced
+from ._traced_function import Traced
 
 
 class Link(NamedTuple):

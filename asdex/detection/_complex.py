@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-import jax
-import numpy as np
-
+from .._arrays import is_complex
 from ._dependence import Dependence
 from ._equation import Equation
 from ._registry import find_rule
@@ -59,10 +57,10 @@ def _apart(eqn: Equation, *operands: Parts) -> Any:
 def by_parts(equation: Equation) -> list[Dependence] | None:
     """The results of an equation whose operands' parts are known apart; else `None`."""
     rule = _RULES.get(equation.name)
-    if rule is None or not any(map(_is_complex, (*equation.in_avals, *equation.out_avals))):
+    if rule is None or not any(map(is_complex, (*equation.in_avals, *equation.out_avals))):
         return None
     pairs = list(zip(equation.operands, equation.in_avals, strict=True))
-    operands = [value.dependence for value, aval in pairs if _is_complex(aval)]
+    operands = [value.dependence for value, aval in pairs if is_complex(aval)]
     mixed = [one for one in operands if one is not None]
     if mixed and all(one.parts is None for one in mixed):
         return None
@@ -71,7 +69,7 @@ def by_parts(equation: Equation) -> list[Dependence] | None:
         return None
     results = [results] if isinstance(results, Parts) else results
     return [
-        Dependence.of_parts(*parts) if _is_complex(aval) else without_parts(parts.real)
+        Dependence.of_parts(*parts) if is_complex(aval) else without_parts(parts.real)
         for parts, aval in zip(results, equation.out_avals, strict=True)
     ]
 
@@ -80,7 +78,7 @@ def _parts_of(value: Value, aval: Any) -> Parts:
     dependence = value.as_dependence(aval)
     if dependence.parts is not None:
         return Parts(*dependence.parts)
-    return Parts(dependence, dependence if _is_complex(aval) else Dependence.none(dependence.shape))
+    return Parts(dependence, dependence if is_complex(aval) else Dependence.none(dependence.shape))
 
 
 def without_parts(dependence: Dependence) -> Dependence:
@@ -88,8 +86,3 @@ def without_parts(dependence: Dependence) -> Dependence:
     if dependence.parts is None:
         return dependence
     return Dependence(dependence.shape, dependence.terms)
-
-
-def _is_complex(aval: Any) -> bool:
-    dtype = getattr(aval, "dtype", None)
-    return dtype is not None and bool(jax.numpy.issubdtype(dtype, np.complexfloating))

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from .._arguments import (
@@ -16,19 +15,19 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
     Samples,
-    size_of,
 )
+from .._arrays import has_derivative, is_complex, size_of
 from .._indices import frozen
+from .._jaxprs import open_jaxpr
 from .._pattern import SparsityPattern
-from .._versions import has_derivative, open_jaxpr
 from ._dependence import Dependence
-from ._gradient import Gradient, gradient
+from ._gradient import Gradient
 from ._interpreter import Interpreter
 from ._limit import Limit
 from ._options import Captured, DetectionOptions, Unknown
 from ._recorder import Recorder
 from ._registry import load_plugins
-from ._trace import changing_arguments, trace, Traced
+from ._traced_function import changing_arguments, trace, Traced
 from ._value import Value
 
 
@@ -195,7 +194,7 @@ def propagate(
     offsets = np.cumsum([0, *map(size_of, avals)])
     operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
     if recorder is not None:
-        original = f.scalar.f if isinstance(f, Gradient) else f
+        original = f.f if isinstance(f, Gradient) else f
         names = changing_arguments(original, args, kwargs, positions)
         operands = [Value(None, None, comes_from=frozenset([name])) for name in names]
     for position, aval, offset in zip(traced.positions, avals, offsets[:-1], strict=True):
@@ -230,7 +229,7 @@ def propagate_gradient(
     of_gradient = dataclasses.replace(options, argnums=positions, has_aux=False)
 
     def by(forward: bool) -> Propagation:
-        function = gradient(f, argnums=positions, has_aux=options.has_aux, forward=forward)
+        function = Gradient(f, positions, options.has_aux, forward)
         return propagate(function, samples, of_gradient, recorder)
 
     try:
@@ -250,8 +249,7 @@ def _modes(propagation: Propagation) -> tuple[str, ...]:
     unsupported, traced = propagation.interpreter.unsupported_modes, propagation.traced
     possible = tuple(mode for mode in ("fwd", "rev") if mode not in unsupported)
     complex_input, complex_output = (
-        any(jnp.issubdtype(aval.dtype, np.complexfloating) for aval in avals)
-        for avals in (traced.inputs.avals, traced.output_avals)
+        any(map(is_complex, avals)) for avals in (traced.inputs.avals, traced.output_avals)
     )
     excluded = "" if complex_input == complex_output else "rev" if complex_output else "fwd"
     allowed = tuple(mode for mode in possible if mode != excluded)

@@ -11,10 +11,10 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 
-from .._arguments import size_of
-from .._versions import binder, has_derivative, is_key_dtype, open_jaxpr, without_references
+from .._arrays import has_derivative, is_key, size_of
+from .._jaxprs import EquationView, open_jaxpr, without_references
+from .._versions import binder
 from ._dependence import Dependence
-from ._equation_view import EquationView
 from ._ranges import Range, range_of
 from ._value import Value
 
@@ -63,7 +63,7 @@ class Equation(EquationView):
         Nothing is computed before this is called. The array must not be changed.
         """
         known = self.operands[index].known
-        if known is None or is_key_dtype(self.in_avals[index].dtype):
+        if known is None or is_key(self.in_avals[index]):
             return None
         return known.get_if_available()
 

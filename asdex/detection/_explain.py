@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, overload
 
-from .._arguments import Samples, size_of
-from .._versions import has_derivative
+from .._arguments import Samples
+from .._arrays import has_derivative, size_of
 from ._causes import cause_of
 from ._chain import Chain, chain_of
 from ._detect import propagate, propagate_gradient

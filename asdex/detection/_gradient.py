@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._arguments import Argnums, differentiated, substitute
-from .._scalar import as_scalar, split_aux
-
-
-class ScalarFunction(eqx.Module):
-    """`f` with its one-element output squeezed to a scalar, and auxiliary data always returned."""
-
-    f: Any
-    has_aux: bool = eqx.field(static=True)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[jax.Array, Any]:
-        output, aux = split_aux(self.f(*args, **kwargs), self.has_aux)
-        return as_scalar(output), aux
+from .._arguments import Argnums
+from .._function import AtArguments
 
 
 class Gradient(eqx.Module):
-    """The gradient of a `ScalarFunction` with respect to the arguments in `argnums`."""
+    """The gradient of `f` with respect to the arguments in `argnums`, by reverse mode or by forward mode."""
 
-    scalar: ScalarFunction
+    f: Any
     argnums: Argnums = eqx.field(static=True)
+    has_aux: bool = eqx.field(static=True)
     forward: bool = eqx.field(static=True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        at = AtArguments(self.f, args, kwargs, self.argnums, self.has_aux)
+        leaves = at.leaves
         if self.forward:
-            return jax.jacfwd(self.scalar, argnums=self.argnums, has_aux=True)(*args, **kwargs)[0]
-        inputs = differentiated(args, self.argnums)
-
-        def at(*leaves: Any) -> jax.Array:
-            return self.scalar(*substitute(args, self.argnums, inputs, leaves), **kwargs)[0]
-
-        # Unlike jax.grad, jax.vjp takes complex and integer inputs as they are.
-        value, pull_back = jax.vjp(at, *inputs.leaves)
-        cotangents = zip(inputs.leaves, pull_back(jnp.ones_like(value)), strict=True)
-        return [
-            jnp.zeros_like(leaf) if cotangent.dtype == jax.dtypes.float0 else cotangent
-            for leaf, cotangent in cotangents
-        ]
-
-
-def gradient(f: Callable[..., Any], *, argnums: Argnums, has_aux: bool, forward: bool) -> Gradient:
-    """The gradient of `f`, by reverse mode or by forward mode."""
-    return Gradient(ScalarFunction(f, has_aux), argnums, forward)
+            parts = jax.jacfwd(at.scalar, argnums=tuple(range(len(leaves))))(*leaves)
+        else:
+            # Unlike jax.grad, jax.vjp takes complex inputs as they are.
+            value, pull_back = jax.vjp(at.scalar, *leaves)
+            parts = pull_back(jnp.ones_like(value))
+        return at.inputs.complete(parts, jnp.zeros_like)

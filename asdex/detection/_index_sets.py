@@ -10,7 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ._parts import check_count, collected, cut
+from .._sets import ranges
+from ._limited_sets import check_count, collected, cut
 
 
 _DENSE_ADVANTAGE: Final = 100
@@ -80,10 +81,7 @@ class IndexSets:
             return owners, rows.astype(np.int32, copy=False)
         starts = self.indptr[rows]
         lengths = self.indptr[rows + 1] - starts
-        ends = np.cumsum(lengths)
-        total = int(ends[-1]) if ends.size else 0
-        positions = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
-        return np.repeat(owners, lengths), self.indices[positions]
+        return np.repeat(owners, lengths), self.indices[ranges(starts, lengths)]
 
     def to_csr(self) -> sp.csr_array:
         """The pool as a boolean `(count, width)` matrix."""

@@ -9,21 +9,21 @@ from typing import Any, Final, TYPE_CHECKING
 
 from jax.core import Tracer
 
+from .._arrays import has_derivative, is_floating
 from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
-from .._progress import track
-from .._versions import (
-    binder,
+from .._jaxprs import (
     call_jaxpr,
-    has_derivative,
     is_literal,
     is_predictable,
     jaxpr_consts,
     literal_value,
+    live_steps,
     open_jaxpr,
-    PASSING_PRIMITIVES,
     source_line,
     source_position,
 )
+from .._progress import track
+from .._versions import binder, PASSING_PRIMITIVES
 from ._complex import by_parts, without_parts
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
@@ -31,8 +31,7 @@ from ._known import Evaluation, Known
 from ._ranges import Bounded, has_range_rule
 from ._registry import find_rule
 from ._results import checked, results_of
-from ._steps import live_steps
-from ._value import is_floating_array, Value
+from ._value import Value
 
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class Interpreter:
 
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
-        hidden = self.captured == "unknown" and is_floating_array(value)
+        hidden = self.captured == "unknown" and is_floating(value)
         if hidden or isinstance(value, Tracer):
             return Value(None, None, comes_from=frozenset(["a captured array"]))
         return Value(None, Known.of(value))

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._versions import evaluate, is_key_dtype
+from .._arrays import is_key
+from .._versions import evaluate
 
 
 class Unavailable(Exception):
@@ -91,7 +92,7 @@ class Known:
 
 def _slice(array: Any, number: int) -> Any:
     # On the host where possible: indexing a jax array dispatches a computation for each step of a loop.
-    host = array if is_key_dtype(array.dtype) else np.asarray(array)
+    host = array if is_key(array) else np.asarray(array)
     return host[number, ...]
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 from .._errors import PatternTooLargeError
 from .._memory import available_memory
 from ._equation import Equation
-from ._parts import limited, TooManyEntries
+from ._limited_sets import limited, TooManyEntries
 from ._value import Value
 
 

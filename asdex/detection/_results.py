@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._versions import has_derivative
+from .._arrays import has_derivative
 from ._dependence import Dependence
 from ._equation import Equation
 from ._registry import describe_rule, find_rule

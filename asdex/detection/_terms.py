@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._index_sets import boolean_product, IndexSets, pairs_to_csr, unique_keys, unique_rows
-from ._parts import check_count, collected, cut, Part
+from ._limited_sets import check_count, collected, cut, Part
 
 
 _SHARING_PAYS: Final = 4

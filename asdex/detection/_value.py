@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
 from ._dependence import Dependence
 from ._known import Known
 from ._ranges import Bounded
@@ -31,10 +28,3 @@ class Value(NamedTuple):
         if self.dependence is None:
             return Dependence.none(getattr(aval, "shape", ()))
         return self.dependence
-
-
-def is_floating_array(value: Any) -> bool:
-    """Whether `value` is an array (or a scalar of NumPy) of real or complex floating point."""
-    if not isinstance(value, jax.Array | np.ndarray | np.generic):
-        return False
-    return bool(jax.numpy.issubdtype(value.dtype, np.inexact))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._versions import is_key_dtype
+from .._arrays import is_key
 from ._known import Known
 from ._masks import everywhere, Mask, union
 
@@ -30,7 +30,7 @@ class Variation(NamedTuple):
 
     def nonzero(self, aval: Any) -> Mask | None:
         """The support, from the value if need be."""
-        if self.support is not None or self.known is None or is_key_dtype(aval.dtype):
+        if self.support is not None or self.known is None or is_key(aval):
             return self.support
         value = self.known.get_if_available()
         return None if value is None else value != 0

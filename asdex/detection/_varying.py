@@ -16,25 +16,25 @@ from typing import Any, TypeVar
 import numpy as np
 from jax.core import Tracer
 
-from .._versions import (
-    binder,
+from .._arrays import is_floating, is_key
+from .._jaxprs import (
     call_jaxpr,
-    is_key_dtype,
+    EquationView,
     is_literal,
     is_predictable,
     jaxpr_consts,
     literal_value,
+    live_steps,
     open_jaxpr,
 )
+from .._versions import binder
 from ._dependence import Dependence
 from ._equation import Equation
-from ._equation_view import EquationView
 from ._interpreter import Interpreter
 from ._known import Evaluation, Known
 from ._masks import as_dependence, as_mask, intersection, Mask, simplified
 from ._registry import load_plugins
-from ._steps import live_steps
-from ._value import is_floating_array, Value
+from ._value import Value
 from ._variation import Variation
 
 
@@ -79,7 +79,7 @@ class Step(EquationView):
     def known(self, index: int) -> np.ndarray | None:
         """The value of operand `index`, if it depends on constants alone."""
         known = self.operands[index].known
-        if known is None or is_key_dtype(self.in_avals[index].dtype):
+        if known is None or is_key(self.in_avals[index]):
             return None
         return known.get_if_available()
 
@@ -197,7 +197,7 @@ class Variations:
 
     def _constant(self, value: Any, aval: Any) -> Variation:
         """A captured constant. One that an outer transformation traces may change."""
-        hidden = self.captured == "unknown" and is_floating_array(value)
+        hidden = self.captured == "unknown" and is_floating(value)
         if hidden or isinstance(value, Tracer):
             return Variation.unknown(aval)
         return Variation(None, known=Known.of(value))

@@ -10,9 +10,10 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
-from .._arguments import Argnums, differentiated, size_of, substitute
+from .._arguments import Argnums, check_choice
+from .._arrays import has_derivative, ravel, size_of
 from .._errors import VerificationError
-from .._scalar import as_scalar, split_aux
+from .._function import AtArguments
 from ..coloring import ColoredPattern
 from ._hessian import hessian_from_coloring
 from ._jacobian import jacobian_from_coloring
@@ -55,6 +56,7 @@ def check_jacobian_correctness(
 
     `asdex.VerificationError` with the largest difference and where it is; `TypeError` without a coloring.
     """
+    check_choice("method", method, Method)
     args, known = _arguments(args, coloring)
     options: Any = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
     result = jacobian_from_coloring(f, known, "data", **options)(*args, **kwargs)
@@ -62,7 +64,7 @@ def check_jacobian_correctness(
     reverse = known.mode == "rev"
     data = result[0] if has_aux else result
     compare = _Comparison(data, known, at.columns, rtol, atol)
-    if _is_dense(method):
+    if method == "dense":
         derivative = jax.jacrev if reverse else jax.jacfwd
         compare.dense(derivative(at.outputs, holomorphic=holomorphic)(at.vector))
     elif reverse:
@@ -90,6 +92,7 @@ def check_hessian_correctness(
 
     The reference is `jax.hessian`, or Hessian-vector products by forward over reverse mode.
     """
+    check_choice("method", method, Method)
     args, known = _arguments(args, coloring)
     options: Any = {"has_aux": has_aux, "holomorphic": holomorphic, "allow_int": allow_int}
     result = hessian_from_coloring(f, known, "data", **options)(*args, **kwargs)
@@ -97,7 +100,7 @@ def check_hessian_correctness(
     gradient = jax.grad(at.scalar, holomorphic=holomorphic)
     data = result[0] if has_aux else result
     compare = _Comparison(data, known, at.columns, rtol, atol)
-    if _is_dense(method):
+    if method == "dense":
         compare.dense(jax.jacfwd(gradient, holomorphic=holomorphic)(at.vector), by_row=True)
     else:
         probes = _probes(at.vector, num_probes, seed)
@@ -140,38 +143,17 @@ class _Point:
         argnums: Argnums,
         has_aux: bool,
     ):
-        self._f, self._args, self._kwargs, self._has_aux = f, args, kwargs, has_aux
-        self._argnums = argnums
-        inputs = self._inputs = differentiated(args, argnums)
-        stops = np.cumsum([0, *map(size_of, inputs.avals)])
-        self._moving = [
-            i for i, aval in enumerate(inputs.avals) if jnp.issubdtype(aval.dtype, np.inexact)
-        ]
-        self.columns = np.concatenate(
-            [np.zeros(0, int), *(np.arange(stops[i], stops[i + 1]) for i in self._moving)]
-        )
-        self.vector, self._unravel = jax.flatten_util.ravel_pytree(
-            [inputs.leaves[i] for i in self._moving]
-        )
+        self._at = AtArguments(f, args, kwargs, argnums, has_aux)
+        avals = self._at.inputs.avals
+        follows = [has_derivative(aval) for aval in avals]
+        self.columns = np.flatnonzero(np.repeat(follows, [size_of(aval) for aval in avals]))
+        self.vector, self._unravel = jax.flatten_util.ravel_pytree(self._at.leaves)
 
     def outputs(self, vector: jax.Array) -> jax.Array:
-        return jax.flatten_util.ravel_pytree(self._output(vector))[0]
+        return ravel(jax.tree.leaves(self._at(*self._unravel(vector))[0]))
 
     def scalar(self, vector: jax.Array) -> jax.Array:
-        return as_scalar(self._output(vector))
-
-    def _output(self, vector: jax.Array) -> Any:
-        leaves = list(self._inputs.leaves)
-        for i, leaf in zip(self._moving, self._unravel(vector), strict=True):
-            leaves[i] = leaf
-        args = substitute(self._args, self._argnums, self._inputs, leaves)
-        return split_aux(self._f(*args, **self._kwargs), self._has_aux)[0]
-
-
-def _is_dense(method: str) -> bool:
-    if method not in ("matvec", "dense"):
-        raise ValueError(f"Expected `method` to be 'matvec' or 'dense', got {method!r}.")
-    return method == "dense"
+        return self._at.scalar(*self._unravel(vector))
 
 
 def _probes(like: Any, count: int, seed: int) -> np.ndarray:

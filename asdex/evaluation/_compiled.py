@@ -12,9 +12,9 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arguments import is_array, may_change
+from .._arrays import is_array, may_change
 from ._kernel import Kernel, Result, Static
-from ._trace import Trace
+from ._traced_call import Trace
 
 
 Prepare = Callable[[Any, Sequence[Any], Mapping[str, Any]], tuple[Kernel, Any]]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
@@ -19,6 +18,7 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
 )
+from .._arrays import has_derivative, ravel
 from .._indices import check_known
 from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
@@ -30,7 +30,7 @@ from ..decompression import (
     SubsetDecompressor,
 )
 from ..formats import Layout, layout_for
-from ._assumed import AssumedConstants
+from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options
 from ._options import EvaluationOptions
@@ -124,12 +124,7 @@ def _gradient(leaves: Sequence[Any], tree: Any, flat: bool) -> Any:
     """The gradient as a tree, or as one vector."""
     if not flat:
         return tree.unflatten(leaves)
-    parts = [
-        jnp.zeros(leaf.size) if leaf.dtype == jax.dtypes.float0 else jnp.ravel(leaf)
-        for leaf in leaves
-    ]
-    with jax.numpy_dtype_promotion("standard"):
-        return jnp.concatenate(parts)
+    return ravel([leaf if has_derivative(leaf) else jnp.zeros(leaf.size) for leaf in leaves])
 
 
 def _prepare(

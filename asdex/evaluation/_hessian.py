@@ -13,8 +13,8 @@ from ..coloring import ColoredPattern, HessianMode, HessianSearch, OrderName, Re
 from ..detection import Captured, DetectionOptions, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
+from ._from_samples import from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
-from ._samples import hessian_from_samples
 
 
 def hessian(
@@ -69,7 +69,7 @@ def hessian(
 
     As `asdex.jacobian`; `ValueError` if the output of `f` has more than one element.
     """
-    return hessian_from_samples(
+    return from_samples(
         f,
         Samples.of(hessian, f, args, kwargs, input_shape),
         DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
@@ -86,6 +86,7 @@ def hessian(
             flatten=flatten,
             triangle=triangle,
         ),
+        HESSIAN,
     )
 
 
@@ -184,29 +185,23 @@ def hessian_from_coloring(
 
 @signature_of(hessian_from_coloring)
 def value_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_hessian`, with a coloring made before: see `asdex.hessian_from_coloring`."""
+    """As `asdex.value_and_hessian`, with a coloring made before."""
     return with_value(hessian_from_coloring(*args, **options))
 
 
 @signature_of(hessian_from_coloring)
 def value_gradient_and_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_gradient_and_hessian`, with a coloring made before.
-
-    See `asdex.hessian_from_coloring`.
-    """
+    """As `asdex.value_gradient_and_hessian`, with a coloring made before."""
     return with_value(hessian_from_coloring(*args, **options), gradient=True)
 
 
 @signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
 def compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.compressed_hessian`, with a coloring made before: see `asdex.hessian_from_coloring`."""
+    """As `asdex.compressed_hessian`, with a coloring made before."""
     return hessian_from_coloring(*args, output_format=_COMPRESSED, **options)
 
 
 @signature_of(hessian_from_coloring, _NOT_COMPRESSED, _REASON)
 def value_and_compressed_hessian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_compressed_hessian`, with a coloring made before.
-
-    See `asdex.hessian_from_coloring`.
-    """
+    """As `asdex.value_and_compressed_hessian`, with a coloring made before."""
     return with_value(compressed_hessian_from_coloring(*args, **options))

@@ -13,8 +13,8 @@ from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
 from ..detection import Captured, DetectionOptions, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
+from ._from_samples import from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions
-from ._samples import jacobian_from_samples
 
 
 def jacobian(
@@ -83,7 +83,7 @@ def jacobian(
     output is an integer, if an option is misspelt, or if `f` cannot be traced; `ValueError` for an option
     with a value that is not allowed.
     """
-    return jacobian_from_samples(
+    return from_samples(
         f,
         Samples.of(jacobian, f, args, kwargs, input_shape),
         DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
@@ -99,6 +99,7 @@ def jacobian(
             constant=constant,
             flatten=flatten,
         ),
+        JACOBIAN,
     )
 
 
@@ -183,20 +184,17 @@ def jacobian_from_coloring(
 
 @signature_of(jacobian_from_coloring)
 def value_and_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_jacobian`, with a coloring made before: see `asdex.jacobian_from_coloring`."""
+    """As `asdex.value_and_jacobian`, with a coloring made before."""
     return with_value(jacobian_from_coloring(*args, **options))
 
 
 @signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
 def compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.compressed_jacobian`, with a coloring made before: see `asdex.jacobian_from_coloring`."""
+    """As `asdex.compressed_jacobian`, with a coloring made before."""
     return jacobian_from_coloring(*args, output_format=_COMPRESSED, **options)
 
 
 @signature_of(jacobian_from_coloring, _NOT_COMPRESSED, _REASON)
 def value_and_compressed_jacobian_from_coloring(*args: Any, **options: Any) -> SparseDerivative:
-    """As `asdex.value_and_compressed_jacobian`, with a coloring made before.
-
-    See `asdex.jacobian_from_coloring`.
-    """
+    """As `asdex.value_and_compressed_jacobian`, with a coloring made before."""
     return with_value(compressed_jacobian_from_coloring(*args, **options))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,23 +12,15 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Int
 
-from .._arguments import (
-    Argnums,
-    check_differentiable,
-    check_outputs,
-    differentiated,
-    Inputs,
-    size_of,
-    struct_of,
-    substitute,
-)
-from .._scalar import as_scalar, split_aux
+from .._arguments import Argnums, check_differentiable, check_outputs, Inputs
+from .._arrays import has_derivative, is_complex, ravel, size_of, struct_of, unravel
+from .._function import as_scalar, AtArguments
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor, DenseDecompressor
 from ..formats import Dtypes
-from ._batched import Passes
+from ._batched_passes import Passes
+from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
-from ._passes import gradient_along, pull_back, push_and_pull, push_forward, zeros
 
 
 def colors_of(
@@ -119,33 +111,28 @@ class Kernel(eqx.Module):
 
     def _evaluate(self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes) -> Result:
         options = self.options
-        inputs = differentiated(args, options.argnums)
-        moving = _moving(inputs, options)
-        call = _Call(self.f, args, kwargs, inputs, moving, options)
-        leaves = [jnp.asarray(inputs.leaves[i]) for i in moving]
-        B, shared = self._compress(call, leaves, inputs, moving, passes)
+        at = AtArguments(self.f, args, kwargs, options.argnums, options.has_aux)
+        inputs, call = at.inputs, _Call(at, options)
+        _check_inputs(inputs, options)
+        B, shared = self._compress(call, list(map(jnp.asarray, at.leaves)), passes)
         data = B if self.decompressor is None else self.decompressor(B)
         tree = Static(jtu.tree_structure(shared.output))
         dtypes = Static(_dtypes(shared.output, inputs, options))
         output = shared.output if options.with_value else None
-        gradient = _with_zeros(shared.gradient, inputs, moving) if options.with_gradient else None
+        gradient = None
+        if options.with_gradient:  # zeros of jax's own kind where there is no derivative
+            gradient = inputs.complete(
+                shared.gradient, lambda leaf: np.zeros(np.shape(leaf), jax.dtypes.float0)
+            )
         return Result(data, output, gradient, tree, shared.aux, Static(call.aux_static), dtypes)
 
-    def _compress(
-        self,
-        call: _Call,
-        leaves: list[Array],
-        inputs: Inputs,
-        moving: list[int],
-        passes: Passes,
-    ) -> tuple[Any, Shared]:
-        options = self.options
+    def _compress(self, call: _Call, leaves: list[Array], passes: Passes) -> tuple[Any, Shared]:
+        options, inputs = self.options, call.at.inputs
         count = options.num_colors
         if not (leaves and count):
             return self._without_passes(call, leaves)
-        sizes = [size_of(aval) for aval in inputs.avals]
         by_column = options.mode not in ("rev", "rev_over_rev")
-        colors = _moving_part(self.colors, sizes, moving) if by_column else self.colors
+        colors = _differentiable_part(self.colors, inputs) if by_column else self.colors
         coloring = (colors, count)
         match options.mode:
             case "fwd":
@@ -157,7 +144,7 @@ class Kernel(eqx.Module):
                 columns = (colors, count - options.num_row_colors)
                 rows = (self.row_colors, options.num_row_colors)
                 (forward, reverse), aux = push_and_pull(call.leaves, leaves, columns, rows, passes)
-                return (forward, _all_columns(reverse, sizes, moving)), aux
+                return (forward, _all_columns(reverse, inputs)), aux
             case "fwd_over_rev":
                 in_batch = passes.is_dense and passes.batches.size != 1
                 gradient = call.gradient_in_batch if in_batch else call.gradient
@@ -167,9 +154,9 @@ class Kernel(eqx.Module):
                 if options.with_gradient:
                     aux = aux._replace(gradient=call.gradient(*leaves)[0])
             case _:
-                coloring = (_moving_part(self.colors, sizes, moving), count)
+                coloring = (_differentiable_part(self.colors, inputs), count)
                 B, aux = pull_back(call.gradient, leaves, coloring, passes)
-        return _all_columns(B, sizes, moving), aux
+        return _all_columns(B, inputs), aux
 
     def _without_passes(self, call: _Call, leaves: list[Array]) -> tuple[Any, Shared]:
         """As `_compress`, for a derivative that is zero everywhere.
@@ -197,19 +184,10 @@ def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
 
 
 class _Call:
-    """The user's function at given arguments, as functions of its moving leaves alone."""
+    """The functions of the differentiated leaves that the passes follow."""
 
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        inputs: Inputs,
-        moving: list[int],
-        options: Options,
-    ):
-        self.f, self.args, self.kwargs = f, args, kwargs
-        self.inputs, self.moving, self.options = inputs, moving, options
+    def __init__(self, at: AtArguments, options: Options):
+        self.at, self.options = at, options
         self.aux_static: Any = None
 
     def leaves(self, *moved: Any) -> tuple[list[Any], Shared]:
@@ -251,17 +229,13 @@ class _Call:
         return shared._replace(gradient=list(gradient)) if self.options.with_gradient else shared
 
     def _evaluate(self, moved: Sequence[Any]) -> Shared:
-        leaves = list(self.inputs.leaves)
-        for i, leaf in zip(self.moving, moved, strict=True):
-            leaves[i] = leaf
-        args = substitute(self.args, self.options.argnums, self.inputs, leaves)
-        output, aux = split_aux(self.f(*args, **self.kwargs), self.options.has_aux)
+        output, aux = self.at(*moved)
         arrays, self.aux_static = eqx.partition(aux, eqx.is_array)
         return Shared(output, arrays)
 
 
-def _moving(inputs: Inputs, options: Options) -> list[int]:
-    """The differentiated leaves that have a derivative.
+def _check_inputs(inputs: Inputs, options: Options) -> None:
+    """Refuse differentiated leaves of other kinds than the options say.
 
     **Raises:**
 
@@ -269,29 +243,17 @@ def _moving(inputs: Inputs, options: Options) -> list[int]:
     pass (or any real input) where `holomorphic` says otherwise.
     """
     check_differentiable(inputs, options.allow_int)
-    moving = []
-    for number, (path, aval) in enumerate(zip(inputs.paths, inputs.avals, strict=True)):
+    for path, aval in zip(inputs.paths, inputs.avals, strict=True):
         dtype = aval.dtype
-        if not jnp.issubdtype(dtype, np.inexact):
+        if not has_derivative(aval):
             continue
-        is_complex = jnp.issubdtype(dtype, np.complexfloating)
-        if options.holomorphic and not is_complex:
+        if options.holomorphic and not is_complex(aval):
             raise TypeError(f"With holomorphic=True expected {path} of complex dtype, got {dtype}.")
-        if is_complex and not options.holomorphic and options.mode != "rev":
+        if is_complex(aval) and not options.holomorphic and options.mode != "rev":
             raise TypeError(
                 f"Expected {path} of real dtype, got {dtype}. For a holomorphic function pass "
                 "holomorphic=True."
             )
-        moving.append(number)
-    return moving
-
-
-def _with_zeros(gradient: Sequence[Any], inputs: Inputs, moving: Sequence[int]) -> list[Any]:
-    """The gradient by all leaves; by those without a derivative, zeros of jax's own kind."""
-    known = dict(zip(moving, gradient, strict=True))
-    return [
-        known.get(i, np.zeros(aval.shape, jax.dtypes.float0)) for i, aval in enumerate(inputs.avals)
-    ]
 
 
 def _as_array(leaf: Any) -> Array:
@@ -314,8 +276,11 @@ def _check_output(flat: Sequence[Any], options: Options) -> None:
         )
     check_outputs(flat)
     for leaf in flat:
-        is_complex = jnp.issubdtype(leaf.dtype, np.complexfloating)
-        if options.mode in ("rev", "bidirectional") and is_complex and not options.holomorphic:
+        if (
+            options.mode in ("rev", "bidirectional")
+            and is_complex(leaf)
+            and not options.holomorphic
+        ):
             raise TypeError(
                 f"Expected real outputs for reverse mode, got dtype {leaf.dtype}. For a holomorphic function "
                 "pass holomorphic=True."
@@ -326,19 +291,20 @@ def _list(shapes: Iterable[tuple[int, ...]]) -> str:
     return ", ".join(map(str, shapes))
 
 
-def _moving_part(colors: Array, sizes: Sequence[int], moving: Sequence[int]) -> Array:
-    if len(moving) == len(sizes):
-        return colors
-    parts = jnp.split(colors, np.cumsum(sizes)[:-1])
-    return jnp.concatenate([parts[i] for i in moving])
+def _differentiable_part(colors: Array, inputs: Inputs) -> Array:
+    """The colors of the elements that have a derivative."""
+    kept = inputs.differentiable
+    if len(kept) == len(inputs.leaves):
+        return colors  # which may be known, unlike what is computed inside a trace
+    parts = unravel(colors, inputs.avals)
+    return ravel([parts[i] for i in kept])
 
 
-def _all_columns(B: Array, sizes: Sequence[int], moving: Sequence[int]) -> Array:
+def _all_columns(B: Array, inputs: Inputs) -> Array:
     """Insert zero columns for the leaves without derivatives."""
-    if len(moving) == len(sizes):
+    sizes = [size_of(inputs.avals[i]) for i in inputs.differentiable]
+    if len(sizes) == len(inputs.leaves):
         return B
-    parts = dict(
-        zip(moving, jnp.split(B, np.cumsum([sizes[i] for i in moving])[:-1], axis=1), strict=True)
-    )
-    zeros = (jnp.zeros((B.shape[0], size), B.dtype) for size in sizes)
-    return jnp.concatenate([parts.get(i, zero) for i, zero in enumerate(zeros)], axis=1)
+    parts = jnp.split(B, np.cumsum(sizes)[:-1], axis=1)
+    zeros = lambda leaf: jnp.zeros((B.shape[0], np.size(leaf)), B.dtype)  # noqa: E731
+    return jnp.concatenate(inputs.complete(parts, zeros), axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Shaped
 
-from .._arguments import struct_of
+from .._arrays import has_derivative, is_complex, struct_of
 from .._detect_and_color import jacobian_coloring
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, JacobianMode, OrderName
@@ -72,9 +72,9 @@ def materialize(
     real and complex ones; as `asdex.jacobian`.
     """
     structure = jtu.tree_map(struct_of, x)
-    is_complex = _is_complex(structure)
+    holomorphic = _is_holomorphic(structure)
     options = EvaluationOptions(
-        output_format=output_format, holomorphic=is_complex, chunk_size=chunk_size, flatten=flatten
+        output_format=output_format, holomorphic=holomorphic, chunk_size=chunk_size, flatten=flatten
     )
     if coloring is None:
         coloring = jacobian_coloring(
@@ -101,19 +101,20 @@ def materialize(
     return layout.assemble(data, jtu.tree_structure(at_zero), jtu.tree_structure(structure))
 
 
-def _is_complex(structure: Any) -> bool:
+def _is_holomorphic(structure: Any) -> bool:
     """Whether the argument is complex.
 
     **Raises:**
 
     `TypeError` for arguments of other dtypes, or of both real and complex ones.
     """
-    dtypes = {leaf.dtype for leaf in jtu.tree_leaves(structure)}
-    kinds = {bool(jnp.issubdtype(dtype, np.complexfloating)) for dtype in dtypes}
-    if len(kinds) > 1 or not all(jnp.issubdtype(dtype, np.inexact) for dtype in dtypes):
+    leaves = jtu.tree_leaves(structure)
+    kinds = {is_complex(leaf) for leaf in leaves}
+    if len(kinds) > 1 or not all(map(has_derivative, leaves)):
+        dtypes = {str(leaf.dtype) for leaf in leaves}
         raise TypeError(
             "Expected an argument of real, or else of complex, floating point for a linear map, got dtypes "
-            f"{', '.join(sorted(map(str, dtypes)))}. Convert it, or close over what is no variable."
+            f"{', '.join(sorted(dtypes))}. Convert it, or close over what is no variable."
         )
     return kinds == {True}
 
@@ -128,7 +129,7 @@ def _random(structure: Any, magnitude: float) -> Any:
 
     def draw(leaf):
         entries = magnitude * rng.uniform(0.5, 2.0, leaf.shape) * rng.choice([-1, 1], leaf.shape)
-        if jnp.issubdtype(leaf.dtype, np.complexfloating):
+        if is_complex(leaf):
             entries = entries * np.exp(1j * rng.uniform(0, 2 * np.pi, leaf.shape))
         return jnp.asarray(entries, leaf.dtype)
 
@@ -176,6 +177,6 @@ def _check_product(
 def _flat(tree: Any) -> np.ndarray:
     """The entries of a tree, one after the other, in double precision."""
     leaves = [np.asarray(leaf) for leaf in jax.device_get(jtu.tree_leaves(tree))]
-    is_complex = any(np.iscomplexobj(leaf) for leaf in leaves)
-    parts = [leaf.astype(complex if is_complex else float).ravel() for leaf in leaves]
+    dtype = complex if any(map(is_complex, leaves)) else float
+    parts = [leaf.astype(dtype).ravel() for leaf in leaves]
     return np.concatenate([np.zeros(0), *parts])

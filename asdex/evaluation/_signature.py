@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import jax.tree_util as jtu
 
-from .._arguments import Argnums, enumeration, may_change, REMEDY, struct_of
+from .._arguments import Argnums, enumeration, REMEDY
+from .._arrays import may_change, struct_of
 
 
 class _Data(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 
 from .._errors import UnbatchedPassesWarning
-from .._versions import rebind, source_line, source_position
-from ._program import equations
-from ._straight_line import Step
+from .._jaxprs import rebind, source_line, source_position
+from ._operations import Step
+from ._pass_properties import equations
 
 
 def warn_of_single_passes(steps: Iterable[Step], error: NotImplementedError) -> None:

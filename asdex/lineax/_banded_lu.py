@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Array, Inexact, Int, Int32
 
 from ._block_tridiagonal import BlockFactors, factorise
-from ._full_rank import AbstractFullRankSolver
 from ._matrix import SparseMatrixLinearOperator
 from ._ordering import block_layout, BlockLayout
-from ._refinement import largest_sum, refine
+from ._refinement import AbstractFullRankSolver, largest_sum, refine
 from ._spaces import ravel, unravel
 from ._sparsify import to_sparse
 
@@ -149,7 +148,7 @@ def _replace(state: BandedState, factors: Any, matrix: Any, transposed: bool) ->
 def _factorise(
     matrix: SparseMatrixLinearOperator, layout: BlockLayout
 ) -> DiagonalFactors | TridiagonalFactors | BlockFactors:
-    is_complex = jnp.issubdtype(matrix.data.dtype, jnp.complexfloating)
+    is_complex = jnp.iscomplexobj(matrix.data)
     if layout.bandwidth == 0:
         (values,) = _bands(matrix, layout, 1)
         return DiagonalFactors(values.reshape(layout.lanes, layout.blocks, layout.width))

@@ -16,13 +16,12 @@ from .._arguments import check_inputs, differentiated
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern, JacobianMode
 from ._compression import Compression
-from ._matrix import SparseMatrixLinearOperator
-from ._spaces import as_inexact, dtype_of, flat_structure, FlatStructure, length, unflatten
+from ._matrix import as_tags, KnownPatternOperator, SparseMatrixLinearOperator
+from ._spaces import as_inexact, dtype_of, flat_structure, FlatStructure, length
 from ._structure import Structure
-from ._tags import as_tags
 
 
-class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
+class SparseJacobianLinearOperator(KnownPatternOperator):
     """The Jacobian of `fn` at `x`, as an operator that knows the pattern of its nonzeros.
 
     It is like a `lineax.JacobianLinearOperator`, but is materialised by one pass per color of its coloring.
@@ -44,10 +43,6 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
     x: Any
     args: Any
     compression: Compression
-    structure: Structure = eqx.field(static=True)
-    input_structure: FlatStructure = eqx.field(static=True)
-    output_structure: FlatStructure = eqx.field(static=True)
-    tags: frozenset[object] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -127,12 +122,6 @@ class SparseJacobianLinearOperator(lx.AbstractLinearOperator):
     def transpose(self) -> lx.AbstractLinearOperator:
         """The transposed Jacobian, which is lazy as well; the same operator if it is symmetric."""
         return self if lx.is_symmetric(self) else TransposedJacobianLinearOperator(self)
-
-    def in_structure(self) -> Any:
-        return unflatten(self.input_structure)
-
-    def out_structure(self) -> Any:
-        return unflatten(self.output_structure)
 
     def _at(self, x: Any) -> Any:
         return self.fn(x, *self.args)

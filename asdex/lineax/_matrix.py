@@ -11,13 +11,28 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Inexact, Int32, Shaped
 
+from .._arrays import has_derivative
 from .._pattern import PatternLike
 from ._spaces import dtype_of, flat_structure, FlatStructure, length, ravel, unflatten, unravel
 from ._structure import Structure
-from ._tags import as_tags, is_symmetric_by
 
 
-class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
+class KnownPatternOperator(lx.AbstractLinearOperator):
+    """An operator with a known pattern between known spaces."""
+
+    structure: Structure = eqx.field(static=True)
+    input_structure: FlatStructure = eqx.field(static=True)
+    output_structure: FlatStructure = eqx.field(static=True)
+    tags: frozenset[object] = eqx.field(static=True)
+
+    def in_structure(self) -> Any:
+        return unflatten(self.input_structure)
+
+    def out_structure(self) -> Any:
+        return unflatten(self.output_structure)
+
+
+class SparseMatrixLinearOperator(KnownPatternOperator):
     """A matrix as an operator that stores only the nonzeros, like a sparse `lineax.MatrixLinearOperator`.
 
     `lineax.linearise` and `lineax.materialise` convert an `asdex.lineax.SparseJacobianLinearOperator` to one.
@@ -34,10 +49,6 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
     data: Inexact[Array, " nnz"]
     rows: Int32[Array, " nnz"]
     cols: Int32[Array, " nnz"]
-    structure: Structure = eqx.field(static=True)
-    input_structure: FlatStructure = eqx.field(static=True)
-    output_structure: FlatStructure = eqx.field(static=True)
-    tags: frozenset[object] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -62,7 +73,7 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
         """
         self.structure = pattern if isinstance(pattern, Structure) else Structure(pattern)
         data = jnp.asarray(data)
-        self.data = data if jnp.issubdtype(data.dtype, jnp.inexact) else data.astype(float)
+        self.data = data if has_derivative(data) else data.astype(float)
         if data.shape != (self.structure.nnz,):
             raise ValueError(
                 f"Expected data of shape {(self.structure.nnz,)}, one value per nonzero, got {data.shape}."
@@ -125,12 +136,6 @@ class SparseMatrixLinearOperator(lx.AbstractLinearOperator):
         """The conjugated transpose."""
         return self.conjugate().transpose()
 
-    def in_structure(self) -> Any:
-        return unflatten(self.input_structure)
-
-    def out_structure(self) -> Any:
-        return unflatten(self.output_structure)
-
     def with_data(
         self, data: Inexact[Array, " nnz"], tags: Iterable[object] | None = None
     ) -> SparseMatrixLinearOperator:
@@ -155,3 +160,27 @@ def is_symmetric(operator: Any) -> bool:
     return is_symmetric_by(operator.tags, dtype_of(operator.input_structure)) or (
         same and operator.structure.is_diagonal
     )
+
+
+def as_tags(tags: object | Iterable[object]) -> frozenset[object]:
+    """One tag or several as a set."""
+    return frozenset(tags) if isinstance(tags, Iterable) else frozenset([tags])
+
+
+def is_symmetric_by(tags: frozenset[object], dtype: Any) -> bool:
+    """Whether the tags say that A = Aᵀ; definite matrices are Hermitian, so symmetric if they are real."""
+    if lx.symmetric_tag in tags or lx.diagonal_tag in tags:
+        return True
+    definite = lx.positive_semidefinite_tag in tags or lx.negative_semidefinite_tag in tags
+    return definite and not jnp.issubdtype(dtype, jnp.complexfloating)
+
+
+def tags_of(operator: lx.AbstractLinearOperator) -> frozenset[object]:
+    """The properties of an operator that lineax's functions report, as tags."""
+    checks = {
+        lx.is_symmetric: lx.symmetric_tag,
+        lx.is_positive_semidefinite: lx.positive_semidefinite_tag,
+        lx.is_negative_semidefinite: lx.negative_semidefinite_tag,
+        lx.has_unit_diagonal: lx.unit_diagonal_tag,
+    }
+    return frozenset(tag for check, tag in checks.items() if check(operator))

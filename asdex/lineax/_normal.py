@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import lineax as lx
 
 from ._banded_lu import BandedLU, BandedState
-from ._full_rank import AbstractFullRankSolver
 from ._matrix import SparseMatrixLinearOperator
+from ._refinement import AbstractFullRankSolver
 from ._spaces import ravel, unravel
 from ._sparsify import multiply, to_sparse
 

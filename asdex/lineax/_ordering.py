@@ -11,6 +11,7 @@ from jaxtyping import Int
 from scipy.sparse import csgraph
 
 from .._graphs import connected_components
+from .._sets import ranges
 from ._block_tridiagonal import suitable_width
 from ._structure import as_graph, Structure
 
@@ -137,7 +138,7 @@ def _pack(sizes: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray, int]:
     first = np.cumsum(needed) - needed
     by_group = np.argsort(group, kind="stable")
     rank = np.empty(len(sizes), np.int64)
-    rank[by_group] = np.arange(len(sizes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank[by_group] = ranges(np.zeros_like(counts), counts)
     lane = first[group] + rank // per_lane[group]
     offset = rank % per_lane[group] * sizes
     return lane, offset, int(needed.sum())

@@ -1,9 +1,9 @@
-"""Iterative refinement of the solutions of a direct solver."""
+"""What direct solvers share: iterative refinement of solutions, and answers to lineax's questions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from ._matrix import SparseMatrixLinearOperator
 
 
 _MOST_STEPS = 3
+_State = TypeVar("_State")
 
 
 class _Carry(NamedTuple):
@@ -81,3 +82,19 @@ def refine(
 
 def _largest(vector: Array) -> Array:
     return jnp.max(jnp.abs(vector), initial=0)
+
+
+class AbstractFullRankSolver(lx.AbstractLinearSolver[_State]):
+    """A solver that needs operators of full rank, so that gradients need fewer terms.
+
+    lineax calls `assume_full_rank`; versions before 0.1 call the other two methods.
+    """
+
+    def assume_full_rank(self) -> bool:
+        return True
+
+    def allow_dependent_columns(self, operator: lx.AbstractLinearOperator) -> bool:
+        return operator.in_size() > operator.out_size()
+
+    def allow_dependent_rows(self, operator: lx.AbstractLinearOperator) -> bool:
+        return operator.out_size() > operator.in_size()

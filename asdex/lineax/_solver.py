@@ -17,11 +17,10 @@ from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, jacobian_coloring_from_sparsity
 from ._banded_lu import BandedLU
 from ._compression import check_coloring, Compression
-from ._matrix import SparseMatrixLinearOperator
+from ._matrix import SparseMatrixLinearOperator, tags_of
 from ._normal import NormalBandedLU
 from ._spaces import dtype_of, flat_structure
 from ._structure import above_identity, with_diagonal
-from ._tags import tags_of
 
 
 class SparseState(eqx.Module):

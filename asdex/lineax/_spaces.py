@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,7 +11,8 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Inexact
 
-from .._arguments import size_of, struct_of
+from .. import _arrays
+from .._arrays import has_derivative, size_of, struct_of
 
 
 FlatStructure = tuple[tuple[jax.ShapeDtypeStruct, ...], Any]
@@ -52,25 +52,17 @@ def ravel(tree: Any, structure: FlatStructure) -> Inexact[Array, " size"]:
             f"Expected a vector with the structure {unflatten(structure)}, got {unflatten(given)}."
         )
     dtype = dtype_of(structure)
-    leaves = [jnp.asarray(leaf).astype(dtype).reshape(-1) for leaf in jtu.tree_leaves(tree)]
-    return jnp.concatenate(leaves) if leaves else jnp.zeros(0, dtype)
+    return _arrays.ravel(jtu.tree_leaves(tree)).astype(dtype)
 
 
 def unravel(vector: Inexact[Array, " size"], structure: FlatStructure) -> Any:
     """The pytree that a vector stands for."""
     leaves, treedef = structure
-    parts = jnp.split(vector, _bounds(leaves))
+    parts = _arrays.unravel(vector, leaves)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)  # from complex to real
-        shaped = [
-            part.reshape(leaf.shape).astype(leaf.dtype)
-            for part, leaf in zip(parts, leaves, strict=True)
-        ]
+        shaped = [part.astype(leaf.dtype) for part, leaf in zip(parts, leaves, strict=True)]
     return jtu.tree_unflatten(treedef, shaped)
-
-
-def _bounds(leaves: Sequence[jax.ShapeDtypeStruct]) -> np.ndarray:
-    return np.cumsum([size_of(leaf) for leaf in leaves])[:-1]
 
 
 def as_inexact(tree: Any) -> Any:
@@ -78,6 +70,6 @@ def as_inexact(tree: Any) -> Any:
 
     def convert(leaf: Any) -> Array:
         array = jnp.asarray(leaf)
-        return array if jnp.issubdtype(array.dtype, np.inexact) else array.astype(float)
+        return array if has_derivative(array) else array.astype(float)
 
     return jtu.tree_map(convert, tree)

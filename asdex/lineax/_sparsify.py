@@ -14,10 +14,9 @@ from jaxtyping import Array
 
 from .._pattern import SparsityPattern
 from ._jacobian import SparseJacobianLinearOperator, TransposedJacobianLinearOperator
-from ._matrix import SparseMatrixLinearOperator
+from ._matrix import SparseMatrixLinearOperator, tags_of
 from ._spaces import dtype_of, flat_structure
 from ._structure import product, Structure, union
-from ._tags import tags_of
 
 
 @functools.singledispatch

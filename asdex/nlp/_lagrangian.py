@@ -12,9 +12,9 @@ import jax.tree_util as jtu
 from jax.sharding import Mesh
 from jaxtyping import Array
 
-from .._arguments import struct_of
+from .._arrays import has_derivative, is_complex, struct_of
+from .._function import as_scalar
 from .._pattern import SparsityPattern
-from .._scalar import as_scalar
 from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
 from ..detection import Captured, Unknown
 from ..evaluation import hessian, SparseDerivative, Triangle
@@ -182,9 +182,9 @@ def check_any(objective: Any, constraints: Any) -> None:
 
 def _multiplier(value: Any) -> jax.ShapeDtypeStruct:
     aval = struct_of(value)
-    if jnp.issubdtype(aval.dtype, jnp.complexfloating):
+    if is_complex(aval):
         raise TypeError(
             f"Expected real constraints, got dtype {aval.dtype}. Return real and imaginary parts."
         )
-    is_real = jnp.issubdtype(aval.dtype, jnp.floating)
-    return jax.ShapeDtypeStruct(aval.shape, aval.dtype if is_real else jnp.result_type(float))
+    dtype = aval.dtype if has_derivative(aval) else jnp.result_type(float)
+    return jax.ShapeDtypeStruct(aval.shape, dtype)

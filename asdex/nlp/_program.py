@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int32
 
-from .._arguments import may_change
+from .._arrays import may_change
 from ..coloring import ColoredPattern
 from ..detection import Captured, Unknown
 from ..evaluation import jacobian
@@ -86,7 +86,7 @@ class NonlinearProgram:
         self._constraints = Space.of(output_of(constraints, variables, *args), "constraints")
 
         f = FlatObjective(objective, self._variables)
-        g = FlatConstraints(constraints, self._variables, self._constraints)
+        g = FlatConstraints(constraints, self._variables)
         options = {
             "budget": budget,
             "chunk_size": chunk_size,

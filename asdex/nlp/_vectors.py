@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._arguments import may_change, struct_of
-from .._scalar import as_scalar
+from .._arrays import has_derivative, is_complex, may_change, ravel, size_of, struct_of, unravel
+from .._function import as_scalar
 
 
 def output_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -27,7 +27,7 @@ class Space(eqx.Module):
     """The pytrees with a given tree and given shapes, as vectors: their flattened leaves in order."""
 
     tree: Any = eqx.field(static=True)
-    shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True)
 
     @classmethod
     def of(cls, sample: Any, what: str) -> Space:
@@ -40,37 +40,23 @@ class Space(eqx.Module):
         leaves, tree = jtu.tree_flatten(sample)
         avals = [struct_of(leaf) for leaf in leaves]
         for aval in avals:
-            if not jnp.issubdtype(aval.dtype, jnp.floating):
+            if is_complex(aval) or not has_derivative(aval):
                 raise TypeError(
                     f"Expected {what} of real floating-point dtype, got {aval.dtype}. Convert it."
                 )
-        return cls(tree, tuple(aval.shape for aval in avals))
-
-    @property
-    def sizes(self) -> list[int]:
-        return [int(np.prod(shape, dtype=np.int64)) for shape in self.shapes]
+        return cls(tree, tuple(avals))
 
     @property
     def size(self) -> int:
-        return sum(self.sizes)
+        return sum(map(size_of, self.avals))
 
     def unravel(self, vector: Any) -> Any:
         """The pytree whose leaves are the parts of a vector."""
-        stops = np.cumsum([0, *self.sizes])
-        parts = [
-            vector[start:stop].reshape(shape)
-            for start, stop, shape in zip(stops[:-1], stops[1:], self.shapes, strict=True)
-        ]
-        return self.tree.unflatten(parts)
-
-    def join(self, values: Any) -> Float[Array, " size"]:
-        """The vector of a pytree of traced arrays."""
-        parts = [jnp.ravel(leaf) for leaf in jtu.tree_leaves(values)]
-        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+        return self.tree.unflatten(unravel(vector, self.avals))
 
     def ravel(self, values: Any) -> Float[np.ndarray, " size"]:
         """The float64 vector of a pytree, whose leaves are broadcast to the shapes and to subtrees."""
-        whole = self.tree.unflatten([np.empty(shape, np.bool_) for shape in self.shapes])
+        whole = self.tree.unflatten([np.empty(aval.shape, np.bool_) for aval in self.avals])
         full = jtu.tree_map(
             lambda value, part: jtu.tree_map(
                 lambda leaf: np.broadcast_to(np.asarray(value, np.float64), leaf.shape), part
@@ -96,7 +82,6 @@ class FlatConstraints(eqx.Module):
 
     function: Callable[..., Any]
     inputs: Space
-    outputs: Space
 
     def __call__(self, vector: Any, *args: Any) -> Array:
-        return self.outputs.join(self.function(self.inputs.unravel(vector), *args))
+        return ravel(jtu.tree_leaves(self.function(self.inputs.unravel(vector), *args)))

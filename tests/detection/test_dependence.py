@@ -10,7 +10,7 @@ from dependence_model import leaves, matrix_of, naive, programs, STEPS, WIDTH
 from hypothesis import given, settings, strategies as st
 
 from asdex import Dependence
-from asdex.detection import _dependence, _joins, _terms
+from asdex.detection import _dependence, _joined_terms, _terms
 
 
 def assert_same(dependence, model, width=WIDTH):
@@ -44,7 +44,7 @@ def test_operation_agrees_with_the_model_and_leaves_its_operand_alone(name, data
     with pytest.MonkeyPatch.context() as patch:
         if data.draw(st.booleans(), label="merge terms eagerly"):
             patch.setattr(_dependence, "MAX_TERMS", 1)
-            patch.setattr(_joins, "MAX_TERMS", 1)
+            patch.setattr(_joined_terms, "MAX_TERMS", 1)
             patch.setattr(_terms, "_SHARING_PAYS", 0)
         dependence, model = data.draw(programs())
         before, shape = snapshot(dependence), dependence.shape

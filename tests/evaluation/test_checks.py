@@ -181,9 +181,7 @@ def test_nothing_to_compare(method):
 
 def test_unknown_methods_are_refused():
     coloring = asdex.jacobian_coloring(f, X)
-    with pytest.raises(
-        ValueError, match="Expected `method` to be 'matvec' or 'dense', got 'exact'"
-    ):
+    with pytest.raises(ValueError, match="`method` to be one of 'matvec', 'dense', got 'exact'"):
         asdex.check_jacobian_correctness(f, X, coloring, method="exact")  # pyright: ignore
 
 

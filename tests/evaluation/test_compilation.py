@@ -11,10 +11,10 @@ import pytest
 from jax.extend import core
 
 import asdex
-from asdex.evaluation._chunks import default_chunk, is_unrolled
+from asdex.evaluation._batch_size import default_chunk, is_unrolled
 from asdex.evaluation._compiled import _PLANS, _run
-from asdex.evaluation._program import examine, Program
-from asdex.evaluation._straight_line import Origin, straight_line
+from asdex.evaluation._operations import Origin, straight_line
+from asdex.evaluation._pass_properties import examine, Program
 
 
 X = jnp.linspace(0.5, 1.5, 12)

@@ -493,7 +493,9 @@ def test_what_differs_at_another_point_is_recomputed(monkeypatch):
     def everything_is_constant(jaxpr, captured):
         return [np.zeros(aval.shape, bool) for aval in jaxpr.out_avals]
 
-    monkeypatch.setattr("asdex.evaluation._constant.varying_results", everything_is_constant)
+    monkeypatch.setattr(
+        "asdex.evaluation._constant_entries.varying_results", everything_is_constant
+    )
     derivative = reuse(block, X)
     assert derivative.num_constant == np.count_nonzero(A)
     np.testing.assert_allclose(derivative(3 * X), jax.jacfwd(block)(3 * X), rtol=1e-6)

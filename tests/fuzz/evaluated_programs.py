@@ -22,7 +22,7 @@ from programs import SIZE
 
 import asdex
 from asdex.decompression import _select
-from asdex.evaluation import _batched, _chunks, _compiled
+from asdex.evaluation import _batch_size, _batched_passes, _compiled
 
 
 MODES = ("auto", "fwd", "rev", "bidirectional")
@@ -34,8 +34,8 @@ CHUNKS = (None, None, 1, 2)
 def however_small() -> Iterator[None]:
     """Do what is done for large problems."""
     with (
-        mock.patch.object(_batched, "_NOTED", 0),
-        mock.patch.object(_chunks, "_WORTHWHILE", (1, 0)),
+        mock.patch.object(_batched_passes, "_NOTED", 0),
+        mock.patch.object(_batch_size, "_WORTHWHILE", (1, 0)),
         mock.patch.object(_select, "_FEWEST", 0),
     ):
         yield

@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 
 from jax.core import Tracer
 
-from .._versions import (
-    inlined_jaxpr,
-    is_literal,
-    is_predictable,
-    jaxpr_consts,
-    open_jaxpr,
-    rebind,
-)
+from .._jaxprs import inlined_jaxpr, is_literal, is_predictable, jaxpr_consts, open_jaxpr, rebind
 
 
 class Origin(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from .._versions import nested_jaxprs, open_jaxpr
-from ._straight_line import Step, StraightLine
+from .._jaxprs import nested_jaxprs, open_jaxpr
+from ._operations import Step, StraightLine
 
 
 Kind = Literal["fused", "products", "separate"]

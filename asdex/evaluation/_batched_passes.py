@@ -13,12 +13,12 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int, Shaped
 
-from .._arguments import size_of
-from .._versions import has_reference, is_staged, without_references
-from ._chunks import default_chunk, is_unrolled
+from .._arrays import size_of
+from .._jaxprs import has_reference, is_staged, without_references
+from ._batch_size import default_chunk, is_unrolled
 from ._devices import Batches, ONE_BY_ONE
-from ._program import examine, seed_terms
-from ._straight_line import Origin, Step, straight_line, StraightLine
+from ._operations import Origin, Step, straight_line, StraightLine
+from ._pass_properties import examine, seed_terms
 from ._unbatched import warn_of_single_passes
 
 
@@ -84,7 +84,7 @@ class Passes:
         matrices = [
             self._matrix(
                 _Rows(line, known, line.inputs[i], line.inputs[count + i], line.outputs[i]),
-                *colorings[i],
+                colorings[i][1],
                 length,
                 batch_axis,
             )
@@ -96,19 +96,14 @@ class Passes:
         return matrices, jtu.tree_unflatten(jtu.tree_structure(shared), results)
 
     def _matrix(
-        self,
-        rows: _Rows,
-        colors: Int[Array, " vertices"],
-        num_colors: int,
-        length: int,
-        batch_axis: int,
+        self, rows: _Rows, num_colors: int, length: int, batch_axis: int
     ) -> Inexact[Array, "num_colors columns"]:
         kept = len(self.seed_terms)
         try:
-            return self._in_batches(self.batches, rows, colors, num_colors, length, batch_axis)
+            return self._in_batches(self.batches, rows, num_colors, length, batch_axis)
         except NotImplementedError as error:
             # Raises again unless it is the batching that fails.
-            matrix = self._in_batches(ONE_BY_ONE, rows, colors, num_colors, length, batch_axis)
+            matrix = self._in_batches(ONE_BY_ONE, rows, num_colors, length, batch_axis)
             del self.seed_terms[kept:]
             if not self._has_warned:
                 self._has_warned = True
@@ -116,16 +111,10 @@ class Passes:
             return matrix
 
     def _in_batches(
-        self,
-        batches: Batches,
-        rows: _Rows,
-        colors: Int[Array, " vertices"],
-        num_colors: int,
-        length: int,
-        batch_axis: int,
+        self, batches: Batches, rows: _Rows, num_colors: int, length: int, batch_axis: int
     ) -> Inexact[Array, "num_colors columns"]:
-        terms = rows.seed_terms(_most(batches, colors, num_colors, length))
-        values = self._seed_terms(rows, terms, colors, num_colors) if terms else []
+        terms = rows.seed_terms(_most(batches, rows.vertices, num_colors, length))
+        values = self._seed_terms(rows, terms, num_colors) if terms else []
         row = rows.row(terms)
         program = examine(rows.steps(terms))
         size = batches.size
@@ -152,9 +141,9 @@ class Passes:
         stacked = jax.lax.map(lambda one: batch(*one), operands)
         return stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
 
-    def _seed_terms(
-        self, rows: _Rows, terms: Sequence[int], colors: Int[Array, " vertices"], num_colors: int
-    ) -> list[Array]:
+    def _seed_terms(self, rows: _Rows, terms: Sequence[int], num_colors: int) -> list[Array]:
+        colors = rows.vertices
+
         def evaluate(colors: Int[Array, " vertices"]) -> list[Array]:
             return jax.vmap(rows.terms(terms, colors))(jnp.arange(num_colors, dtype=jnp.int32))
 
@@ -193,6 +182,11 @@ class _Rows(NamedTuple):
     number: int
     colors: int
     wanted: int
+
+    @property
+    def vertices(self) -> Int[Array, " vertices"]:
+        """The color of each vertex."""
+        return self.known[self.colors]
 
     @property
     def acts(self) -> bool:

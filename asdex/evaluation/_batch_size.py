@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from ._program import Program
+from ._pass_properties import Program
 
 
 _CACHED = 2**15

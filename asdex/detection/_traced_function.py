@@ -10,18 +10,10 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arguments import (
-    Argnums,
-    differentiated,
-    enumeration,
-    Inputs,
-    is_array,
-    is_floating,
-    may_change,
-    struct_of,
-)
-from .._scalar import split_aux
-from .._versions import without_references
+from .._arguments import Argnums, differentiated, enumeration, Inputs
+from .._arrays import is_array, is_floating, may_change, struct_of
+from .._function import split_aux
+from .._jaxprs import without_references
 
 
 class Traced(NamedTuple):

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 
-from .._versions import is_staged, open_jaxpr
-from ._straight_line import Origin, straight_line, StraightLine
+from .._jaxprs import is_staged, open_jaxpr
+from ._operations import Origin, straight_line, StraightLine
 
 
 class Trace:

@@ -12,11 +12,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Inexact, Int
 
-from .._arguments import size_of
-from ._batched import Coloring, Passes
+from .._arrays import is_complex, ravel, unravel
+from ._batched_passes import Coloring, Passes
 
 
 Leaves = Sequence[Any]
@@ -37,9 +36,9 @@ def push_forward(
         if passes.is_dense:
             seeds = tuple(_seeds(numbers[0], colors[0], leaves))
             _, tangents, aux = jax.jvp(function, tuple(leaves), seeds, has_aux=True)
-            return [_flat(tangents)], aux
+            return [ravel(tangents)], aux
         _, linear, aux = jax.linearize(function, *leaves, has_aux=True)
-        return [_flat(linear(*_seeds(numbers[0], colors[0], leaves)))], aux
+        return [ravel(linear(*_seeds(numbers[0], colors[0], leaves)))], aux
 
     (B,), aux = passes(one, leaves, [coloring], batch_axis=-1 if passes.is_dense else 0)
     return B, aux
@@ -52,7 +51,7 @@ def pull_back(
 
     def one(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
         outputs, transposed, aux = jax.vjp(function, *leaves, has_aux=True)
-        return [_flat(transposed(_seeds(numbers[0], colors[0], outputs)))], aux
+        return [ravel(transposed(_seeds(numbers[0], colors[0], outputs)))], aux
 
     (B,), aux = passes(one, leaves, [coloring])
     return B, aux
@@ -68,7 +67,7 @@ def push_and_pull(
         transposed = jax.linear_transpose(linear, *leaves)
         forward = linear(*_seeds(numbers[0], colors[0], leaves))
         reverse = transposed(_seeds(numbers[1], colors[1], outputs))
-        return [_flat(forward), _flat(reverse)], aux
+        return [ravel(forward), ravel(reverse)], aux
 
     (F, R), aux = passes(one, leaves, [columns, rows])
     return (F, R), aux
@@ -87,9 +86,9 @@ def gradient_along(
             _, tangent, aux = jax.jvp(scalar, at, seed, has_aux=True)
             return tangent, aux
 
-        gradient = jax.grad(slope, places, has_aux=True, holomorphic=_complex(leaves))
+        gradient = jax.grad(slope, places, has_aux=True, holomorphic=any(map(is_complex, leaves)))
         row, aux = gradient(*leaves)
-        return [_flat(row)], aux
+        return [ravel(row)], aux
 
     (B,), aux = passes(one, leaves, [coloring])
     return B, aux
@@ -122,22 +121,7 @@ def _common_dtype(leaves: Leaves) -> Any:
         return jnp.result_type(*([leaf.dtype for leaf in leaves] or [float]))
 
 
-def _complex(leaves: Leaves) -> bool:
-    return any(jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in leaves)
-
-
 def _seeds(number: Any, colors: Int[Array, " vertices"], leaves: Leaves) -> list[Array]:
     """The indicator of the vertices of a color, cut and shaped like the leaves."""
-    parts = jnp.split(colors, np.cumsum([size_of(leaf) for leaf in leaves])[:-1])
-    return [
-        (part == number).astype(leaf.dtype).reshape(leaf.shape)
-        for part, leaf in zip(parts, leaves, strict=True)
-    ]
-
-
-def _flat(row: Leaves) -> Array:
-    """Leaves as one vector."""
-    flat = [jnp.ravel(leaf) for leaf in row]
-    # The leaves share one matrix, also where the user forbids implicit promotion.
-    with jax.numpy_dtype_promotion("standard"):
-        return flat[0] if len(flat) == 1 else jnp.concatenate(flat)
+    parts = unravel(colors, leaves)
+    return [(part == number).astype(leaf.dtype) for part, leaf in zip(parts, leaves, strict=True)]

@@ -1,13 +1,18 @@
-"""Scalar-valued functions."""
+"""The function of a user: its output, its auxiliary data, and what it is of its differentiated leaves."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax.experimental.sparse import JAXSparse
+
+from ._arguments import Argnums, differentiated, Inputs, substitute
 
 
 def as_scalar(output: Any) -> jax.Array:
@@ -61,3 +66,36 @@ def _arrays(output: Any) -> Any:
 
 def _is_sparse(value: Any) -> bool:
     return isinstance(value, JAXSparse)
+
+
+@dataclasses.dataclass(frozen=True)
+class AtArguments:
+    """A function at given arguments, as a function of those differentiated leaves that have a derivative."""
+
+    f: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    argnums: Argnums
+    has_aux: bool
+
+    @functools.cached_property
+    def inputs(self) -> Inputs:
+        return differentiated(self.args, self.argnums)
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The leaves at these arguments."""
+        return [self.inputs.leaves[i] for i in self.inputs.differentiable]
+
+    def __call__(self, *leaves: Any) -> tuple[Any, Any]:
+        """The output and the auxiliary data."""
+        all_leaves = self.inputs.complete(leaves, lambda leaf: leaf)
+        args = substitute(self.args, self.argnums, self.inputs, all_leaves)
+        return split_aux(self.f(*args, **self.kwargs), self.has_aux)
+
+    def scalar(self, *leaves: Any) -> jax.Array:
+        """The output as a scalar.
+
+        **Raises:** `ValueError` if it has more than one element.
+        """
+        return as_scalar(self(*leaves)[0])

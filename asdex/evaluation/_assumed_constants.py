@@ -8,7 +8,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arguments import is_array, is_floating, may_change
+from .._arrays import is_array, is_floating, may_change
 
 
 class AssumedConstants:

@@ -16,9 +16,10 @@ from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
 from .._arguments import Samples
+from .._arrays import has_derivative, is_key
 from .._errors import UnbatchedPassesWarning
+from .._jaxprs import jaxpr_consts, open_jaxpr
 from .._pattern import SparsityPattern
-from .._versions import is_key_dtype, jaxpr_consts, open_jaxpr
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
 from ..detection import DetectionOptions, trace, Traced, varying_results
@@ -156,13 +157,13 @@ def _points(traced: Traced) -> list[list[Any]] | None:
     for sample, variable in zip(traced.samples, open_jaxpr(traced.jaxpr).invars, strict=True):
         dtype, shape = variable.aval.dtype, variable.aval.shape
         known = _has_value(sample)
-        if is_key_dtype(dtype):
+        if is_key(variable.aval):
             if not known:
                 return None
             first.append(sample)
             second.append(sample)
             continue
-        floating = jnp.issubdtype(dtype, np.inexact)
+        floating = has_derivative(variable.aval)
         value = np.asarray(sample if known else rng.uniform(0.5, 1.5, shape) * floating)
         first.append(value.astype(dtype))
         moved = value * rng.uniform(0.9, 1.1, shape) + rng.uniform(0.005, 0.015, shape)

@@ -1,0 +1,52 @@
+"""From a function and sample inputs to its sparse derivative: detect, color, evaluate."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from .._arguments import Samples
+from .._errors import DenseColoringWarning
+from ..coloring import (
+    color_hessian,
+    color_jacobian,
+    SearchOptions,
+)
+from ..detection import detect_hessian, detect_jacobian, DetectionOptions
+from ._constant_entries import with_constants
+from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
+from ._options import EvaluationOptions
+from ._signature import Signature
+
+
+_STAGES = {
+    JACOBIAN: (detect_jacobian, color_jacobian),
+    HESSIAN: (detect_hessian, color_hessian),
+}
+
+
+def from_samples(
+    f: Callable[..., Any],
+    samples: Samples,
+    detection: DetectionOptions,
+    search: SearchOptions,
+    evaluation: EvaluationOptions,
+    kind: Kind,
+) -> SparseDerivative:
+    """The sparse derivative of `f`."""
+    detect, color = _STAGES[kind]
+    pattern = detect(f, samples, detection)
+    signature = Signature.of(samples.args, samples.kwargs, pattern.argnums)
+    if evaluation.constant != "reuse":
+        whole = evaluate(f, color(pattern, search), evaluation, kind, signature)
+        return in_triangle(whole, evaluation)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        coloring = color(pattern, search)
+    whole = evaluate(f, coloring, evaluation, kind, signature)
+    derivative = with_constants(whole, samples, detection, search)
+    for one in caught:  # what is dense may also be constant
+        if derivative.per_call is None or not issubclass(one.category, DenseColoringWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return in_triangle(derivative, evaluation)
