@@ -9,7 +9,8 @@ from jaxtyping import Int32
 
 from .._pattern import as_pattern, SparsityPattern
 from .._storage import npz_path, pattern_fields, pattern_to_arrays
-from ._star_set import find_stars, stars_from_arrays, stars_to_arrays, StarSet, with_edges
+from ._star_set import stars_from_arrays, stars_to_arrays, StarSet, with_edges
+from .recoverability import find_stars
 
 
 class ColoredPattern(eqx.Module):

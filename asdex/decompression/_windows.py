@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int, Shaped
 
 from .._block_pattern import BlockPattern
 from ..coloring import ColoredPattern
-from ..coloring._star_set import read_across
+from ..coloring.recoverability import read_across
 from ._api import decompressor_for
 from ._decompressors import _Gather, _take, check_shape, Decompressor
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Int
 
-from ..coloring._counts import read_from_column
+from ..coloring.recoverability import read_from_column
 
 
 if TYPE_CHECKING:

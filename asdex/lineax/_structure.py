@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Int
 
 from .._pattern import as_pattern, column_order, PatternLike, SparsityPattern
+from .._sets import ranges
 
 
 class Structure:
@@ -122,23 +123,12 @@ def product(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarr
     indptr = b.pattern.indptr.astype(np.int64)
     lengths = np.diff(indptr)[a.cols]
     first = np.repeat(np.arange(a.nnz), lengths)
-    ends = np.cumsum(lengths)
-    second = np.arange(len(first)) - np.repeat(ends - lengths, lengths) + indptr[a.cols[first]]
+    second = ranges(indptr[a.cols], lengths)
     rows, cols = a.rows[first], b.cols[second]
     pattern = SparsityPattern.from_coo(rows, cols, (a.shape[0], b.shape[1]))
     into = np.searchsorted(_keys(pattern), rows.astype(np.int64) * b.shape[1] + cols)
     first, second, into = (one.astype(np.int32) for one in (first, second, into))
     return Structure(pattern), first, second, into
-
-
-def with_diagonal(pattern: SparsityPattern) -> SparsityPattern:
-    """A square pattern with all of its diagonal; the same object if no entry is missing."""
-    every = np.arange(pattern.n, dtype=np.int32)
-    if np.count_nonzero(pattern.rows == pattern.cols) == pattern.n:
-        return pattern
-    return SparsityPattern.from_coo(
-        np.concatenate([pattern.rows, every]), np.concatenate([pattern.cols, every]), pattern.shape
-    )
 
 
 def above_identity(pattern: SparsityPattern) -> SparsityPattern:

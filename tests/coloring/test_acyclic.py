@@ -10,10 +10,10 @@ from hypothesis import given, strategies as st
 from scipy.sparse import csgraph
 
 import asdex
-from asdex.coloring import _acyclic
-from asdex.coloring._acyclic import acyclic_lower_bound, check_coloring_acyclic, greedy_acyclic
-from asdex.coloring._orders import largest_first, natural
-from asdex.coloring._problem import adjacency
+from asdex.coloring import check_coloring_acyclic
+from asdex.coloring.greedy import _acyclic, adjacency, greedy_acyclic
+from asdex.coloring.greedy._orders import largest_first, natural
+from asdex.coloring.problems._lower_bounds import acyclic_lower_bound
 
 
 def graph_of(matrix):

@@ -16,8 +16,8 @@ from stencils import (
 )
 
 import asdex
-from asdex.coloring._lattice import lattice_columns
-from asdex.coloring._repair import repair, row_groups
+from asdex.coloring.stencils import lattice_columns
+from asdex.coloring.stencils._repair import repair, row_groups
 
 
 def num_column_colors(pattern, shapes=(), max_colors=60):

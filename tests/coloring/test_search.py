@@ -23,10 +23,10 @@ from graph_families import (
 
 import asdex
 from asdex.coloring import _search
-from asdex.coloring._greedy import Partition
-from asdex.coloring._orders import breadth_first, ORDERS
-from asdex.coloring._problem import adjacency, columns
 from asdex.coloring._search import Budget, color, default_budget
+from asdex.coloring.greedy import adjacency, columns
+from asdex.coloring.greedy._orders import breadth_first, ORDERS
+from asdex.coloring.problems import Columns
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -206,7 +206,7 @@ def test_default_budgets_grow_with_the_pattern():
     assert default_budget(10**8) >= 10 * default_budget(10**6)
 
 
-class Counting(Partition):
+class Counting(Columns):
     """Counts how often it is colored greedily."""
 
     def __init__(self, sparsity):
@@ -242,7 +242,7 @@ def test_a_diagonal_beside_dense_columns_needs_no_search(num_dense, monkeypatch)
     n = 40
     matrix = np.eye(n, dtype=int)
     matrix[:, rng(0).permutation(n)[:num_dense]] = 1
-    monkeypatch.setattr(Partition, "greedy", None)
+    monkeypatch.setattr(Columns, "greedy", None)
     coloring = asdex.jacobian_coloring_from_sparsity(matrix, mode="fwd")
     assert coloring.num_colors == coloring.lower_bound == num_dense + 1
     assert np.all(np.bincount(coloring.colors)[1:] == 1)

@@ -9,9 +9,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 
 import asdex
-from asdex.coloring._acyclic import greedy_acyclic
-from asdex.coloring._problem import adjacency
-from asdex.coloring._two_colored import two_colored_edges
+from asdex.coloring.greedy import adjacency, greedy_acyclic
+from asdex.coloring.recoverability import two_colored_edges
 from asdex.decompression import SubstitutionDecompressor
 from asdex.decompression._rooted_trees import root_at_centroids
 

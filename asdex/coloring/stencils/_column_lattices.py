@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Int, Int32
 
-from .._pattern import SparsityPattern
+from ..._pattern import SparsityPattern
+from ..._sets import ranges
 from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
 from ._geometry_inference import geometries, Shapes
 from ._lattice_plans import axis_plans, cyclic_plans, plain_plans, Plan
@@ -76,7 +77,7 @@ def explanations(
     """Yield the geometries in which a sample of the conflicts has few types; a mesh has none."""
     if shapes is None:
         shapes = tuple(aval.shape for aval in sparsity.input_avals)
-    if not len(groups.starts) or groups.longest > _LONGEST:
+    if not groups.number or groups.longest > _LONGEST:
         return
     pairs = _sampled_pairs(groups, _SAMPLED, _SAMPLED_PAIRS)
     some = spread_indices(len(pairs.left), _RATED_PAIRS)
@@ -97,11 +98,11 @@ def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
         return False
     chosen = np.unique(sparsity.rows[spread_indices(sparsity.nnz, _PROBED)])
     starts = np.searchsorted(sparsity.rows, chosen, side="left")
-    stops = np.searchsorted(sparsity.rows, chosen, side="right")
-    few = [sparsity.cols[start:stop] for start, stop in zip(starts, stops, strict=True)]
-    if max(map(len, few)) > _LONGEST:
+    lengths = np.searchsorted(sparsity.rows, chosen, side="right") - starts
+    if lengths.max() > _LONGEST:
         return False
-    groups = RowGroups(np.concatenate(few), np.cumsum([0, *map(len, few[:-1])]))
+    few = sparsity.cols[ranges(starts, lengths)]
+    groups = RowGroups(np.append(0, np.cumsum(lengths)), few)
     pairs = _sampled_pairs(groups, _PROBED, _FEW_PAIRS)
     distances = pairs.right - pairs.left
     return len(np.unique(distances)) <= min(len(distances) // _RECURRENCE, _MOST_DISTANCES)
@@ -110,7 +111,7 @@ def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
 def _sampled_pairs(groups: RowGroups, most_groups: int, most_pairs: int) -> Pairs:
     """Return about `most_pairs` pairs of columns that share a group."""
     count = min(most_groups, max(2 * most_pairs // groups.longest**2, 16))
-    groups = groups.take(spread_indices(len(groups.starts), count))
+    groups = groups.take(spread_indices(groups.number, count))
     lengths = groups.lengths
     padded = np.full((len(lengths), groups.longest), -1, np.int64)
     padded[np.arange(groups.longest) < lengths[:, None]] = groups.columns
@@ -161,7 +162,7 @@ def _try_family(
     plans = list(family(geometry, types, num_colors))
     while plans and left:
         colors = plans.pop(0).colors(geometry)
-        broken = groups.conflicts(colors, num_colors)
+        broken = groups.conflicts(colors)
         if not len(broken):
             return colors, types, left
         left -= 1

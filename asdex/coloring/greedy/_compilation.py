@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
@@ -70,3 +71,18 @@ def _compile(kernel: Kernel, avals: tuple[tuple[tuple[int, ...], np.dtype], ...]
         for shape, dtype in avals
     ]
     return jax.jit(kernel).lower(*structs).compile()
+
+
+def store(array: Any, at: Any, value: Any) -> Any:
+    """Return an array, in a kernel, with another value at one place."""
+    return array.at[at].set(value, mode="promise_in_bounds")
+
+
+def insert(sets: Any, at: Any, bits: Any) -> Any:
+    """Return sets of colors, which are bits of words, with further members of one of them."""
+    return store(sets, at, sets[at] | bits)
+
+
+def lowest_zero(word: Any) -> Any:
+    """Return the least bit that is not in a word."""
+    return ~word & (word + jnp.uint32(1))

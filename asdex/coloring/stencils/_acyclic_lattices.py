@@ -5,11 +5,12 @@ import scipy.sparse as sp
 from jaxtyping import Int, Int32
 from scipy.sparse import csgraph
 
-from .._pattern import SparsityPattern
-from ._acyclic import is_acyclic_coloring
+from ..._graphs import with_diagonal
+from ..._pattern import SparsityPattern
+from ..recoverability import is_acyclic_coloring
+from ._column_lattices import explanations, may_be_stencil
+from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices
 from ._geometry_inference import Shapes
-from ._lattice import explanations, may_be_stencil
-from ._lattice_edges import edge_types, MOST_SPECIES, proper_lattices, with_diagonal
 from ._lattice_plans import linear_plan, spread
 from ._repair import row_groups
 
