@@ -9,17 +9,11 @@ import pytest
 from graph_families import complete, complete_bipartite, cross, random_graph, random_rows, with_hubs
 
 import asdex
-from asdex.coloring.greedy import (
-    _compilation,
-    adjacency,
-    columns,
-    compiled_partition,
-    compiled_star,
-    greedy_partition,
-    greedy_star,
-)
+from asdex.coloring.greedy import _algorithm, _compilation, adjacency, columns, DISTANCE_2, STAR
+from asdex.coloring.greedy._distance_2 import compiled_partition, greedy_partition
 from asdex.coloring.greedy._orders import largest_first, natural, random, smallest_last
-from asdex.coloring.problems import _columns, _star, Columns, Star
+from asdex.coloring.greedy._star import compiled_star, greedy_star
+from asdex.coloring.problems import Columns, Star
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -132,9 +126,9 @@ def compile_everything(monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(_compilation, "_LARGE", 0)
-    monkeypatch.setattr(_columns, "compiled_partition", count(compiled_partition))
-    monkeypatch.setattr(_star, "compiled_star", count(compiled_star))
+    for problem, algorithm in ((Columns, DISTANCE_2), (Star, STAR)):
+        always = algorithm._replace(compiled=count(algorithm.compiled), compile_from=0)
+        monkeypatch.setattr(problem, "default_algorithm", always)
     return calls
 
 
@@ -161,14 +155,14 @@ def test_small_problems_and_many_colors_are_not(compile_everything, monkeypatch)
     full = Columns(complete(200))
     np.testing.assert_array_equal(full.greedy(np.arange(200)), np.arange(200))
     monkeypatch.undo()
-    monkeypatch.setattr(_columns, "compiled_partition", None)
-    monkeypatch.setattr(_star, "compiled_star", None)
+    for problem, algorithm in ((Columns, DISTANCE_2), (Star, STAR)):
+        monkeypatch.setattr(problem, "default_algorithm", algorithm._replace(compiled=None))
     np.testing.assert_equal(greedy_colors(), EXPECTED)
     assert compile_everything == []
 
 
 def test_without_a_host_device_python_colors(compile_everything, monkeypatch):
-    monkeypatch.setattr(_compilation, "host_device", lambda: None)
+    monkeypatch.setattr(_algorithm, "host_device", lambda: None)
     np.testing.assert_equal(greedy_colors(), EXPECTED)
     assert compile_everything == []
 

@@ -1,15 +1,11 @@
 """Greedy coloring algorithms, and the orders in which they visit the vertices.
 
-An algorithm is a function of an `Incidence`, an order of its vertices and a limit on the colors. It returns
-the colors, or `None` beyond the limit. An order is a function from an `Incidence` to a permutation.
+An order is a function from a graph, an `Incidence`, to a permutation of its vertices.
 """
 
-from ._acyclic import greedy_acyclic as greedy_acyclic
-from ._compilation import worth_compiling as worth_compiling
-from ._distance_2 import (
-    compiled_partition as compiled_partition,
-    greedy_partition as greedy_partition,
-)
+from ._acyclic import ACYCLIC as ACYCLIC
+from ._algorithm import Algorithm as Algorithm
+from ._distance_2 import DISTANCE_2 as DISTANCE_2
 from ._incidence import adjacency as adjacency, columns as columns, Incidence as Incidence
 from ._orders import (
     breadth_first as breadth_first,
@@ -22,4 +18,4 @@ from ._orders import (
     saturation as saturation,
     smallest_last as smallest_last,
 )
-from ._star import compiled_star as compiled_star, greedy_star as greedy_star
+from ._star import STAR as STAR

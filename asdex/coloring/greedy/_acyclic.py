@@ -4,6 +4,8 @@ It needs fewer colors than a star coloring, but the matrix is recovered by subst
 directly. `TwoColoredEdges` explains the *nodes* (v, c) of two-colored trees.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,16 +14,19 @@ import scipy.sparse as sp
 from jax import lax
 from jaxtyping import Int, Int32
 
-from ._compilation import host_device, run_on_host, store
+from ._algorithm import Algorithm
+from ._compilation import run_on_host, store
 from ._incidence import Incidence
 
 
-_COMPILE_FROM = 1_000_000  # nonzeros; with fewer, Python is done before XLA has compiled
 _MOST_CYCLES = 64  # colors tried for one vertex that close a cycle, before it gets a new color
 
 
 def greedy_acyclic(
-    graph: Incidence, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
+    graph: Incidence,
+    order: Int[np.ndarray, " num_vertices"],
+    limit: int | None = None,
+    run: Callable[..., Int32[np.ndarray, " num_vertices"]] | None = None,
 ) -> Int32[np.ndarray, " num_vertices"] | None:
     """Color a graph so that adjacent vertices differ and no cycle has only two colors.
 
@@ -34,7 +39,8 @@ def greedy_acyclic(
     colors have closed cycles gets a new color, so that hubs do not make the search slow. The total
     cost is O(nnz), up to a logarithm.
 
-    **Arguments:** `graph`: an adjacency graph. `order`: a permutation of its vertices.
+    **Arguments:** `graph`: an adjacency graph. `order`: a permutation of its vertices. `run`: the loop,
+    `interpreted_acyclic` by default.
 
     **Returns:** the colors, int32; vertices without neighbors get color 0. `None` if there are more
     than `limit` colors.
@@ -46,10 +52,8 @@ def greedy_acyclic(
     before = w < v
     ones = np.ones(np.count_nonzero(before), np.int8)
     earlier = sp.coo_array((ones, (v[before], w[before])), shape=(n, n)).tocsr()
-    compile = len(graph.indices) >= _COMPILE_FROM and host_device() is not None
-    algorithm = compiled_acyclic if compile else interpreted_acyclic
     colors = np.empty(n, np.int32)
-    colors[order] = algorithm(earlier.indptr, earlier.indices, degrees[order])
+    colors[order] = (run or interpreted_acyclic)(earlier.indptr, earlier.indices, degrees[order])
     return None if limit is not None and colors.max(initial=-1) >= limit else colors
 
 
@@ -232,3 +236,12 @@ def _acyclic(indptr: Any, earlier: Any, starts: Any, slots: Any, n: Any) -> Any:
     keys = jnp.zeros(nowhere + 1, jnp.int32)
     nodes = (keys, jnp.full_like(keys, -1), jnp.full_like(keys, -1))
     return lax.fori_loop(jnp.int32(0), n, visit, (colors, jnp.int32(0), counts, *nodes))[0]
+
+
+ACYCLIC = Algorithm(
+    greedy_acyclic,
+    functools.partial(greedy_acyclic, run=compiled_acyclic),
+    (5e-7, 5e-7),
+    compile_from=1_000_000,
+    most_colors=float("inf"),
+)

@@ -16,9 +16,6 @@ from jax.sharding import SingleDeviceSharding
 
 Kernel = Callable[..., Any]
 
-_LARGE = 200_000
-_MANY_COLORS = 128
-
 
 @functools.cache
 def host_device() -> Any:
@@ -27,16 +24,6 @@ def host_device() -> Any:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
         return None
-
-
-def worth_compiling(nnz: int, num_colors: int) -> bool:
-    """Whether a greedy coloring is faster as a compiled program, including compilation.
-
-    Sets of many colors are faster as Python integers.
-
-    **Arguments:** `nnz`: the number of nonzeros. `num_colors`: a lower bound on the colors.
-    """
-    return nnz >= _LARGE and num_colors <= _MANY_COLORS and host_device() is not None
 
 
 def run_on_host(kernel: Kernel, *arguments: np.ndarray | np.generic) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Int, Int32
 
+from ._algorithm import Algorithm
 from ._compilation import insert, lowest_zero, run_on_host, store
 from ._incidence import Incidence
 
@@ -110,3 +111,6 @@ def _first_fit(indptr: Any, groups: Any, count: Any, used: Any) -> Any:
 
     bits = jnp.zeros(indptr.shape, jnp.uint32)
     return lax.fori_loop(jnp.int32(0), count, visit, (used, bits))[1]
+
+
+DISTANCE_2 = Algorithm(greedy_partition, compiled_partition, (3e-7, 3e-8))

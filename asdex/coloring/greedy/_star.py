@@ -10,6 +10,7 @@ from jax import lax
 from jaxtyping import Int, Int32
 
 from ..._sets import transpose_order
+from ._algorithm import Algorithm
 from ._compilation import insert, lowest_zero, run_on_host, store
 from ._incidence import Incidence
 
@@ -177,3 +178,6 @@ def _star_kernel(words: int) -> Callable[..., Any]:
         return lax.fori_loop(jnp.int32(0), n, visit, memory)
 
     return kernel
+
+
+STAR = Algorithm(greedy_star, compiled_star, (3e-7, 1e-7))

@@ -2,14 +2,11 @@
 
 import functools
 
-import numpy as np
-from jaxtyping import Int, Int32
-
 from ..._pattern import SparsityPattern
 from .._checks import check_coloring_cols
 from .._colors import Colors
-from ..greedy import columns, compiled_partition, greedy_partition, worth_compiling
-from ..stencils import lattice_columns
+from ..greedy import Algorithm, columns, DISTANCE_2
+from ..stencils import lattice_columns, Shapes
 from ._lower_bounds import partition_lower_bound
 from ._problem import GraphProblem
 
@@ -18,30 +15,13 @@ class Columns(GraphProblem):
     """The columns of a pattern, to be colored so that columns which share a row have different colors."""
 
     symmetric = False
-
-    def __init__(self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...] | None = None):
-        super().__init__(sparsity, columns(sparsity), grid)
+    make_graph, default_algorithm = columns, DISTANCE_2
 
     @functools.cached_property
     def lower_bound(self) -> int:
         return partition_lower_bound(self.incidence)
 
-    @property
-    def cost(self) -> float:
-        nnz = len(self.incidence.indices)
-        return nnz * (3e-8 if self._compiles else 3e-7)
-
-    @property
-    def _compiles(self) -> bool:
-        return worth_compiling(len(self.incidence.indices), self.lower_bound)
-
-    def greedy(
-        self, order: Int[np.ndarray, " n"], limit: int | None = None
-    ) -> Int32[np.ndarray, " n"] | None:
-        run = compiled_partition if self._compiles else greedy_partition
-        return run(self.incidence, order, limit)
-
-    def lattice(self, max_colors: int) -> Int32[np.ndarray, " n"] | None:
+    def lattice(self, max_colors: int) -> Colors | None:
         return lattice_columns(self.sparsity, self.lower_bound, max_colors, self.grid)
 
     def check(self, colors: Colors) -> None:
@@ -54,14 +34,13 @@ class Rows(Columns):
     `sparsity` is the transposed pattern, whose columns are colored.
     """
 
-    def __init__(self, matrix: SparsityPattern):
-        super().__init__(matrix.T, tuple(aval.shape for aval in matrix.output_avals))
+    def __init__(self, matrix: SparsityPattern, algorithm: Algorithm | None = None):
+        shapes = tuple(aval.shape for aval in matrix.output_avals)
+        super().__init__(matrix.T, shapes, algorithm)
         self._matrix = matrix
 
-    def with_pattern(
-        self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...]
-    ) -> GraphProblem:
-        return Columns(sparsity, grid)
+    def with_pattern(self, sparsity: SparsityPattern, grid: Shapes) -> GraphProblem:
+        return Columns(sparsity, grid, self.algorithm)
 
     @property
     def matrix(self) -> SparsityPattern:

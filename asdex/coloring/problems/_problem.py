@@ -3,16 +3,17 @@
 import abc
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int, Int32
+from jaxtyping import Int
 
 from ..._pattern import SparsityPattern
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count
-from ..greedy import Incidence
+from ..greedy import Algorithm, Incidence
 from ..reductions import Blocks, Copies, find_blocks, find_copies
+from ..stencils import Shapes
 
 
 class Problem(abc.ABC):
@@ -50,6 +51,7 @@ class GraphProblem(Problem):
     - `incidence`: the graph.
     - `grid`: the shapes of the arrays whose elements are the vertices, one after the other; empty
       if unknown. By default those of the pattern's inputs.
+    - `algorithm`: the greedy algorithm; by default that of the class.
     - `symmetric`: whether the graph is the adjacency graph of a symmetric pattern.
     - `recovery`: "direct" or "substitution".
     """
@@ -57,22 +59,24 @@ class GraphProblem(Problem):
     symmetric = True
     recovery = "direct"
 
+    make_graph: ClassVar[Callable[[SparsityPattern], Incidence]]
+    default_algorithm: ClassVar[Algorithm]
+
     def __init__(
         self,
         sparsity: SparsityPattern,
-        incidence: Incidence,
-        grid: tuple[tuple[int, ...], ...] | None = None,
+        grid: Shapes | None = None,
+        algorithm: Algorithm | None = None,
     ):
         super().__init__(sparsity)
         shapes = tuple(aval.shape for aval in sparsity.input_avals)
-        self.incidence, self.grid = incidence, shapes if grid is None else grid
+        self.incidence = type(self).make_graph(sparsity)
+        self.grid = shapes if grid is None else grid
+        self.algorithm = self.default_algorithm if algorithm is None else algorithm
 
-    def with_pattern(
-        self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...]
-    ) -> "GraphProblem":
+    def with_pattern(self, sparsity: SparsityPattern, grid: Shapes) -> "GraphProblem":
         """Return the same problem for another pattern."""
-        make = cast(Callable[..., GraphProblem], type(self))
-        return make(sparsity, grid)
+        return type(self)(sparsity, grid, self.algorithm)
 
     @functools.cached_property
     def reduction(self) -> Copies | Blocks | None:
@@ -90,20 +94,20 @@ class GraphProblem(Problem):
         return self.reduction and self.with_pattern(self.reduction.pattern, self.reduction.grid)
 
     @property
-    @abc.abstractmethod
     def cost(self) -> float:
         """The estimated seconds of one greedy coloring."""
+        return self.algorithm.cost(self.incidence, self.lower_bound)
 
-    @abc.abstractmethod
     def greedy(
         self, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
-    ) -> Int32[np.ndarray, " num_vertices"] | None:
+    ) -> Colors | None:
         """Color the vertices in the given order; those without groups get color 0.
 
         **Returns:** the colors; `None` if there would be more than `limit` colors.
         """
+        return self.algorithm(self.incidence, order, limit, self.lower_bound)
 
-    def lattice(self, max_colors: int) -> Int32[np.ndarray, " num_vertices"] | None:
+    def lattice(self, max_colors: int) -> Colors | None:
         """Return a periodic coloring with at most `max_colors` colors, if the graph is a stencil."""
         del max_colors
         return None
@@ -125,15 +129,8 @@ class GraphProblem(Problem):
         if number == len(colors) and matrix.nnz == matrix.m * matrix.n:
             # The compressed matrix of a full matrix is then the matrix itself, or its transpose.
             colors = np.arange(number, dtype=colors.dtype)
-        return ColoredPattern(
-            matrix,
-            colors,
-            number,
-            self.symmetric,
-            mode,
-            self.lower_bound,
-            recovery=self.recovery,
-        )
+        how = self.symmetric, mode, self.lower_bound
+        return ColoredPattern(matrix, colors, number, *how, recovery=self.recovery)
 
     @property
     def matrix(self) -> SparsityPattern:

@@ -2,4 +2,5 @@
 
 from ._acyclic_lattices import lattice_acyclic as lattice_acyclic
 from ._column_lattices import lattice_columns as lattice_columns
+from ._geometry_inference import Shapes as Shapes
 from ._star_lattices import lattice_star as lattice_star

@@ -21,7 +21,7 @@ _PART = 1000  # vertices
 
 
 def lattice_acyclic(
-    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes = ()
 ) -> Int32[np.ndarray, " n"] | None:
     """Color the adjacency graph of a symmetric stencil acyclically by a lattice, with few colors.
 

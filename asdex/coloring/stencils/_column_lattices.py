@@ -28,7 +28,7 @@ _CORRECTIONS = 12  # lattices of one geometry that may fail on the matrix
 
 
 def lattice_columns(
-    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes = ()
 ) -> Int32[np.ndarray, " n"] | None:
     """Color the columns of a stencil by a lattice, with few colors.
 
@@ -43,9 +43,8 @@ def lattice_columns(
     - `sparsity`: an `(m, n)` pattern.
     - `lower_bound`: the least number of colors that is tried.
     - `max_colors`: the largest number of colors that is tried.
-    - `shapes`: the shapes of the arrays to which the columns belong, empty if unknown; by default
-      those of `sparsity.input_avals`. To color rows, pass the transpose and the shapes of the
-      outputs.
+    - `shapes`: the shapes of the arrays to which the columns belong, empty if unknown. To color rows,
+      pass the transpose and the shapes of the outputs.
 
     **Returns:** valid int32 colors `(n,)`, or `None` if the pattern is not a stencil or no lattice
     with at most `max_colors` colors was found.
@@ -72,11 +71,9 @@ def search_lattices(
 
 
 def explanations(
-    sparsity: SparsityPattern, groups: RowGroups, shapes: Shapes | None
+    sparsity: SparsityPattern, groups: RowGroups, shapes: Shapes
 ) -> Iterator[tuple[Geometry, Types]]:
     """Yield the geometries in which a sample of the conflicts has few types; a mesh has none."""
-    if shapes is None:
-        shapes = tuple(aval.shape for aval in sparsity.input_avals)
     if not groups.number or groups.longest > _LONGEST:
         return
     pairs = _sampled_pairs(groups, _SAMPLED, _SAMPLED_PAIRS)

@@ -19,7 +19,7 @@ _TRIED = 4  # of these, on the matrix
 
 
 def lattice_star(
-    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes = ()
 ) -> Int32[np.ndarray, " n"] | None:
     """Star-color the adjacency graph of a symmetric stencil by a lattice, with few colors.
 
