@@ -1,4 +1,4 @@
-"""Graphs that are given as sparse matrices."""
+"""Graphs that are given as sparse matrices or patterns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 from scipy.sparse import csgraph
+
+from ._pattern import SparsityPattern
 
 
 _MOST_ENTRIES: Final = np.iinfo(np.int32).max
@@ -41,3 +43,13 @@ def connected_components(
     graph = sp.csr_array((matrix.data, *narrow), shape=matrix.shape)
     count, label = csgraph.connected_components(graph, connection=connection)
     return int(count), label
+
+
+def with_diagonal(pattern: SparsityPattern) -> SparsityPattern:
+    """A square pattern with all of its diagonal; the same object if no entry is missing."""
+    every = np.arange(pattern.n, dtype=np.int32)
+    if np.count_nonzero(pattern.rows == pattern.cols) == pattern.n:
+        return pattern
+    return SparsityPattern.from_coo(
+        np.concatenate([pattern.rows, every]), np.concatenate([pattern.cols, every]), pattern.shape
+    )

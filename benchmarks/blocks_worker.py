@@ -25,7 +25,7 @@ def color(path, kind, by_vertex, repeats):
     import asdex
 
     if by_vertex:
-        from asdex.coloring import _problem
+        from asdex.coloring.problems import _problem
 
         _problem.find_blocks = _problem.find_copies = lambda *_: None
     pattern = pattern_of(path)

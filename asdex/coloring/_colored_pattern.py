@@ -9,8 +9,8 @@ from jaxtyping import Int, Int32
 
 from .._pattern import as_pattern, SparsityPattern
 from .._storage import npz_path, pattern_fields, pattern_to_arrays, saved_arrays
-from ._counts import read_from_column
-from ._star_set import find_stars, stars_from_arrays, stars_to_arrays, StarSet, with_edges
+from ._star_set import stars_from_arrays, stars_to_arrays, StarSet, with_edges
+from .recoverability import find_stars, read_from_column
 
 
 class ColoredPattern(eqx.Module):

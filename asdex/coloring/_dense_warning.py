@@ -8,8 +8,8 @@ from collections.abc import Collection
 import numpy as np
 
 from .._errors import DenseColoringWarning
-from ._bicoloring import best_splits, bidirectional_bound
 from ._colored_pattern import ColoredPattern
+from .problems import Bidirectional
 
 
 def warn_if_dense(
@@ -41,9 +41,8 @@ def _remedy(colored: ColoredPattern, what: str, untried: Collection[str]) -> str
     other, groups = ("fwd", sparsity.rows) if colored.mode == "rev" else ("rev", sparsity.cols)
     if other in untried and np.bincount(groups).max(initial=0) < tried:
         return f'Pass mode="{other}", which may need fewer.'
-    if "bidirectional" in untried and (
-        bidirectional_bound(sparsity) < tried and best_splits(sparsity)[0].bound < tried
-    ):
+    both = Bidirectional(sparsity)
+    if "bidirectional" in untried and both.lower_bound < tried and both.splits[0].bound < tried:
         return (
             'A few full rows or columns are to blame: pass mode="bidirectional", or "auto", '
             "which needs a function that can be differentiated in both modes."

@@ -1,11 +1,12 @@
 """From the pattern of a derivative to a colored pattern."""
 
 from .._pattern import as_pattern, PatternLike, SparsityPattern
-from ._choose import color_bidirectionally, color_cheapest, color_graph, color_partition
+from ._cheapest_mode import color_cheapest
 from ._colored_pattern import ColoredPattern
 from ._dense_warning import warn_if_dense
-from ._options import HessianMode, HessianSearch, JacobianMode, JacobianSearch, Recovery
-from ._orders import OrderName
+from ._search_options import HessianMode, HessianSearch, JacobianMode, JacobianSearch, Recovery
+from .greedy import Order, OrderName
+from .problems import Acyclic, Bidirectional, Columns, Rows, Star
 
 
 def jacobian_coloring_from_sparsity(
@@ -13,7 +14,7 @@ def jacobian_coloring_from_sparsity(
     *,
     mode: JacobianMode | None = None,
     symmetric: bool = False,
-    order: OrderName | None = None,
+    order: OrderName | Order | None = None,
     budget: float | None = None,
 ) -> ColoredPattern:
     """Color the pattern of a Jacobian.
@@ -44,7 +45,7 @@ def hessian_coloring_from_sparsity(
     mode: HessianMode | None = None,
     symmetric: bool = True,
     recovery: Recovery = "direct",
-    order: OrderName | None = None,
+    order: OrderName | Order | None = None,
     budget: float | None = None,
 ) -> ColoredPattern:
     """Color the pattern of a Hessian.
@@ -73,20 +74,20 @@ def hessian_coloring_from_sparsity(
 
 def color_jacobian(sparsity: SparsityPattern, options: JacobianSearch) -> ColoredPattern:
     """Color the pattern of a Jacobian, in a mode that the function allows where it is free to choose."""
-    mode, effort = options.mode, options.effort(sparsity)
+    mode = options.mode
     if options.symmetric and mode == "bidirectional":
         raise ValueError(
             'A symmetric coloring needs one kind of pass: expected mode "fwd" or "rev", got '
             '"bidirectional". Pass `symmetric=False`.'
         )
     if options.symmetric:
-        colored = color_graph(sparsity, _prescribed(mode) or sparsity.modes[0], *effort)
+        colored = options.color(Star(sparsity), _prescribed(mode) or sparsity.modes[0])
     elif mode == "bidirectional":
-        colored = color_bidirectionally(sparsity, *effort)
+        colored = options.color(Bidirectional(sparsity), mode)
     elif mode in ("fwd", "rev"):
-        colored = color_partition(sparsity, mode, *effort)
+        colored = options.color(Rows(sparsity) if mode == "rev" else Columns(sparsity), mode)
     else:
-        colored = color_cheapest(sparsity, *effort, both=mode == "auto")
+        colored = color_cheapest(sparsity, *options.limits(sparsity.nnz), both=mode == "auto")
     sizes = {"fwd": sparsity.n, "rev": sparsity.m}
     tried = [mode] if mode in sizes else sparsity.modes
     warn_if_dense(
@@ -105,22 +106,22 @@ def _untried(sparsity: SparsityPattern, options: JacobianSearch) -> set[str]:
 
 def color_hessian(sparsity: SparsityPattern, options: HessianSearch) -> ColoredPattern:
     """Color the pattern of a Hessian."""
-    mode, symmetric, effort = options.mode, options.symmetric, options.effort(sparsity)
-    known = _prescribed(mode) or "fwd_over_rev"
+    substitution = options.recovery == "substitution"
     if sparsity.m != sparsity.n:
         raise ValueError(
             f"A Hessian pattern is square, got shape {sparsity.shape}. "
             "For a Jacobian use `jacobian_coloring_from_sparsity`."
         )
-    if options.recovery == "substitution" and not symmetric:
+    if substitution and not options.symmetric:
         raise ValueError(
             "Recovery by substitution uses the symmetry: expected `symmetric=True`, got False. Pass "
             'recovery="direct" to color the columns.'
         )
-    if symmetric:
-        colored = color_graph(sparsity, known, *effort, recovery=options.recovery)
+    if options.symmetric:
+        problem = Acyclic(sparsity) if substitution else Star(sparsity)
     else:
-        colored = color_partition(sparsity, known, *effort)
+        problem = Columns(sparsity)
+    colored = options.color(problem, _prescribed(options.mode) or "fwd_over_rev")
     warn_if_dense(colored, sparsity.n, "Hessian")
     return colored
 

@@ -2,18 +2,24 @@
 
 import itertools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int32
 
 from .._progress import track
-from ._orders import largest_first, natural, num_conflicts, Order, saturation, smallest_last
-from ._problem import Problem
+from ._colors import Colors, count
+from .greedy import (
+    breadth_first,
+    largest_first,
+    natural,
+    num_conflicts,
+    Order,
+    saturation,
+    smallest_last,
+)
+from .problems import GraphProblem, Problem
+from .reductions import possible_hubs, with_hubs, without_hubs
 
-
-Colors = Int32[np.ndarray, " num_vertices"]
-P = TypeVar("P", bound=Problem)
 
 # Seconds, per conflict and per call, on an ordinary machine.
 _CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
@@ -46,31 +52,70 @@ def default_budget(nnz: int) -> float:
     return max(0.15, 3e-8 * nnz)
 
 
-def count(colors: Colors) -> int:
-    """Return the number of colors, which are numbered from 0."""
-    return int(colors.max(initial=-1)) + 1
+def color(problem: Problem, budget: Budget, order: Order | None = None) -> Any:
+    """Return a coloring with few colors.
 
-
-def color(problem: Problem, budget: Budget, order: Order | None = None) -> Colors:
-    """Color a graph with few colors.
-
-    **Arguments:** `problem`: the graph. `budget`: the budget of the search. `order`: the order of a
+    **Arguments:** `problem`: what to color. `budget`: the budget of the search. `order`: the order of a
     single greedy coloring, which takes the place of the search.
 
     **Returns:** the colors; 0 for vertices without groups.
+
+    **Raises:** `ValueError` if the order is no permutation of the vertices.
     """
+    return problem.solve(lambda graph: _color_graph(graph, budget, order))
+
+
+def _color_graph(problem: GraphProblem, budget: Budget, order: Order | None) -> Colors:
     if order is not None:
-        colors = problem.greedy(order(problem.incidence))
+        colors = problem.greedy(_visits(problem, order))
         assert colors is not None  # there was no limit
         return colors
     if has_no_conflicts(problem):
         return np.zeros(problem.incidence.num_vertices, np.int32)
-    return with_reduction(
-        problem, lambda one: improve_directly(one, start_directly(one), Budget(budget.left))
-    )
+    return with_reduction(problem, lambda one: color_directly(one, Budget(budget.left)))
 
 
-def with_reduction(problem: P, solve: Callable[[P], Colors]) -> Colors:
+def _visits(problem: GraphProblem, order: Order) -> np.ndarray:
+    visits = np.asarray(order(problem.incidence))
+    every = np.arange(problem.incidence.num_vertices)
+    if visits.shape != every.shape or not np.array_equal(np.sort(visits), every):
+        raise ValueError(
+            f"Expected an order of the {len(every)} vertices, each once, got {visits!r}. Return a "
+            "permutation of `numpy.arange(graph.num_vertices)`."
+        )
+    return visits
+
+
+def color_directly(problem: GraphProblem, budget: Budget) -> Colors:
+    """The same as `color`, without a search for copies and blocks.
+
+    On the graph of a symmetric pattern, the fast algorithms color the rest for each guess of the hubs,
+    and the best result is improved.
+    """
+    if not problem.symmetric:
+        return improve_directly(problem, start_directly(problem), budget)
+    best, best_hubs, best_rest = _start_graph(problem), np.zeros(0, np.int64), problem
+    total = count(best)
+    for hubs in possible_hubs(problem.incidence, total):
+        rest = problem.with_pattern(without_hubs(problem.sparsity, hubs), problem.grid)
+        colors = _start_graph(rest)
+        if count(colors) + len(hubs) <= total:  # a tie is won by the smaller problem
+            best, best_hubs, best_rest = colors, hubs, rest
+            total = count(colors) + len(hubs)
+    if total > problem.lower_bound:
+        best = improve_directly(best_rest, best, budget)
+    return with_hubs(best, best_hubs)
+
+
+def _start_graph(problem: GraphProblem) -> Colors:
+    """Color by the algorithms of linear cost; one of them is optimal for forests."""
+    colors = start_directly(problem)
+    if count(colors) <= problem.lower_bound:
+        return colors
+    return fewer(colors, problem.greedy(breadth_first(problem.incidence), count(colors)))
+
+
+def with_reduction(problem: GraphProblem, solve: Callable[[GraphProblem], Colors]) -> Colors:
     """Color the smaller problem to which this one can be reduced, and also the whole if that may help.
 
     The columns of blocks may need fewer colors than the nodes need times the size of a block. For
@@ -82,25 +127,25 @@ def with_reduction(problem: P, solve: Callable[[P], Colors]) -> Colors:
     return colors if _is_final(problem, colors) else fewer(colors, solve(problem))
 
 
-def _is_final(problem: Problem, colors: Colors) -> bool:
+def _is_final(problem: GraphProblem, colors: Colors) -> bool:
     """Whether coloring the whole problem cannot help, or would take too long."""
     if problem.reduction is None or count(colors) <= problem.lower_bound:
         return True
-    return problem.reduction.exact or (problem.on_graph and problem.sparsity.nnz > _SMALL_GRAPH)
+    return problem.reduction.exact or (problem.symmetric and problem.sparsity.nnz > _SMALL_GRAPH)
 
 
-def has_no_conflicts(problem: Problem) -> bool:
+def has_no_conflicts(problem: GraphProblem) -> bool:
     """Whether all vertices can have the same color, which is common after a few dense rows are peeled off."""
     return problem.lower_bound <= 1 and problem.incidence.group_sizes().max(initial=0) <= 1
 
 
-def longest_apart(problem: Problem) -> Colors | None:
+def longest_apart(problem: GraphProblem) -> Colors | None:
     """Give the longest vertices colors of their own and all others one color, if that is an optimal coloring.
 
     A diagonal with a few dense columns is colored in this way, without a greedy run.
     """
     incidence, num_apart = problem.incidence, problem.lower_bound - 1
-    if problem.on_graph or not 0 < num_apart < incidence.num_vertices:
+    if problem.symmetric or not 0 < num_apart < incidence.num_vertices:
         return None
     lengths = np.diff(incidence.indptr)
     longest = np.argpartition(-lengths, num_apart - 1)[:num_apart]
@@ -111,12 +156,12 @@ def longest_apart(problem: Problem) -> Colors | None:
     return None if conflict else colors
 
 
-def start(problem: Problem) -> Colors:
+def start(problem: GraphProblem) -> Colors:
     """Color by the algorithms of linear cost, until one of them meets the lower bound."""
     return with_reduction(problem, start_directly)
 
 
-def start_directly(problem: Problem) -> Colors:
+def start_directly(problem: GraphProblem) -> Colors:
     """The same as `start`, without a search for copies and blocks."""
     occupied = np.diff(problem.incidence.indptr) > 0
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
@@ -139,7 +184,7 @@ def start_directly(problem: Problem) -> Colors:
     return best
 
 
-def improve(problem: Problem, best: Colors, budget: Budget) -> Colors:
+def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     """Search for fewer colors, by a better order and then by recoloring, within the budget."""
     if problem.reduced is None or problem.reduction is None:
         return improve_directly(problem, best, budget)
@@ -152,7 +197,7 @@ def improve(problem: Problem, best: Colors, budget: Budget) -> Colors:
     return fewer(best, improve_directly(problem, start_directly(problem), budget))
 
 
-def improve_directly(problem: Problem, best: Colors, budget: Budget) -> Colors:
+def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     """The same as `improve`, without a search for copies and blocks."""
     if count(best) <= problem.lower_bound:
         return best
@@ -168,7 +213,7 @@ def fewer(a: Colors, b: Colors | None) -> Colors:
     return a if b is None or count(a) <= count(b) else b
 
 
-def iterate(problem: Problem, colors: Colors, budget: Budget, restart_cost: float) -> Colors:
+def iterate(problem: GraphProblem, colors: Colors, budget: Budget, restart_cost: float) -> Colors:
     """Recolor greedily, one class of the last coloring after the other, in random orders.
 
     For a distance-2 coloring, such a sweep never needs more colors than the one before (Culberson,

@@ -1,4 +1,4 @@
-"""The two-colored stars that a star coloring decomposes a graph into, and what is read from which."""
+"""The two-colored stars into which a star coloring decomposes a graph."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jax.core import Tracer
-from jaxtyping import Bool, Int, Integer
+from jaxtyping import Int, Integer
 
 from .._errors import InvalidColoringError
-from .._pattern import as_pattern, SparsityPattern
-from ._counts import spoke_entries
-from ._problem import mirror_positions
+from .._pattern import SparsityPattern
 
 
 class StarSet(eqx.Module):
@@ -78,29 +75,6 @@ def stars_from_arrays(arrays: Mapping[str, np.ndarray]) -> StarSet | None:
     )
 
 
-def find_stars(
-    sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
-) -> StarSet:
-    """Return the stars of a valid star coloring of a structurally symmetric `(n, n)` pattern.
-
-    Stars are numbered by their first edge. The hub of an edge that is one on its own is its smaller end.
-    """
-    upper = sparsity.rows < sparsity.cols
-    v, w = sparsity.rows[upper].astype(np.int64), sparsity.cols[upper].astype(np.int64)
-    spokes = spoke_entries(sparsity, colors)
-    v_is_hub, w_is_hub = spokes[upper], spokes[mirror_positions(sparsity)][upper]
-    hub = np.where(v_is_hub, v, np.where(w_is_hub, w, -v - 1))
-    spoke_color = np.where(v_is_hub, colors[w], colors[v])
-    alone = sparsity.n * num_colors + np.arange(len(v))
-    keys = np.where(hub < 0, alone, hub * num_colors + spoke_color)
-    _, first_edge, sorted_star = np.unique(keys, return_index=True, return_inverse=True)
-    by_first_edge = np.argsort(first_edge)
-    number = np.empty(len(first_edge), np.int32)
-    number[by_first_edge] = np.arange(len(first_edge), dtype=np.int32)
-    hub = hub[first_edge[by_first_edge]].astype(np.int32)
-    return with_edges(StarSet(number[sorted_star], hub), sparsity)
-
-
 def with_edges(stars: StarSet, sparsity: SparsityPattern) -> StarSet:
     """Return stars with the ends of their edges, by default those of a pattern in its order."""
     if stars.edge_lo is not None:
@@ -109,39 +83,7 @@ def with_edges(stars: StarSet, sparsity: SparsityPattern) -> StarSet:
     return StarSet(stars.star, stars.hub, sparsity.rows[upper], sparsity.cols[upper])
 
 
-def read_across(
-    sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], stars: StarSet | None
-) -> Bool[np.ndarray, " nnz"]:
-    """Mark the nonzeros (v, w) of a star-colored pattern that are read as H[w, v], from v's color.
-
-    With stars of the caller's, these are those whose hub is v. Else, and while a transformation traces one
-    of the arrays, they are those that cannot be read in their own row, `spoke_entries`.
-
-    **Raises:** [`InvalidColoringError`][] if the stars are not those of the pattern, or if an entry is not
-    alone where its hub says that it is read.
-    """
-    if stars is None or any(
-        isinstance(leaf, Tracer) for leaf in jax.tree.leaves((sparsity, colors, stars))
-    ):
-        return spoke_entries(sparsity, colors)
-    sparsity = as_pattern(sparsity)
-    places, hubs = _hubs_of_edges(stars, sparsity)
-    mirror = mirror_positions(sparsity)
-    across = np.zeros(sparsity.nnz, bool)
-    across[places] = hubs == sparsity.rows[places]
-    across[mirror[places]] = hubs == sparsity.cols[places]
-    wrong = ~across & spoke_entries(sparsity, colors) & (sparsity.rows != sparsity.cols)
-    if np.any(wrong):
-        first = int(np.argmax(wrong))
-        spoke, hub = int(sparsity.rows[first]), int(sparsity.cols[first])
-        raise InvalidColoringError(
-            f"Invalid star set: vertex {spoke} has several neighbors of color {np.asarray(colors)[hub]}, "
-            f"that of vertex {hub}, which is to be the hub of the edge between them. Make {spoke} its hub."
-        )
-    return across
-
-
-def _hubs_of_edges(
+def hubs_of_edges(
     stars: StarSet, sparsity: SparsityPattern
 ) -> tuple[Int[np.ndarray, " edges"], Int[np.ndarray, " edges"]]:
     """The place of each edge among the nonzeros, and its hub.

@@ -15,8 +15,7 @@ from jaxtyping import Array, Bool, Int, Integer, Shaped
 
 from .._pattern import SparsityPattern
 from ..coloring import StarSet
-from ..coloring._counts import known_or_traced, read_from_column
-from ..coloring._star_set import read_across
+from ..coloring.recoverability import known_or_traced, read_across, read_from_column
 
 
 class Decompressor(eqx.Module):

@@ -11,8 +11,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Int, Int32, Integer, Shaped
 
 from .._pattern import SparsityPattern
-from ..coloring._problem import mirror_positions
-from ..coloring._two_colored import two_colored_edges
+from ..coloring.recoverability import mirror_positions, two_colored_edges
 from ._decompressors import _index, _take, check_shape, Decompressor
 from ._rooted_trees import root_at_centroids, RootedTrees
 

@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Int, Shaped
 
 from ..coloring import ColoredPattern
-from ..coloring._star_set import read_across
+from ..coloring.recoverability import read_across
 from ..formats import BlockPattern
 from ._api import decompressor_for
 from ._decompressors import _Gather, _take, check_shape, Decompressor

@@ -13,6 +13,7 @@ import lineax as lx
 import numpy as np
 
 from .._errors import DenseColoringWarning
+from .._graphs import with_diagonal
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, jacobian_coloring_from_sparsity
 from ._banded_lu import BandedLU
@@ -20,7 +21,7 @@ from ._compression import check_coloring, Compression
 from ._matrix import SparseMatrixLinearOperator, tags_of
 from ._normal import NormalBandedLU
 from ._spaces import dtype_of, flat_structure
-from ._structure import above_identity, with_diagonal
+from ._structure import above_identity
 
 
 class SparseState(eqx.Module):

@@ -131,16 +131,6 @@ def product(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarr
     return Structure(pattern), first, second, into
 
 
-def with_diagonal(pattern: SparsityPattern) -> SparsityPattern:
-    """A square pattern with all of its diagonal; the same object if no entry is missing."""
-    every = np.arange(pattern.n, dtype=np.int32)
-    if np.count_nonzero(pattern.rows == pattern.cols) == pattern.n:
-        return pattern
-    return SparsityPattern.from_coo(
-        np.concatenate([pattern.rows, every]), np.concatenate([pattern.cols, every]), pattern.shape
-    )
-
-
 def above_identity(pattern: SparsityPattern) -> SparsityPattern:
     """The `(m + n, n)` pattern of a matrix with an identity below it."""
     m, n = pattern.shape

@@ -10,10 +10,17 @@ from hypothesis import given, strategies as st
 from scipy.sparse import csgraph
 
 import asdex
-from asdex.coloring import _acyclic
-from asdex.coloring._acyclic import acyclic_lower_bound, check_coloring_acyclic, greedy_acyclic
-from asdex.coloring._orders import largest_first, natural
-from asdex.coloring._problem import adjacency
+from asdex.coloring import check_coloring_acyclic
+from asdex.coloring.greedy import adjacency
+from asdex.coloring.greedy._acyclic import compiled_acyclic, greedy_acyclic
+from asdex.coloring.greedy._orders import largest_first, natural
+from asdex.coloring.problems._lower_bounds import acyclic_lower_bound
+
+
+def colors_of(graph, order, **options):
+    colors = greedy_acyclic(graph, order, **options)
+    assert colors is not None
+    return colors
 
 
 def graph_of(matrix):
@@ -105,7 +112,7 @@ def test_each_vertex_gets_the_least_color_that_closes_no_cycle(dense, random):
         expected[v] = 0
         while not is_acyclic(dense, expected):
             expected[v] += 1
-    colors = greedy_acyclic(graph_of(dense), np.array(order))
+    colors = colors_of(graph_of(dense), np.array(order))
     assert colors.dtype == np.int32
     np.testing.assert_array_equal(colors, expected)
 
@@ -114,10 +121,10 @@ def test_each_vertex_gets_the_least_color_that_closes_no_cycle(dense, random):
 def test_the_optimum_lies_between_the_bound_and_the_best_order(dense):
     graph = graph_of(dense)
     orders = itertools.permutations(range(len(dense)))
-    found = min(greedy_acyclic(graph, np.array(order)).max() + 1 for order in orders)
+    found = min(colors_of(graph, np.array(order)).max() + 1 for order in orders)
     optimum = least_number_of_colors(dense)
     assert acyclic_lower_bound(graph) <= optimum <= found
-    check_coloring_acyclic(dense, greedy_acyclic(graph, np.arange(len(dense))))
+    check_coloring_acyclic(dense, colors_of(graph, np.arange(len(dense))))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_the_optimum_lies_between_the_bound_and_the_best_order(dense):
 def test_optima_are_met_and_proven(matrix, expected):
     graph = graph_of(matrix)
     assert acyclic_lower_bound(graph) == expected
-    assert greedy_acyclic(graph, natural(graph)).max() + 1 == expected
+    assert colors_of(graph, natural(graph)).max() + 1 == expected
 
 
 @pytest.mark.parametrize("half_width", [1, 2, 3])
@@ -152,7 +159,7 @@ def test_the_optimum_of_a_band_is_half_its_off_diagonals_and_one(half_width):
 @pytest.mark.parametrize(("matrix", "expected"), [(five_point(30), 4), (nine_point(30), 6)])
 def test_stencils_in_natural_order(matrix, expected):
     graph = graph_of(matrix)
-    colors = greedy_acyclic(graph, natural(graph))
+    colors = colors_of(graph, natural(graph))
     check_coloring_acyclic(pattern_of(matrix), colors)
     assert colors.max() + 1 == expected
 
@@ -163,7 +170,7 @@ def test_an_example_of_the_literature():
     orders = [natural(graph)] + [
         np.random.default_rng(seed).permutation(graph.num_vertices) for seed in range(4)
     ]
-    assert min(greedy_acyclic(graph, order).max() + 1 for order in orders) <= 33
+    assert min(colors_of(graph, order).max() + 1 for order in orders) <= 33
 
 
 COMPILED = {
@@ -180,18 +187,16 @@ COMPILED = {
 
 
 @pytest.mark.parametrize("matrix", COMPILED.values(), ids=COMPILED.keys())
-def test_the_compiled_algorithm_gives_the_same_colors(matrix, monkeypatch):
+def test_the_compiled_algorithm_gives_the_same_colors(matrix):
     graph = graph_of(matrix)
     orders = (
         natural(graph),
         largest_first(graph),
         np.random.default_rng(0).permutation(len(graph.indptr) - 1),
     )
-    interpreted = [greedy_acyclic(graph, order) for order in orders]
-    monkeypatch.setattr(_acyclic, "interpreted_acyclic", None)
-    monkeypatch.setattr(_acyclic, "_COMPILE_FROM", 0)
+    interpreted = [colors_of(graph, order) for order in orders]
     for order, expected in zip(orders, interpreted, strict=True):
-        colors = greedy_acyclic(graph, order)
+        colors = colors_of(graph, order, run=compiled_acyclic)
         assert colors.dtype == np.int32
         np.testing.assert_array_equal(colors, expected)
 
@@ -203,7 +208,7 @@ def test_hubs_are_no_harder_than_other_vertices():
     border = sp.csr_array(np.ones((n - hubs, hubs)))
     matrix = sp.bmat([[rest, border], [border.T, np.ones((hubs, hubs))]])
     graph = graph_of(matrix)
-    colors = greedy_acyclic(graph, largest_first(graph))
+    colors = colors_of(graph, largest_first(graph))
     check_coloring_acyclic(pattern_of(matrix), colors)
     assert colors.max() + 1 <= hubs + 6
 
@@ -214,7 +219,7 @@ def test_a_vertex_gets_a_new_color_where_too_many_close_cycles():
     border = np.ones((2, n))
     matrix = sp.bmat([[None, border], [border.T, band(n, 1)]])
     graph = graph_of(matrix)
-    colors = greedy_acyclic(graph, natural(graph))
+    colors = colors_of(graph, natural(graph))
     check_coloring_acyclic(pattern_of(matrix), colors)
     assert colors.max() == n
 

@@ -15,7 +15,7 @@ from graph_families import (
 from hypothesis import given, settings, strategies as st
 
 import asdex
-from asdex.coloring._bicoloring import best_splits, bidirectional_bound
+from asdex.coloring.problems import Bidirectional
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -116,15 +116,15 @@ def test_one_entry():
 
 
 def test_the_bound_counts_what_a_pass_returns():
-    assert bidirectional_bound(complete(7)) == 7
-    assert bidirectional_bound(arrowhead(100)) == 3
-    assert bidirectional_bound(random_rows(30, 90, 1, np.random.default_rng(0))) == 1
-    assert bidirectional_bound(asdex.SparsityPattern.from_coo([], [], (0, 0))) == 0
+    assert Bidirectional(complete(7)).lower_bound == 7
+    assert Bidirectional(arrowhead(100)).lower_bound == 3
+    assert Bidirectional(random_rows(30, 90, 1, np.random.default_rng(0))).lower_bound == 1
+    assert Bidirectional(asdex.SparsityPattern.from_coo([], [], (0, 0))).lower_bound == 0
 
 
 def test_splits_read_each_nonzero_once_and_the_best_comes_first():
     pattern = permuted(bordered(band(50, 1, 1), 2, 2), 0)
-    splits = best_splits(pattern)
+    splits = Bidirectional(pattern).splits
     assert [split.bound for split in splits] == sorted(split.bound for split in splits)
     for split in splits:
         by_row, by_column = split.by_row, ~split.by_row

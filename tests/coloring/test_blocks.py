@@ -9,12 +9,9 @@ from hypothesis import given, strategies as st
 
 import asdex
 from asdex import _sets
-from asdex.coloring import _blocks
-from asdex.coloring._blocks import Blocks
-from asdex.coloring._greedy import Partition
-from asdex.coloring._hubs import _color
-from asdex.coloring._search import Budget, count, improve_directly, start_directly
-from asdex.coloring._star import Star
+from asdex.coloring._search import Budget, color_directly, count
+from asdex.coloring.problems import Columns, Star
+from asdex.coloring.reductions import _blocks, Blocks
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -33,9 +30,7 @@ def shuffled(pattern, seed=0):
 
 def by_vertex(problem, budget):
     """The number of colors without a look at blocks."""
-    if problem.on_graph:
-        return count(_color(problem, Budget(budget)))
-    return count(improve_directly(problem, start_directly(problem), Budget(budget)))
+    return count(color_directly(problem, Budget(budget)))
 
 
 def blocks_of(problem):
@@ -53,7 +48,7 @@ def grid_of_nodes(problem):
 def test_the_nodes_of_blocks_are_found(size, numbering):
     mesh = cross(4, 5)
     pattern = blown_up(mesh, size, numbering)
-    for problem in (Partition(pattern), Star(pattern)):
+    for problem in (Columns(pattern), Star(pattern)):
         blocks = blocks_of(problem)
         assert blocks.size == size
         np.testing.assert_array_equal(blocks.pattern.todense(), mesh.todense())
@@ -77,12 +72,12 @@ def test_the_nodes_of_blocks_are_found(size, numbering):
 )
 def test_nodes_know_their_grid(numbering, shapes):
     pattern = blown_up(cross(4, 5), 6, numbering)
-    assert grid_of_nodes(Partition(pattern, tuple(shapes))) == ((4, 5),)
+    assert grid_of_nodes(Columns(pattern, tuple(shapes))) == ((4, 5),)
 
 
 @pytest.mark.parametrize("shapes", [(), ((120,),), ((5, 24),), ((20, 5), (20, 1)), ((6, 20),)])
 def test_other_shapes_say_nothing_about_nodes(shapes):
-    assert grid_of_nodes(Partition(blown_up(cross(4, 5), 6), shapes)) == ()
+    assert grid_of_nodes(Columns(blown_up(cross(4, 5), 6), shapes)) == ()
 
 
 @pytest.mark.parametrize("numbering", ["node", "component", "shuffled"])
@@ -126,7 +121,7 @@ def test_blocks_never_take_more_colors(pattern):
     budget = 0.005
     colors, number = asdex.color_cols(pattern, budget=budget)
     asdex.check_coloring_cols(pattern, colors)
-    assert number <= by_vertex(Partition(pattern), budget)
+    assert number <= by_vertex(Columns(pattern), budget)
     colors, number, _ = asdex.color_symmetric(pattern, budget=budget)
     asdex.check_coloring_symmetric(pattern, colors)
     assert number <= by_vertex(Star(pattern), budget)
@@ -138,11 +133,11 @@ def test_blocks_never_take_more_colors(pattern):
 def test_a_block_that_is_not_full_is_no_block():
     dense = blown_up(band(30, 1, 1), 2).todense()
     dense[np.arange(0, 58, 2), np.arange(3, 61, 2)] = 0
-    assert Partition(pattern_of(dense)).reduction is None
-    assert Partition(band(30, 1, 1)).reduction is None
-    assert Partition(complete(30)).reduction is None
-    assert Partition(pattern_of(np.zeros((4, 4)))).reduction is None
-    assert Partition(pattern_of(np.zeros((0, 0)))).reduction is None
+    assert Columns(pattern_of(dense)).reduction is None
+    assert Columns(band(30, 1, 1)).reduction is None
+    assert Columns(complete(30)).reduction is None
+    assert Columns(pattern_of(np.zeros((4, 4)))).reduction is None
+    assert Columns(pattern_of(np.zeros((0, 0)))).reduction is None
 
 
 def test_a_few_columns_may_lie_in_no_block():
@@ -150,7 +145,7 @@ def test_a_few_columns_may_lie_in_no_block():
     dense[-1] = dense[:, -1] = 1  # a multiplier, coupled to everything
     dense[4, :] = dense[:, 4] = 0  # an unknown that is in no equation
     pattern = pattern_of(dense)
-    assert blocks_of(Partition(pattern)).size == 3
+    assert blocks_of(Columns(pattern)).size == 3
     # The full row needs a color for each column; without it the multiplier needs one.
     assert asdex.color_cols(pattern)[1] == 75
     assert asdex.color_cols(pattern_of(dense[:-1]))[1] == 16
@@ -160,12 +155,12 @@ def test_a_few_columns_may_lie_in_no_block():
 def test_nodes_of_twice_the_size_are_two_nodes():
     """The two nodes on each step of a ladder have the same neighbors."""
     ladder = blown_up(band(10, 1, 1), 2)
-    blocks = blocks_of(Partition(blown_up(ladder, 3)))
+    blocks = blocks_of(Columns(blown_up(ladder, 3)))
     assert (blocks.size, blocks.pattern.n) == (6, 10)
     dense = blown_up(ladder, 3).todense()
     joined = np.zeros((90, 90), np.int8)
     joined[:60, :60], joined[60:, 60:] = dense, blown_up(band(10, 1, 1), 3).todense()
-    blocks = blocks_of(Partition(pattern_of(joined)))
+    blocks = blocks_of(Columns(pattern_of(joined)))
     assert (blocks.size, blocks.pattern.n) == (3, 30)
     assert asdex.color_cols(pattern_of(joined))[1] == 18
 

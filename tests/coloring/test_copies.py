@@ -8,9 +8,8 @@ from graph_families import band, complete, cross, pattern_of
 from hypothesis import given, strategies as st
 
 import asdex
-from asdex.coloring._copies import Copies
-from asdex.coloring._greedy import Partition
-from asdex.coloring._star import Star
+from asdex.coloring.problems import Columns, Star
+from asdex.coloring.reductions import Copies
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -50,7 +49,7 @@ def patterns(draw, square=False):
 def test_batches_are_colored_like_one_item(pattern, count, axis):
     whole = batch(pattern, count, axis)
     shape = (count, pattern.n) if axis == "leading" else (pattern.n, count)
-    copies = copies_of(Partition(whole, (shape,)))
+    copies = copies_of(Columns(whole, (shape,)))
     part = copies.pattern.todense()
     # Items that fall into equal parts themselves leave less than one item.
     assert part.sum() <= pattern.nnz
@@ -85,7 +84,7 @@ def joined(*patterns):
 def test_one_of_each_kind_of_part_is_kept():
     mesh, chain, other = cross(3, 3), band(9, 1, 1), band(9, 2, 0)
     whole = joined(mesh, chain, mesh, other, mesh, chain, mesh, mesh)
-    copies = copies_of(Partition(whole))
+    copies = copies_of(Columns(whole))
     assert copies.pattern.nnz == mesh.nnz + chain.nnz + other.nnz
     np.testing.assert_array_equal(copies.pattern.todense(), joined(mesh, chain, other).todense())
     starts = [0, 9, 0, 18, 0, 9, 0, 0]
@@ -98,7 +97,7 @@ def test_one_of_each_kind_of_part_is_kept():
 def test_parts_of_equal_size_may_differ():
     lower, upper = band(5, 1, 0), band(5, 0, 1)
     assert lower.nnz == upper.nnz
-    copies = copies_of(Partition(joined(lower, upper, lower, lower, upper, lower)))
+    copies = copies_of(Columns(joined(lower, upper, lower, lower, upper, lower)))
     np.testing.assert_array_equal(copies.pattern.todense(), joined(lower, upper).todense())
 
 
@@ -106,7 +105,7 @@ def test_parts_of_equal_size_may_differ():
     "pattern", [band(40, 1, 1), cross(6, 6), complete(5), joined(cross(3, 3), band(9, 1, 1))]
 )
 def test_patterns_without_equal_parts(pattern):
-    for problem in (Partition(pattern), Star(pattern)):
+    for problem in (Columns(pattern), Star(pattern)):
         assert problem.reduction is None
 
 
@@ -114,11 +113,11 @@ def test_empty_rows_and_columns_are_in_no_part():
     dense = np.zeros((14, 17), np.int8)
     for k in range(4):
         dense[1 + 3 * k : 3 + 3 * k, 2 + 4 * k : 4 + 4 * k] = [[1, 1], [0, 1]]
-    copies = copies_of(Partition(pattern_of(dense)))
+    copies = copies_of(Columns(pattern_of(dense)))
     np.testing.assert_array_equal(copies.pattern.todense(), [[1, 1], [0, 1]])
     np.testing.assert_array_equal(copies.places[:8], [-1, -1, 0, 1, -1, -1, 0, 1])
     assert asdex.color_cols(pattern_of(dense))[1] == 2
-    assert Partition(pattern_of(np.zeros((3, 3)))).reduction is None
+    assert Columns(pattern_of(np.zeros((3, 3)))).reduction is None
 
 
 def test_rows_of_one_item_and_columns_of_another():
@@ -156,7 +155,7 @@ def test_batches_of_several_arrays(axis):
         u, p = u.T, p.T
     batched = jax.vmap(pair, in_axes=axis, out_axes=axis)
     coloring = asdex.jacobian_coloring(batched, u, p, argnums=(0, 1), mode="fwd")
-    problem = Partition(coloring.sparsity, (u.shape, p.shape))
+    problem = Columns(coloring.sparsity, (u.shape, p.shape))
     assert copies_of(problem).pattern.nnz == coloring.sparsity.nnz // 10
     single = asdex.jacobian_coloring(pair, jnp.ones(3), jnp.ones(4), argnums=(0, 1), mode="fwd")
     assert coloring.num_colors == single.num_colors
@@ -168,9 +167,9 @@ def test_batches_of_several_arrays(axis):
 
 def test_items_know_their_grid():
     whole = batch(cross(4, 5), 6)
-    assert grid_of_item(Partition(whole, ((6, 4, 5),))) == ((4, 5),)
-    assert grid_of_item(Partition(whole, ((2, 3, 4, 5),))) == ((4, 5),)
-    assert grid_of_item(Partition(whole, ((120,),))) == ()
+    assert grid_of_item(Columns(whole, ((6, 4, 5),))) == ((4, 5),)
+    assert grid_of_item(Columns(whole, ((2, 3, 4, 5),))) == ((4, 5),)
+    assert grid_of_item(Columns(whole, ((120,),))) == ()
     interleaved = batch(cross(4, 5), 6, "trailing")
-    assert grid_of_item(Partition(interleaved, ((4, 5, 6),))) == ((4, 5),)
+    assert grid_of_item(Columns(interleaved, ((4, 5, 6),))) == ((4, 5),)
     assert asdex.color_cols(interleaved)[1] == asdex.color_cols(whole)[1] == 5

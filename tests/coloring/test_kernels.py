@@ -9,12 +9,11 @@ import pytest
 from graph_families import complete, complete_bipartite, cross, random_graph, random_rows, with_hubs
 
 import asdex
-from asdex.coloring import _greedy, _host, _star
-from asdex.coloring._greedy import greedy_partition, Partition
-from asdex.coloring._kernels import compiled_partition, compiled_star
-from asdex.coloring._orders import largest_first, natural, random, smallest_last
-from asdex.coloring._problem import adjacency, columns
-from asdex.coloring._star import greedy_star, Star
+from asdex.coloring.greedy import _algorithm, _compilation, adjacency, columns, DISTANCE_2, STAR
+from asdex.coloring.greedy._distance_2 import compiled_partition, greedy_partition
+from asdex.coloring.greedy._orders import largest_first, natural, random, smallest_last
+from asdex.coloring.greedy._star import compiled_star, greedy_star
+from asdex.coloring.problems import Columns, Star
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -127,9 +126,9 @@ def compile_everything(monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(_host, "_LARGE", 0)
-    monkeypatch.setattr(_greedy, "compiled_partition", count(compiled_partition))
-    monkeypatch.setattr(_star, "compiled_star", count(compiled_star))
+    for problem, algorithm in ((Columns, DISTANCE_2), (Star, STAR)):
+        always = algorithm._replace(compiled=count(algorithm.compiled), compile_from=0)
+        monkeypatch.setattr(problem, "default_algorithm", always)
     return calls
 
 
@@ -137,7 +136,7 @@ GRAPH = STARS["sparse"]
 
 
 def greedy_colors():
-    problems = Partition(GRAPH), Star(GRAPH)
+    problems = Columns(GRAPH), Star(GRAPH)
     return [problem.greedy(natural(problem.incidence)) for problem in problems]
 
 
@@ -153,17 +152,17 @@ def test_large_problems_are_compiled(compile_everything):
 
 
 def test_small_problems_and_many_colors_are_not(compile_everything, monkeypatch):
-    full = Partition(complete(200))
+    full = Columns(complete(200))
     np.testing.assert_array_equal(full.greedy(np.arange(200)), np.arange(200))
     monkeypatch.undo()
-    monkeypatch.setattr(_greedy, "compiled_partition", None)
-    monkeypatch.setattr(_star, "compiled_star", None)
+    for problem, algorithm in ((Columns, DISTANCE_2), (Star, STAR)):
+        monkeypatch.setattr(problem, "default_algorithm", algorithm._replace(compiled=None))
     np.testing.assert_equal(greedy_colors(), EXPECTED)
     assert compile_everything == []
 
 
 def test_without_a_host_device_python_colors(compile_everything, monkeypatch):
-    monkeypatch.setattr(_host, "host_device", lambda: None)
+    monkeypatch.setattr(_algorithm, "host_device", lambda: None)
     np.testing.assert_equal(greedy_colors(), EXPECTED)
     assert compile_everything == []
 
@@ -172,10 +171,10 @@ def test_a_missing_host_device_is_noticed(monkeypatch):
     def refuse(**_):
         raise RuntimeError("Unknown backend cpu")
 
-    device = _host.host_device()
+    device = _compilation.host_device()
     assert device is not None and device.platform == "cpu"
     monkeypatch.setattr(jax, "local_devices", refuse)
-    assert _host.host_device.__wrapped__() is None
+    assert _compilation.host_device.__wrapped__() is None
 
 
 def test_inside_a_trace(compile_everything):
@@ -203,7 +202,7 @@ def test_without_jit(compile_everything):
 @pytest.mark.parametrize("fresh", [False, True])
 def test_with_x64(compile_everything, enable_x64, fresh):
     if fresh:
-        _host._compile.cache_clear()
+        _compilation._compile.cache_clear()
     with enable_x64(True):
         np.testing.assert_equal(greedy_colors(), EXPECTED)
     np.testing.assert_equal(greedy_colors(), EXPECTED)
@@ -211,11 +210,11 @@ def test_with_x64(compile_everything, enable_x64, fresh):
 
 
 def test_similar_sizes_share_a_compilation(compile_everything):
-    _host._compile.cache_clear()
+    _compilation._compile.cache_clear()
     for n in (150, 160, 200):
-        problem = Partition(random_rows(n, n, 5, rng(n)))
+        problem = Columns(random_rows(n, n, 5, rng(n)))
         problem.greedy(natural(problem.incidence))
-    assert _host._compile.cache_info().misses == 1
+    assert _compilation._compile.cache_info().misses == 1
 
 
 def test_the_public_functions_end_to_end(compile_everything):

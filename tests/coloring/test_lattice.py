@@ -16,8 +16,9 @@ from stencils import (
 )
 
 import asdex
-from asdex.coloring._lattice import lattice_columns
-from asdex.coloring._repair import repair, row_groups
+from asdex.coloring.problems import Columns
+from asdex.coloring.stencils import lattice_columns
+from asdex.coloring.stencils._repair import repair, row_groups
 
 
 def num_column_colors(pattern, shapes=(), max_colors=60):
@@ -124,7 +125,7 @@ def test_shapes_come_from_the_abstract_inputs_by_default():
     pattern = asdex.jacobian_sparsity(
         lambda x: x[1:, 1:] - x[:-1, 1:] - x[1:, :-1], np.ones((9, 8))
     )
-    colors = lattice_columns(pattern, 3, 10)
+    colors = Columns(pattern).lattice(10)
     assert colors is not None and colors.max() == 2
     asdex.check_coloring_cols(pattern, colors)
 

@@ -5,7 +5,7 @@ import pytest
 from stencils import box, brusselator, cross, delaunay, random_stencil, stencil, symmetric
 
 import asdex
-from asdex.coloring._lattice_acyclic import lattice_acyclic
+from asdex.coloring.stencils import lattice_acyclic
 
 
 def num_acyclic_colors(pattern, max_colors=60, shapes=()):

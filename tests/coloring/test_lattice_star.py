@@ -5,7 +5,7 @@ import pytest
 from stencils import box, brusselator, cross, delaunay, local, random_stencil, stencil, symmetric
 
 import asdex
-from asdex.coloring._lattice_star import lattice_star
+from asdex.coloring.stencils import lattice_star
 
 
 def num_star_colors(pattern, max_colors=60):

@@ -8,7 +8,7 @@ from stencils import cross, stencil
 
 import asdex
 from asdex.coloring import color_partially, color_required
-from asdex.coloring._partial import check_required, conflict_groups
+from asdex.coloring._required_entries import check_required, conflict_groups
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -115,7 +115,7 @@ def test_a_required_entry_beside_many_others_has_few_conflicts():
 
 
 def test_long_rows_become_one_group(monkeypatch):
-    monkeypatch.setattr("asdex.coloring._partial._SMALL", 0)
+    monkeypatch.setattr("asdex.coloring._required_entries._SMALL", 0)
     pattern = asdex.SparsityPattern.from_dense(np.ones((40, 80)))
     required = (pattern.cols + pattern.rows) % 2 == 0
     groups = conflict_groups(pattern, required)

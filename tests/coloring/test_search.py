@@ -23,10 +23,10 @@ from graph_families import (
 
 import asdex
 from asdex.coloring import _search
-from asdex.coloring._greedy import Partition
-from asdex.coloring._orders import breadth_first, ORDERS
-from asdex.coloring._problem import adjacency, columns
 from asdex.coloring._search import Budget, color, default_budget
+from asdex.coloring.greedy import adjacency, Algorithm, columns
+from asdex.coloring.greedy._orders import breadth_first, ORDERS
+from asdex.coloring.problems import Columns
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::asdex.DenseColoringWarning")
@@ -131,6 +131,36 @@ def test_every_order_colors(name, order):
         assert coloring.num_colors == number
 
 
+def test_an_order_may_be_a_function():
+    pattern = PATTERNS["rows"]
+
+    def reversed_order(graph):
+        return np.arange(graph.num_vertices)[::-1]
+
+    turned = asdex.SparsityPattern.from_dense(pattern.todense()[:, ::-1])
+    colors, number = asdex.color_cols(pattern, order=reversed_order)
+    expected, same_number = asdex.color_cols(turned, order="natural")
+    np.testing.assert_array_equal(colors[::-1], expected)
+    assert number == same_number
+    coloring = asdex.jacobian_coloring_from_sparsity(pattern, mode="fwd", order=reversed_order)
+    np.testing.assert_array_equal(coloring.colors, colors)
+
+
+@pytest.mark.parametrize("wrong", [[0, 1], [0, 0, 2], [1, 2, 3], [[0, 1, 2]]])
+def test_an_order_visits_each_vertex_once(wrong):
+    with pytest.raises(ValueError, match="each once"):
+        asdex.color_cols(np.eye(3), order=lambda graph: wrong)
+
+
+def test_another_algorithm_may_be_passed():
+    def one_color_each(graph, order, limit):
+        return np.arange(graph.num_vertices, dtype=np.int32) if limit is None else None
+
+    problem = Columns(PATTERNS["rows"], algorithm=Algorithm(one_color_each))
+    assert np.all(color(problem, Budget(0.0), ORDERS["natural"]) == np.arange(50))
+    assert color(problem, Budget(0.1)).max() == 49
+
+
 def test_what_the_orders_are():
     pattern = arrowhead(6)
     graph = columns(pattern)
@@ -206,7 +236,7 @@ def test_default_budgets_grow_with_the_pattern():
     assert default_budget(10**8) >= 10 * default_budget(10**6)
 
 
-class Counting(Partition):
+class Counting(Columns):
     """Counts how often it is colored greedily."""
 
     def __init__(self, sparsity):
@@ -242,7 +272,7 @@ def test_a_diagonal_beside_dense_columns_needs_no_search(num_dense, monkeypatch)
     n = 40
     matrix = np.eye(n, dtype=int)
     matrix[:, rng(0).permutation(n)[:num_dense]] = 1
-    monkeypatch.setattr(Partition, "greedy", None)
+    monkeypatch.setattr(Columns, "greedy", None)
     coloring = asdex.jacobian_coloring_from_sparsity(matrix, mode="fwd")
     assert coloring.num_colors == coloring.lower_bound == num_dense + 1
     assert np.all(np.bincount(coloring.colors)[1:] == 1)

@@ -7,9 +7,9 @@ from hypothesis import given, settings, strategies as st
 from test_oracle import matrices, optimum_of_stars
 
 import asdex
-from asdex.coloring import _window_bound
-from asdex.coloring._problem import adjacency
-from asdex.coloring._window_bound import window_star_bound
+from asdex.coloring.greedy import adjacency
+from asdex.coloring.problems import _window_bound
+from asdex.coloring.problems._window_bound import window_star_bound
 
 
 def bound(pattern, least=1):

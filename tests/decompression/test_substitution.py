@@ -9,9 +9,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 
 import asdex
-from asdex.coloring._acyclic import greedy_acyclic
-from asdex.coloring._problem import adjacency
-from asdex.coloring._two_colored import two_colored_edges
+from asdex.coloring.greedy import ACYCLIC, adjacency
+from asdex.coloring.recoverability import two_colored_edges
 from asdex.decompression import SubstitutionDecompressor
 from asdex.decompression._rooted_trees import root_at_centroids
 
@@ -88,7 +87,7 @@ def with_values(graph, draw):
     matrix.sum_duplicates()
     rows, cols = sp.csr_array(graph).nonzero()
     pattern = asdex.SparsityPattern.from_coo(rows, cols, graph.shape)
-    return matrix, pattern, greedy_acyclic(adjacency(pattern), np.arange(pattern.n))
+    return matrix, pattern, asdex.color_acyclic(pattern, order="natural")[0]
 
 
 def integer_case(graph, largest=99):
@@ -132,7 +131,8 @@ def test_the_dtype_is_kept(dtype):
 def test_random_graphs_with_random_colorings_are_recovered_exactly(n, degree, seed):
     rng = np.random.default_rng(seed)
     matrix, pattern, _ = with_values(random_graph(n, degree, seed), lambda k: rng.integers(1, 9, k))
-    colors = greedy_acyclic(adjacency(pattern), rng.permutation(n))
+    colors = ACYCLIC(adjacency(pattern), rng.permutation(n))
+    assert colors is not None
     B = compress(matrix, colors).astype(np.float32)
     result = SubstitutionDecompressor(pattern, colors, len(B))(jnp.asarray(B))
     np.testing.assert_array_equal(result, values_of(matrix, pattern))

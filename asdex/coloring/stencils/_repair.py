@@ -5,63 +5,46 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from .._pattern import SparsityPattern
+from ..._pattern import SparsityPattern
+from ..._sets import take_sets
+from .._colors import groups_with_repeats
 
 
-_BITS = 32  # half a word: a sum of less than 2**31 such bits cannot overflow
 _MAX_REPAIRED = 62
 _SEAM = 0.4  # a larger part of the matrix is no seam
 
 
 class RowGroups(NamedTuple):
-    """The columns of a pattern, row after row; `starts` holds the start of each nonempty row."""
+    """The columns in the nonempty rows of a pattern, row after row; `indptr` holds the start of each."""
 
+    indptr: Int[np.ndarray, " groups+1"]
     columns: Int[np.ndarray, " nnz"]
-    starts: Int[np.ndarray, " groups"]
+
+    @property
+    def number(self) -> int:
+        return len(self.indptr) - 1
 
     @property
     def lengths(self) -> Int[np.ndarray, " groups"]:
-        return np.diff(self.starts, append=len(self.columns))
+        return np.diff(self.indptr)
 
     @property
     def longest(self) -> int:
         return int(self.lengths.max(initial=0))
 
-    @property
-    def numbers(self) -> Int[np.ndarray, " nnz"]:
-        """The group of each entry."""
-        return np.repeat(np.arange(len(self.starts)), self.lengths)
-
-    def conflicts(
-        self, colors: Int32[np.ndarray, " n"], num_colors: int
-    ) -> Int[np.ndarray, " conflicts"]:
+    def conflicts(self, colors: Int32[np.ndarray, " n"]) -> Int[np.ndarray, " conflicts"]:
         """Return the groups that contain a color twice."""
-        if not len(self.starts) or not num_colors:
-            return self.starts[:0]
-        own = [self._repeats(colors, first) for first in range(0, num_colors, _BITS)]
-        return np.flatnonzero(np.logical_or.reduce(own))
-
-    def _repeats(self, colors: Int32[np.ndarray, " n"], first: int) -> Bool[np.ndarray, " groups"]:
-        """Whether each group contains a color from `first` on twice, so that their bits overlap."""
-        shift = colors - first
-        inside = (shift >= 0) & (shift < _BITS)
-        bits = np.where(inside, np.int64(1) << np.where(inside, shift, 0).astype(np.int64), 0)
-        bits = bits[self.columns]
-        together = np.bitwise_or.reduceat(bits, self.starts)
-        return np.add.reduceat(bits, self.starts) != together
+        return np.flatnonzero(groups_with_repeats(self.indptr, colors[self.columns]))
 
     def take(self, groups: Int[np.ndarray, " k"]) -> "RowGroups":
         """Return some of the groups."""
-        lengths = self.lengths[groups]
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        places = np.repeat(self.starts[groups] - starts, lengths) + np.arange(lengths.sum())
-        return RowGroups(self.columns[places], starts)
+        return RowGroups(*take_sets(self, groups))
 
 
 def row_groups(sparsity: SparsityPattern) -> RowGroups:
     """Return the nonempty rows of a pattern."""
-    starts = np.flatnonzero(sparsity.rows[1:] != sparsity.rows[:-1]) + 1
-    return RowGroups(sparsity.cols, np.concatenate([[0] * (sparsity.nnz > 0), starts]).astype(int))
+    starts = np.flatnonzero(np.diff(sparsity.rows, prepend=-1))
+    return RowGroups(np.append(starts, sparsity.nnz), sparsity.cols)
 
 
 def repair(
@@ -76,16 +59,16 @@ def repair(
     **Returns:** a valid coloring, or `None` if it needs more than `max_colors` colors or if too
     large a part of the rows has conflicts.
     """
-    broken = groups.conflicts(colors, int(colors.max(initial=-1)) + 1)
+    broken = groups.conflicts(colors)
     if not len(broken):
         return colors
-    if max_colors > _MAX_REPAIRED or len(broken) > _SEAM * len(groups.starts):
+    if max_colors > _MAX_REPAIRED or len(broken) > _SEAM * groups.number:
         return None
     seam = np.zeros(len(colors), bool)
     seam[groups.take(broken).columns] = True
-    touched = np.flatnonzero(np.logical_or.reduceat(seam[groups.columns], groups.starts))
+    touched = np.flatnonzero(np.logical_or.reduceat(seam[groups.columns], groups.indptr[:-1]))
     repaired = _fill(groups.take(touched), colors.copy(), seam, max_colors)
-    if repaired is None or len(groups.conflicts(repaired, max_colors)):
+    if repaired is None or len(groups.conflicts(repaired)):
         return None
     return repaired
 
@@ -96,10 +79,10 @@ def _fill(
     missing: Bool[np.ndarray, " n"],
     max_colors: int,
 ) -> Int32[np.ndarray, " n"] | None:
-    group = groups.numbers
+    group, starts = np.repeat(np.arange(groups.number), groups.lengths), groups.indptr[:-1]
     while np.any(missing):
         bits = np.where(missing, 0, np.int64(1) << colors.astype(np.int64))
-        used = np.bitwise_or.reduceat(bits[groups.columns], groups.starts)
+        used = np.bitwise_or.reduceat(bits[groups.columns], starts)
         open_entries = np.flatnonzero(missing[groups.columns])
         open_entries = open_entries[np.argsort(groups.columns[open_entries], kind="stable")]
         columns, first = np.unique(groups.columns[open_entries], return_index=True)

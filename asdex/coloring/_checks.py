@@ -1,20 +1,27 @@
 """Checks that a coloring allows every nonzero to be read, in O(nnz) and without loops."""
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Integer
 from numpy.typing import ArrayLike
+from scipy.sparse import csgraph
 
 from .._errors import InvalidColoringError
+from .._graphs import connected_components
 from .._pattern import as_pattern, PatternLike, SparsityPattern
-from ._counts import (
-    any_repeated,
+from ._colors import groups_with_repeats, repeated
+from ._star_set import StarSet
+from .recoverability import (
+    middle_edges,
+    mirror_positions,
+    read_across,
     read_from_column,
     read_from_row,
-    repeated,
-    spoke_entries,
+    two_colored_edges,
 )
-from ._problem import mirror_positions
-from ._star_set import read_across, StarSet
+
+
+_MAX_NAMED = 8  # vertices of a cycle that an error message names
 
 
 def check_coloring_cols(sparsity: PatternLike, colors: ArrayLike) -> None:
@@ -69,8 +76,7 @@ def check_coloring_symmetric(
             f"Invalid star coloring: adjacent vertices {v} and {w} share color {colors[v]}. "
             "Give neighbors different colors."
         )
-    spokes = spoke_entries(sparsity, colors)
-    bad = spokes & spokes[mirror]
+    bad = middle_edges(sparsity, colors, mirror)
     if np.any(bad):
         v, w = _entry(sparsity, bad)
         before = _other_neighbor(sparsity, colors, v, w)
@@ -80,6 +86,46 @@ def check_coloring_symmetric(
             f"{colors[v]} and {colors[w]}. Give one of its vertices a third color."
         )
     read_across(sparsity, colors, star_set)
+
+
+def check_coloring_acyclic(sparsity: PatternLike, colors: ArrayLike) -> None:
+    """Check that `colors` is an acyclic coloring of a symmetric pattern's adjacency graph.
+
+    Adjacent vertices must differ, and every cycle must have three colors (Coleman and Cai, "The
+    cyclic coloring problem and estimation of sparse Hessian matrices", 1986). So any two colors
+    induce a forest, and a graph is a forest if it has as many edges as nodes minus trees.
+
+    **Arguments:** `sparsity`: an `(n, n)` pattern, BCOO or dense array, structurally symmetric.
+    `colors`: integers `(n,)`.
+
+    **Raises:** [`InvalidColoringError`][] naming two adjacent vertices of one color or a two-colored
+    cycle, or if `colors` has another shape or negative entries. `ValueError` if the pattern is not
+    square or not structurally symmetric.
+    """
+    sparsity = as_pattern(sparsity)
+    mirror_positions(sparsity)  # raises if the pattern is not symmetric
+    colors = _as_colors(colors, sparsity.n, "vertex")
+    edges = two_colored_edges(sparsity, colors)
+    clash = colors[edges.v] == colors[edges.w]
+    if np.any(clash):
+        v, w = edges.v[np.argmax(clash)], edges.w[np.argmax(clash)]
+        raise InvalidColoringError(
+            f"Invalid acyclic coloring: adjacent vertices {v} and {w} share color {colors[v]}. "
+            "Give neighbors different colors."
+        )
+    if edges.is_forest():
+        return
+    graph = edges.adjacency()
+    num_trees, tree = connected_components(graph)
+    has_cycle = np.bincount(tree[edges.ends[0]], minlength=num_trees) >= np.bincount(tree)
+    cycle = edges.vertices[_find_cycle(graph, int(np.argmax(has_cycle[tree])))]
+    first, second = sorted((int(colors[cycle[0]]), int(colors[cycle[1]])))
+    named = " - ".join(str(v) for v in cycle[:_MAX_NAMED])
+    rest = f" - ... ({len(cycle)} vertices)" if len(cycle) > _MAX_NAMED else ""
+    raise InvalidColoringError(
+        f"Invalid acyclic coloring: the cycle {named}{rest} has only the colors {first} and "
+        f"{second}. Give one of its vertices a third color."
+    )
 
 
 def check_coloring_bidirectional(
@@ -131,7 +177,7 @@ def _check_partition(
     sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], row: str, members: str
 ) -> None:
     indptr, of_entries = sparsity.indptr, colors.astype(np.int32)[sparsity.cols]
-    if any_repeated(indptr, of_entries):
+    if np.any(groups_with_repeats(indptr, of_entries)):
         first = int(np.argmax(repeated(indptr, of_entries)))
         group = sparsity.cols[indptr[sparsity.rows[first]] : indptr[sparsity.rows[first] + 1]]
         one, other = group[colors[group] == of_entries[first]][:2]
@@ -150,3 +196,27 @@ def _other_neighbor(sparsity: SparsityPattern, colors: np.ndarray, v: int, w: in
     """Return a neighbor of v other than w that has w's color."""
     around = sparsity.cols[sparsity.rows == v]
     return int(around[(colors[around] == colors[w]) & (around != w)][0])
+
+
+def _find_cycle(graph: sp.csr_array, node: int) -> list[int]:
+    """Return the nodes of a cycle that can be reached from a node; there must be one.
+
+    An edge that is not in a breadth-first tree closes a cycle with the tree's path between its ends.
+    A second search, which starts at one end, finds that path.
+    """
+    degrees = np.diff(graph.indptr)
+    rows = np.repeat(np.arange(len(degrees)), degrees)
+    _, parents = csgraph.breadth_first_order(graph, node, directed=True)
+    reached = (parents >= 0)[rows]
+    reached |= rows == node
+    extra = reached & (parents[rows] != graph.indices) & (parents[graph.indices] != rows)
+    at = int(np.argmax(extra))
+    start, end = int(rows[at]), int(graph.indices[at])
+    children = np.flatnonzero(parents >= 0).astype(np.int32)  # as old releases of SciPy want
+    ones = np.ones(len(children), np.int8)
+    tree = sp.coo_array((ones, (parents[children], children)), shape=(len(degrees),) * 2).tocsr()
+    _, parents = csgraph.breadth_first_order(tree, start, directed=False)
+    path = [end]
+    while path[-1] != start:
+        path.append(int(parents[path[-1]]))
+    return path

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Int
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from ._problem import Incidence
+from ..._sets import ranges
+from ._incidence import Incidence
 
 
 Order = Callable[[Incidence], Int[np.ndarray, " num_vertices"]]
@@ -56,9 +56,7 @@ def smallest_last(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
         sparsest = around <= core
         taken, left = left[sparsest], left[~sparsest]
         rounds.append(taken)
-        starts, lengths = indptr[taken], indptr[taken + 1] - indptr[taken]
-        ends = np.cumsum(lengths)
-        edges = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        edges = ranges(indptr[taken], indptr[taken + 1] - indptr[taken])
         if len(edges) < graph.num_vertices:
             np.subtract.at(degrees, neighbors[edges], 1)
         else:
@@ -98,10 +96,7 @@ def saturation(
 
 def conflicts(graph: Incidence) -> tuple[np.ndarray, np.ndarray]:
     """Return the distance-2 graph as compressed rows: for each vertex, those that share a group with it."""
-    members = sp.csr_array(
-        (np.ones(len(graph.indices), np.float32), graph.indices, graph.indptr),
-        shape=(graph.num_vertices, graph.num_groups),
-    )
+    members = graph.matrix(np.float32)
     product = (members @ members.T).tocsr()
     return product.indptr, product.indices
 
@@ -118,11 +113,10 @@ def breadth_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
     This is the order of Cuthill and McKee (1969), in linear time. In a forest, each vertex then has at most
     one earlier neighbor, so that greedy star coloring needs no more than the optimal three colors.
     """
-    n = graph.num_vertices
-    indices, indptr = (array.astype(np.int32) for array in (graph.indices, graph.indptr))
-    weights = np.ones(len(indices), np.int8)
-    adjacency = sp.csr_array((weights, indices, indptr), shape=(n, n))
-    return reverse_cuthill_mckee(adjacency, symmetric_mode=True)[::-1]
+    narrow = graph._replace(
+        indptr=graph.indptr.astype(np.int32), indices=graph.indices.astype(np.int32)
+    )
+    return reverse_cuthill_mckee(narrow.matrix(), symmetric_mode=True)[::-1]
 
 
 def random(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:

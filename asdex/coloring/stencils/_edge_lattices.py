@@ -3,24 +3,15 @@
 import numpy as np
 from jaxtyping import Int
 
-from .._pattern import SparsityPattern
+from ..._pattern import SparsityPattern
+from ._column_lattices import spread_indices
 from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
-from ._lattice import spread_indices
 from ._lattice_plans import free_stages, linear_forms, nonzero_solutions, Stage
 
 
 MOST_SPECIES = 16
 """The most unknowns per point for which lattices are tried: each adds a stage for every number of colors."""
 _SAMPLED_EDGES = 100_000
-
-
-def with_diagonal(sparsity: SparsityPattern) -> SparsityPattern:
-    """Return the square pattern with all entries of its diagonal."""
-    if np.count_nonzero(sparsity.rows == sparsity.cols) == sparsity.n:
-        return sparsity
-    every = np.arange(sparsity.n, dtype=np.int32)
-    rows, cols = np.concatenate([sparsity.rows, every]), np.concatenate([sparsity.cols, every])
-    return SparsityPattern.from_coo(rows, cols, sparsity.shape)
 
 
 def edge_types(

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 
 Kernel = Callable[..., Any]
-
-_LARGE = 200_000
-_MANY_COLORS = 128
 
 
 @functools.cache
@@ -26,16 +24,6 @@ def host_device() -> Any:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
         return None
-
-
-def worth_compiling(nnz: int, num_colors: int) -> bool:
-    """Whether a greedy coloring is faster as a compiled program, including compilation.
-
-    Sets of many colors are faster as Python integers.
-
-    **Arguments:** `nnz`: the number of nonzeros. `num_colors`: a lower bound on the colors.
-    """
-    return nnz >= _LARGE and num_colors <= _MANY_COLORS and host_device() is not None
 
 
 def run_on_host(kernel: Kernel, *arguments: np.ndarray | np.generic) -> Any:
@@ -70,3 +58,18 @@ def _compile(kernel: Kernel, avals: tuple[tuple[tuple[int, ...], np.dtype], ...]
         for shape, dtype in avals
     ]
     return jax.jit(kernel).lower(*structs).compile()
+
+
+def store(array: Any, at: Any, value: Any) -> Any:
+    """Return an array, in a kernel, with another value at one place."""
+    return array.at[at].set(value, mode="promise_in_bounds")
+
+
+def insert(sets: Any, at: Any, bits: Any) -> Any:
+    """Return sets of colors, which are bits of words, with further members of one of them."""
+    return store(sets, at, sets[at] | bits)
+
+
+def lowest_zero(word: Any) -> Any:
+    """Return the least bit that is not in a word."""
+    return ~word & (word + jnp.uint32(1))

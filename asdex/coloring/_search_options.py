@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 from .._arguments import check_choice
-from .._pattern import SparsityPattern
-from ._orders import Order, OrderName, ORDERS
-from ._search import Budget, default_budget
+from ._colored_pattern import ColoredPattern
+from ._search import Budget, color, default_budget
+from .greedy import Order, OrderName, ORDERS
+from .problems import Problem
 
 
 JacobianMode = Literal["auto", "fwd", "rev", "bidirectional"]
@@ -33,24 +34,29 @@ class SearchOptions:
     mode: str | None = None
     symmetric: bool = False
     recovery: Recovery = "direct"
-    order: OrderName | None = None
+    order: OrderName | Order | None = None
     budget: float | None = None
 
     def __post_init__(self) -> None:
         if self.mode is not None:
             check_choice("mode", self.mode, self.modes)
         check_choice("recovery", self.recovery, Recovery)
-        if self.order is not None:
+        if self.order is not None and not callable(self.order):
             check_choice("order", self.order, OrderName)
         if self.budget is not None and not self.budget >= 0:
             raise ValueError(
                 f"Expected `budget` to be a number of seconds, 0 or more, got {self.budget!r}."
             )
 
-    def effort(self, sparsity: SparsityPattern) -> tuple[Budget, Order | None]:
-        """How much to search, and the order for a single greedy coloring instead."""
-        seconds = default_budget(sparsity.nnz) if self.budget is None else float(self.budget)
-        return Budget(seconds), None if self.order is None else ORDERS[self.order]
+    def limits(self, nnz: int) -> tuple[Budget, Order | None]:
+        """How long to search among `nnz` nonzeros, and the order for a single greedy coloring instead."""
+        seconds = default_budget(nnz) if self.budget is None else float(self.budget)
+        order = self.order if self.order is None or callable(self.order) else ORDERS[self.order]
+        return Budget(seconds), order
+
+    def color(self, problem: Problem, mode: str) -> ColoredPattern:
+        """Color a pattern, for the AD mode of its products."""
+        return problem.colored(color(problem, *self.limits(problem.sparsity.nnz)), mode)
 
 
 class JacobianSearch(SearchOptions):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._problem import Incidence
+from ..greedy import Incidence
 
 
 _VERTICES = 49  # 7 by 7 points of a grid

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Int, Int32
 
-from .._pattern import SparsityPattern
+from ..._pattern import SparsityPattern
+from ..._sets import ranges
 from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
 from ._geometry_inference import geometries, Shapes
 from ._lattice_plans import axis_plans, cyclic_plans, plain_plans, Plan
@@ -27,7 +28,7 @@ _CORRECTIONS = 12  # lattices of one geometry that may fail on the matrix
 
 
 def lattice_columns(
-    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes = ()
 ) -> Int32[np.ndarray, " n"] | None:
     """Color the columns of a stencil by a lattice, with few colors.
 
@@ -42,9 +43,8 @@ def lattice_columns(
     - `sparsity`: an `(m, n)` pattern.
     - `lower_bound`: the least number of colors that is tried.
     - `max_colors`: the largest number of colors that is tried.
-    - `shapes`: the shapes of the arrays to which the columns belong, empty if unknown; by default
-      those of `sparsity.input_avals`. To color rows, pass the transpose and the shapes of the
-      outputs.
+    - `shapes`: the shapes of the arrays to which the columns belong, empty if unknown. To color rows,
+      pass the transpose and the shapes of the outputs.
 
     **Returns:** valid int32 colors `(n,)`, or `None` if the pattern is not a stencil or no lattice
     with at most `max_colors` colors was found.
@@ -71,12 +71,10 @@ def search_lattices(
 
 
 def explanations(
-    sparsity: SparsityPattern, groups: RowGroups, shapes: Shapes | None
+    sparsity: SparsityPattern, groups: RowGroups, shapes: Shapes
 ) -> Iterator[tuple[Geometry, Types]]:
     """Yield the geometries in which a sample of the conflicts has few types; a mesh has none."""
-    if shapes is None:
-        shapes = tuple(aval.shape for aval in sparsity.input_avals)
-    if not len(groups.starts) or groups.longest > _LONGEST:
+    if not groups.number or groups.longest > _LONGEST:
         return
     pairs = _sampled_pairs(groups, _SAMPLED, _SAMPLED_PAIRS)
     some = spread_indices(len(pairs.left), _RATED_PAIRS)
@@ -97,11 +95,11 @@ def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
         return False
     chosen = np.unique(sparsity.rows[spread_indices(sparsity.nnz, _PROBED)])
     starts = np.searchsorted(sparsity.rows, chosen, side="left")
-    stops = np.searchsorted(sparsity.rows, chosen, side="right")
-    few = [sparsity.cols[start:stop] for start, stop in zip(starts, stops, strict=True)]
-    if max(map(len, few)) > _LONGEST:
+    lengths = np.searchsorted(sparsity.rows, chosen, side="right") - starts
+    if lengths.max() > _LONGEST:
         return False
-    groups = RowGroups(np.concatenate(few), np.cumsum([0, *map(len, few[:-1])]))
+    few = sparsity.cols[ranges(starts, lengths)]
+    groups = RowGroups(np.append(0, np.cumsum(lengths)), few)
     pairs = _sampled_pairs(groups, _PROBED, _FEW_PAIRS)
     distances = pairs.right - pairs.left
     return len(np.unique(distances)) <= min(len(distances) // _RECURRENCE, _MOST_DISTANCES)
@@ -110,7 +108,7 @@ def may_be_stencil(sparsity: SparsityPattern, least: int, most: int) -> bool:
 def _sampled_pairs(groups: RowGroups, most_groups: int, most_pairs: int) -> Pairs:
     """Return about `most_pairs` pairs of columns that share a group."""
     count = min(most_groups, max(2 * most_pairs // groups.longest**2, 16))
-    groups = groups.take(spread_indices(len(groups.starts), count))
+    groups = groups.take(spread_indices(groups.number, count))
     lengths = groups.lengths
     padded = np.full((len(lengths), groups.longest), -1, np.int64)
     padded[np.arange(groups.longest) < lengths[:, None]] = groups.columns
@@ -161,7 +159,7 @@ def _try_family(
     plans = list(family(geometry, types, num_colors))
     while plans and left:
         colors = plans.pop(0).colors(geometry)
-        broken = groups.conflicts(colors, num_colors)
+        broken = groups.conflicts(colors)
         if not len(broken):
             return colors, types, left
         left -= 1

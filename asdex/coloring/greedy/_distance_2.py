@@ -1,47 +1,19 @@
-"""Distance-2 coloring: columns that share a row have different colors, or rows that share a column."""
+"""Greedy distance-2 coloring: vertices that share a group have different colors."""
 
-import functools
 from itertools import pairwise
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Int, Int32
 
-from .._pattern import SparsityPattern
-from ._host import worth_compiling
-from ._kernels import compiled_partition
-from ._lattice import lattice_columns
-from ._problem import columns, Incidence, partition_lower_bound, Problem
+from ._algorithm import Algorithm
+from ._compilation import insert, lowest_zero, run_on_host, store
+from ._incidence import Incidence
 
 
-class Partition(Problem):
-    """The columns of a pattern, to be colored so that columns which share a row have different colors."""
-
-    on_graph = False
-
-    def __init__(self, sparsity: SparsityPattern, grid: tuple[tuple[int, ...], ...] = ()):
-        super().__init__(sparsity, columns(sparsity), grid)
-
-    @functools.cached_property
-    def lower_bound(self) -> int:
-        return partition_lower_bound(self.incidence)
-
-    @property
-    def cost(self) -> float:
-        nnz = len(self.incidence.indices)
-        return nnz * (3e-8 if self._compiles else 3e-7)
-
-    @property
-    def _compiles(self) -> bool:
-        return worth_compiling(len(self.incidence.indices), self.lower_bound)
-
-    def greedy(
-        self, order: Int[np.ndarray, " n"], limit: int | None = None
-    ) -> Int32[np.ndarray, " n"] | None:
-        run = compiled_partition if self._compiles else greedy_partition
-        return run(self.incidence, order, limit)
-
-    def lattice(self, max_colors: int) -> Int32[np.ndarray, " n"] | None:
-        return lattice_columns(self.sparsity, self.lower_bound, max_colors, self.grid)
+_WORD = 32
 
 
 def greedy_partition(
@@ -99,3 +71,46 @@ def _slices(groups, indptr, chosen):
     kept = np.concatenate([[0], np.cumsum(chosen)])[indptr].tolist()
     chosen_groups = groups[chosen].tolist()
     return (chosen_groups[start:stop] for start, stop in pairwise(kept))
+
+
+def compiled_partition(
+    problem: Incidence, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
+) -> Int32[np.ndarray, " num_vertices"] | None:
+    """Return the same coloring as `greedy_partition`, by loops that XLA compiles.
+
+    First-fit can decide about a window of 32 colors without the other windows. One pass colors all
+    vertices that fit into the first window, the next pass colors the remaining ones with the second
+    window, and so on.
+    """
+    colors = np.zeros(problem.num_vertices, np.int32)
+    used = np.zeros(problem.num_groups, np.uint32)
+    remaining, first = order, 0
+    limit = problem.num_vertices if limit is None else limit
+    while len(remaining) and first < limit:
+        indptr, groups = problem.visited_in(remaining)
+        count = np.int32(len(remaining))
+        bits = run_on_host(_first_fit, indptr, groups, count, used)[: len(remaining)]
+        fits = bits != 0
+        colors[remaining[fits]] = first + np.log2(bits[fits]).astype(np.int32)
+        remaining = remaining[~fits]
+        first += _WORD
+    return None if len(remaining) or colors.max(initial=-1) >= limit else colors
+
+
+def _first_fit(indptr: Any, groups: Any, count: Any, used: Any) -> Any:
+    """Return the bit of each vertex's color, in the order of the visits; 0 if no color is left."""
+
+    def visit(k, state):
+        used, bits = state
+        start, stop = indptr[k], indptr[k + 1]
+        bit = lowest_zero(
+            lax.fori_loop(start, stop, lambda i, found: found | used[groups[i]], jnp.uint32(0))
+        )
+        used = lax.fori_loop(start, stop, lambda i, used: insert(used, groups[i], bit), used)
+        return used, store(bits, k, bit)
+
+    bits = jnp.zeros(indptr.shape, jnp.uint32)
+    return lax.fori_loop(jnp.int32(0), count, visit, (used, bits))[1]
+
+
+DISTANCE_2 = Algorithm(greedy_partition, compiled_partition, (3e-7, 3e-8))

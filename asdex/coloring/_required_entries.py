@@ -14,13 +14,13 @@ from jaxtyping import Bool
 from .._errors import InvalidColoringError
 from .._pattern import column_order, SparsityPattern
 from .._sets import ranges
-from ._choose import color_bidirectionally, color_graph, cost_of
+from ._cheapest_mode import cost_of
 from ._colored_pattern import ColoredPattern
-from ._counts import read_from_column
-from ._greedy import Partition
-from ._options import SearchOptions
-from ._problem import mirror_positions
-from ._search import color, count
+from ._colors import count
+from ._search import color
+from ._search_options import SearchOptions
+from .problems import Acyclic, Bidirectional, Columns, Star
+from .recoverability import mirror_positions, read_from_column
 
 
 _EXPANSION, _SMALL = 8, 100_000
@@ -78,8 +78,8 @@ def color_partially(
             required[column_order(sparsity)[1]],
             sparsity.output_avals,
         )
-    problem = Partition(conflict_groups(across, marked), tuple(aval.shape for aval in grid))
-    colors = color(problem, *options.effort(across))
+    problem = Columns(conflict_groups(across, marked), tuple(aval.shape for aval in grid))
+    colors = color(problem, *options.limits(across.nnz))
     colors = np.where(_occupied(across.cols[marked], across.n), colors, -1).astype(np.int32)
     check_required(across, marked, colors)
     return ColoredPattern(part, colors, count(colors), False, mode, problem.lower_bound)
@@ -133,11 +133,11 @@ def _color_as_whole(
     if np.all(inside):
         return whole
     part = _kept(sparsity, inside)
-    search = options.effort(part)
     if whole.symmetric:
-        colored = color_graph(part, whole.mode, *search, recovery=whole.recovery)
+        problem = Star(part) if whole.recovery == "direct" else Acyclic(part)
     else:
-        colored = color_bidirectionally(part, *search)
+        problem = Bidirectional(part)
+    colored = options.color(problem, whole.mode)
     return dataclasses.replace(
         colored,
         column_colors=_masked(colored.column_colors, in_column),

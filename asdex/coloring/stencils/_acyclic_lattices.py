@@ -5,11 +5,12 @@ import scipy.sparse as sp
 from jaxtyping import Int, Int32
 from scipy.sparse import csgraph
 
-from .._pattern import SparsityPattern
-from ._acyclic import is_acyclic_coloring
+from ..._graphs import with_diagonal
+from ..._pattern import SparsityPattern
+from ..recoverability import is_acyclic_coloring
+from ._column_lattices import explanations, may_be_stencil
+from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices
 from ._geometry_inference import Shapes
-from ._lattice import explanations, may_be_stencil
-from ._lattice_edges import edge_types, MOST_SPECIES, proper_lattices, with_diagonal
 from ._lattice_plans import linear_plan, spread
 from ._repair import row_groups
 
@@ -20,7 +21,7 @@ _PART = 1000  # vertices
 
 
 def lattice_acyclic(
-    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes = ()
 ) -> Int32[np.ndarray, " n"] | None:
     """Color the adjacency graph of a symmetric stencil acyclically by a lattice, with few colors.
 

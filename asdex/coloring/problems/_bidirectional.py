@@ -1,14 +1,18 @@
-"""Bidirectional coloring: some nonzeros are read from groups of columns, the others from rows."""
+"""The problem of coloring columns and rows together: each nonzero is read from a column or from a row."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from .._pattern import SparsityPattern
-from ._greedy import Partition
-from ._orders import Order
-from ._search import Budget, color, count
+from ..._pattern import SparsityPattern
+from .._checks import check_coloring_bidirectional
+from .._colored_pattern import ColoredPattern
+from .._colors import Colors, count
+from ._columns import Columns
+from ._problem import GraphProblem, Problem
 
 
 _MOST_SPLITS = 48
@@ -33,8 +37,8 @@ class Split(NamedTuple):
     bound: int
 
 
-def color_both(sparsity: SparsityPattern, budget: Budget, order: Order | None = None) -> Bicoloring:
-    """Color rows and columns, so that each nonzero can be read by its column or by its row.
+class Bidirectional(Problem):
+    """The columns and rows of a pattern, of which each nonzero needs one that sets it apart.
 
     All columns that have a nonzero in a dense row need different colors. So dense rows are peeled
     off: they are read from products with groups of rows, and all other rows are read from products
@@ -43,17 +47,41 @@ def color_both(sparsity: SparsityPattern, budget: Budget, order: Order | None = 
     many to peel. The best few splits are colored. (Star bicoloring: Hossain and Steihaug 1998;
     Coleman and Verma 1998; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 6.)
     """
-    best = None
-    for split in best_splits(sparsity):
-        if best is None or split.bound < best.num_colors:
-            colored = Bicoloring(
-                _color_part(_part(sparsity, ~split.by_row), budget, order),
-                _color_part(_part(sparsity, split.by_row).T, budget, order),
-            )
-            if best is None or colored.num_colors < best.num_colors:
-                best = colored
-    assert best is not None
-    return best
+
+    @functools.cached_property
+    def lower_bound(self) -> int:
+        """A product holds at most max(m, n) numbers, and each nonzero is one number of some product."""
+        return -(-self.sparsity.nnz // max(self.sparsity.m, self.sparsity.n, 1))
+
+    @functools.cached_property
+    def splits(self) -> list[Split]:
+        """The splits with the least lower bounds, the best first."""
+        return best_splits(self.sparsity)
+
+    def solve(self, color: Callable[[GraphProblem], Colors]) -> Bicoloring:
+        best = None
+        for split in self.splits:
+            if best is None or split.bound < best.num_colors:
+                colored = Bicoloring(
+                    _color_part(_part(self.sparsity, ~split.by_row), color),
+                    _color_part(_part(self.sparsity, split.by_row).T, color),
+                )
+                if best is None or colored.num_colors < best.num_colors:
+                    best = colored
+        assert best is not None
+        return best
+
+    def colored(self, colors: Bicoloring, mode: str = "bidirectional") -> ColoredPattern:
+        check_coloring_bidirectional(self.sparsity, colors.columns, colors.rows)
+        return ColoredPattern(
+            self.sparsity,
+            column_colors=colors.columns,
+            row_colors=colors.rows,
+            num_colors=colors.num_colors,
+            mode=mode,
+            lower_bound=self.lower_bound,
+            num_row_colors=count(colors.rows),
+        )
 
 
 def best_splits(sparsity: SparsityPattern) -> list[Split]:
@@ -74,14 +102,6 @@ def best_splits(sparsity: SparsityPattern) -> list[Split]:
         )
         for bound, along, number in promising[:_TRIED_SPLITS]
     ]
-
-
-def bidirectional_bound(sparsity: SparsityPattern) -> int:
-    """Return a number of colors that every bidirectional coloring needs.
-
-    A product holds at most max(m, n) numbers, and each nonzero is one number of some product.
-    """
-    return -(-sparsity.nnz // max(sparsity.m, sparsity.n, 1))
 
 
 def _scan(sparsity: SparsityPattern) -> list[tuple[int, int]]:
@@ -117,9 +137,8 @@ def _part(sparsity: SparsityPattern, kept: Bool[np.ndarray, " nnz"]) -> Sparsity
 
 
 def _color_part(
-    part: SparsityPattern, budget: Budget, order: Order | None
+    part: SparsityPattern, color: Callable[[GraphProblem], Colors]
 ) -> Int32[np.ndarray, " n"]:
     """Color the columns; empty columns get color -1."""
-    colors = color(Partition(part), budget, order)
     occupied: Int[np.ndarray, " n"] = np.bincount(part.cols, minlength=part.n)
-    return np.where(occupied > 0, colors, -1).astype(np.int32)
+    return np.where(occupied > 0, color(Columns(part)), -1).astype(np.int32)

@@ -4,14 +4,15 @@ import numpy as np
 from jaxtyping import Int32
 
 from .._pattern import as_pattern, PatternLike
-from ._choose import color_bidirectionally, color_graph, color_partition
-from ._options import SearchOptions
-from ._orders import OrderName
-from ._star_set import find_stars, StarSet
+from ._search_options import SearchOptions
+from ._star_set import StarSet
+from .greedy import Order, OrderName
+from .problems import Acyclic, Bidirectional, Columns, Rows, Star
+from .recoverability import find_stars
 
 
 def color_cols(
-    sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
+    sparsity: PatternLike, *, order: OrderName | Order | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " n"], int]:
     """Color the columns, with few colors, so that columns which share a row have different colors.
 
@@ -25,8 +26,9 @@ def color_cols(
     - `sparsity`: an `(m, n)` pattern, BCOO or dense array.
     - `order`: instead of a search, color greedily once, and visit the columns in this order:
       "natural" (as numbered), "largest_first" (those with most conflicts first), "smallest_last"
-      (repeatedly take the column with fewest conflicts as the last), or "random" (the same order in
-      every call).
+      (repeatedly take the column with fewest conflicts as the last), "saturation" (next the column
+      whose neighbors have the most colors), or "random" (the same order in every call). Or a function
+      from a graph, `asdex.coloring.Incidence`, to a permutation of its vertices, here the columns.
     - `budget`: the time that the search may take, in seconds on an ordinary machine. The time is
       estimated from sizes, so that the result is the same everywhere. By default it is about the
       time that detection takes, and at least 0.15 seconds. Two greedy colorings and the search for a
@@ -35,17 +37,15 @@ def color_cols(
     **Returns:** `(colors, num_colors)`: int32 `(n,)`, and the number of colors, 0 if there are no
     nonzeros.
 
-    **Raises:** `ValueError` for an unknown order or a negative budget.
+    **Raises:** `ValueError` for an unknown order, one that is no permutation, or a negative budget.
     """
-    pattern = as_pattern(sparsity)
-    colored = color_partition(
-        pattern, "fwd", *SearchOptions(order=order, budget=budget).effort(pattern)
-    )
+    problem = Columns(as_pattern(sparsity))
+    colored = SearchOptions(order=order, budget=budget).color(problem, "fwd")
     return colored.colors, colored.num_colors
 
 
 def color_rows(
-    sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
+    sparsity: PatternLike, *, order: OrderName | Order | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " m"], int]:
     """Color the rows, with few colors, so that rows which share a column have different colors.
 
@@ -56,15 +56,13 @@ def color_rows(
     **Returns:** `(colors, num_colors)`: int32 `(m,)`, and the number of colors, 0 if there are no
     nonzeros.
     """
-    pattern = as_pattern(sparsity)
-    colored = color_partition(
-        pattern, "rev", *SearchOptions(order=order, budget=budget).effort(pattern)
-    )
+    problem = Rows(as_pattern(sparsity))
+    colored = SearchOptions(order=order, budget=budget).color(problem, "rev")
     return colored.colors, colored.num_colors
 
 
 def color_symmetric(
-    sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
+    sparsity: PatternLike, *, order: OrderName | Order | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " n"], int, StarSet]:
     """Star-color the adjacency graph of a symmetric pattern, with few colors.
 
@@ -81,16 +79,14 @@ def color_symmetric(
 
     **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
     """
-    pattern = as_pattern(sparsity)
-    colored = color_graph(
-        pattern, "fwd_over_rev", *SearchOptions(order=order, budget=budget).effort(pattern)
-    )
-    stars = find_stars(pattern, colored.colors, colored.num_colors)
+    problem = Star(as_pattern(sparsity))
+    colored = SearchOptions(order=order, budget=budget).color(problem, "fwd_over_rev")
+    stars = find_stars(problem.sparsity, colored.colors, colored.num_colors)
     return colored.colors, colored.num_colors, stars
 
 
 def color_acyclic(
-    sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
+    sparsity: PatternLike, *, order: OrderName | Order | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " n"], int]:
     """Color the adjacency graph of a symmetric pattern acyclically, with few colors.
 
@@ -105,14 +101,13 @@ def color_acyclic(
 
     **Raises:** `ValueError` if the pattern is not square or not structurally symmetric.
     """
-    pattern = as_pattern(sparsity)
-    effort = SearchOptions(order=order, budget=budget).effort(pattern)
-    colored = color_graph(pattern, "fwd_over_rev", *effort, recovery="substitution")
+    problem = Acyclic(as_pattern(sparsity))
+    colored = SearchOptions(order=order, budget=budget).color(problem, "fwd_over_rev")
     return colored.colors, colored.num_colors
 
 
 def color_bidirectional(
-    sparsity: PatternLike, *, order: OrderName | None = None, budget: float | None = None
+    sparsity: PatternLike, *, order: OrderName | Order | None = None, budget: float | None = None
 ) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " m"], int]:
     """Color columns and rows, so that each nonzero can be read by its column or by its row.
 
@@ -127,9 +122,7 @@ def color_bidirectional(
     from 0, with -1 for columns and rows that take part in no product; and the total number of
     colors.
     """
-    pattern = as_pattern(sparsity)
-    colored = color_bidirectionally(
-        pattern, *SearchOptions(order=order, budget=budget).effort(pattern)
-    )
+    problem = Bidirectional(as_pattern(sparsity))
+    colored = SearchOptions(order=order, budget=budget).color(problem, "bidirectional")
     assert colored.column_colors is not None and colored.row_colors is not None
     return colored.column_colors, colored.row_colors, colored.num_colors

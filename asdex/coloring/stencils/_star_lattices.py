@@ -3,11 +3,13 @@
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from .._pattern import column_order, SparsityPattern
+from ..._graphs import with_diagonal
+from ..._pattern import SparsityPattern
+from ..recoverability import middle_edges, mirror_positions
+from ._column_lattices import explanations, may_be_stencil, search_lattices
+from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices
 from ._geometry import Geometry, Types
 from ._geometry_inference import Shapes
-from ._lattice import explanations, may_be_stencil, search_lattices
-from ._lattice_edges import edge_types, MOST_SPECIES, proper_lattices, with_diagonal
 from ._lattice_plans import linear_plan, Plan, spread
 from ._repair import row_groups
 
@@ -17,7 +19,7 @@ _TRIED = 4  # of these, on the matrix
 
 
 def lattice_star(
-    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes | None = None
+    sparsity: SparsityPattern, lower_bound: int, max_colors: int, shapes: Shapes = ()
 ) -> Int32[np.ndarray, " n"] | None:
     """Star-color the adjacency graph of a symmetric stencil by a lattice, with few colors.
 
@@ -50,13 +52,13 @@ def _star_only(
     candidates = [each for each in candidates if 1 < each[0].num_species <= MOST_SPECIES]
     if least > most or not candidates:
         return None
-    mirror = column_order(sparsity)[1]
+    mirror = mirror_positions(sparsity)
     for geometry, types in candidates:
         edges, periodic = edge_types(sparsity, geometry, types)
         for num_colors in range(least, most + 1):
             for plan in _star_plans(geometry, edges, periodic, num_colors):
                 colors = plan.colors(geometry)
-                if _is_star_coloring(sparsity, mirror, colors, num_colors):
+                if _is_star_coloring(sparsity, mirror, colors):
                     return colors
     return None
 
@@ -92,15 +94,10 @@ def _separates_stars(
 
 
 def _is_star_coloring(
-    sparsity: SparsityPattern,
-    mirror: Int[np.ndarray, " nnz"],
-    colors: Int32[np.ndarray, " n"],
-    num_colors: int,
+    sparsity: SparsityPattern, mirror: Int[np.ndarray, " nnz"], colors: Int32[np.ndarray, " n"]
 ) -> bool:
     """Whether adjacent vertices differ and no edge is in the middle of a two-colored path."""
-    around = colors[sparsity.cols]
-    if np.any((colors[sparsity.rows] == around) & (sparsity.rows != sparsity.cols)):
+    rows, cols = sparsity.rows, sparsity.cols
+    if np.any((colors[rows] == colors[cols]) & (rows != cols)):
         return False
-    keys = sparsity.rows.astype(np.int64) * num_colors + around
-    repeated = np.bincount(keys)[keys] > 1
-    return not np.any(repeated & repeated[mirror])
+    return not np.any(middle_edges(sparsity, colors, mirror))

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Int32
 
-from .._pattern import SparsityPattern
-from .._sets import equal_sets, Sets, take_sets
+from ..._pattern import SparsityPattern
+from ..._sets import equal_sets, Sets, take_sets
 
 
 _SAMPLED = 1000  # nonzeros that tell a batch from other patterns
@@ -144,7 +144,7 @@ def _one_of_each(rows: Sets, n: int) -> tuple[SparsityPattern, Int32[np.ndarray,
     lengths = np.diff(indptr)[nonempty]
     col_starts = ahead[cuts].astype(np.int32)
     parts = np.append(indptr[nonempty[cuts]], len(cols)), cols
-    first = _first_equal(parts, np.append(cuts, len(nonempty)), lengths, col_starts)
+    first = _first_alike(parts, np.append(cuts, len(nonempty)), lengths, col_starts)
     kept = np.flatnonzero(first == np.arange(len(cuts)))
     indptr_kept, cols_kept = take_sets(parts, kept)
     if _GAIN * indptr_kept[-1] > len(cols):
@@ -166,7 +166,7 @@ def _one_of_each(rows: Sets, n: int) -> tuple[SparsityPattern, Int32[np.ndarray,
     return SparsityPattern(rows_kept, number[cols_kept], shape), places
 
 
-def _first_equal(
+def _first_alike(
     parts: Sets,
     rows: Int[np.ndarray, " parts+1"],
     lengths: Int[np.ndarray, " rows"],

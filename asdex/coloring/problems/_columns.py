@@ -1,0 +1,47 @@
+"""The problems of coloring columns, or rows, so that those of one color are structurally orthogonal."""
+
+import functools
+
+from ..._pattern import SparsityPattern
+from .._checks import check_coloring_cols
+from .._colors import Colors
+from ..greedy import Algorithm, columns, DISTANCE_2
+from ..stencils import lattice_columns, Shapes
+from ._lower_bounds import partition_lower_bound
+from ._problem import GraphProblem
+
+
+class Columns(GraphProblem):
+    """The columns of a pattern, to be colored so that columns which share a row have different colors."""
+
+    symmetric = False
+    make_graph, default_algorithm = columns, DISTANCE_2
+
+    @functools.cached_property
+    def lower_bound(self) -> int:
+        return partition_lower_bound(self.incidence)
+
+    def lattice(self, max_colors: int) -> Colors | None:
+        return lattice_columns(self.sparsity, self.lower_bound, max_colors, self.grid)
+
+    def check(self, colors: Colors) -> None:
+        check_coloring_cols(self.sparsity, colors)
+
+
+class Rows(Columns):
+    """The rows of a pattern, to be colored so that rows which share a column have different colors.
+
+    `sparsity` is the transposed pattern, whose columns are colored.
+    """
+
+    def __init__(self, matrix: SparsityPattern, algorithm: Algorithm | None = None):
+        shapes = tuple(aval.shape for aval in matrix.output_avals)
+        super().__init__(matrix.T, shapes, algorithm)
+        self._matrix = matrix
+
+    def with_pattern(self, sparsity: SparsityPattern, grid: Shapes) -> GraphProblem:
+        return Columns(sparsity, grid, self.algorithm)
+
+    @property
+    def matrix(self) -> SparsityPattern:
+        return self._matrix
