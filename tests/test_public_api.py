@@ -239,7 +239,7 @@ def test_nothing_else_is_public():
 )
 def test_subpackages_hold_nothing_foreign(package):
     for name, value in vars(getattr(asdex, package)).items():
-        if name.startswith("_") or isinstance(value, types.ModuleType):
+        if name.startswith("_") or isinstance(value, types.ModuleType | types.GenericAlias):
             continue
         assert getattr(value, "__module__", "asdex").partition(".")[0] in ("asdex", "typing"), name
 

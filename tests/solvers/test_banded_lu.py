@@ -20,6 +20,7 @@ from sparse_problems import (
 )
 
 import asdex
+from asdex import _graphs
 
 
 lx = pytest.importorskip("lineax")
@@ -118,7 +119,7 @@ def test_the_sizes_of_the_blocks():
 def test_random_patterns(seed, enable_x64):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 60))
-    pattern = _structure.with_diagonal(random_pattern(n, n, int(rng.integers(0, 3 * n)), seed))
+    pattern = _graphs.with_diagonal(random_pattern(n, n, int(rng.integers(0, 3 * n)), seed))
     with enable_x64():
         check(pattern, np.float64, seed=seed)
 
