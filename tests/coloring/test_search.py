@@ -24,7 +24,7 @@ from graph_families import (
 import asdex
 from asdex.coloring import _search
 from asdex.coloring._search import Budget, color, default_budget
-from asdex.coloring.greedy import adjacency, Algorithm, columns
+from asdex.coloring.greedy import adjacency, Algorithm, columns, DISTANCE_2
 from asdex.coloring.greedy._orders import breadth_first, ORDERS
 from asdex.coloring.problems import Columns
 
@@ -153,12 +153,19 @@ def test_an_order_visits_each_vertex_once(wrong):
 
 
 def test_another_algorithm_may_be_passed():
-    def one_color_each(graph, order, limit):
-        return np.arange(graph.num_vertices, dtype=np.int32) if limit is None else None
+    limits = []
 
-    problem = Columns(PATTERNS["rows"], algorithm=Algorithm(one_color_each))
-    assert np.all(color(problem, Budget(0.0), ORDERS["natural"]) == np.arange(50))
-    assert color(problem, Budget(0.1)).max() == 49
+    def recorded(graph, order, limit):
+        limits.append(limit)
+        return DISTANCE_2(graph, order, limit)
+
+    problem = Columns(PATTERNS["rows"], algorithm=Algorithm(recorded))
+    np.testing.assert_array_equal(
+        color(problem, Budget(0.1)), color(Columns(PATTERNS["rows"]), Budget(0.1))
+    )
+    assert len(limits) > 10
+    color(problem, Budget(0.0), ORDERS["natural"])
+    assert limits[-1] is None
 
 
 def test_what_the_orders_are():
