@@ -25,6 +25,10 @@ class AssumedConstants:
         leaves, tree = jtu.tree_flatten(f)
         return cls(tree, [_summary(leaf) for leaf in leaves])
 
+    def __reduce__(self) -> Any:
+        # A tree that was pickled by itself is unlike that of a callable that was.
+        return _unpickled, (jtu.tree_unflatten(self.tree, self.leaves),)
+
     def __hash__(self) -> int:
         return hash(len(self.leaves))
 
@@ -59,6 +63,11 @@ _REMEDY = (
     "Make a new derivative of it, by `asdex.jacobian` or `asdex.hessian`; or, if its pattern is the same, by "
     "`asdex.jacobian_from_coloring` or `asdex.hessian_from_coloring`."
 )
+
+
+def _unpickled(summary: Any) -> AssumedConstants:
+    leaves, tree = jtu.tree_flatten(summary)
+    return AssumedConstants(tree, leaves)
 
 
 class _Floating:

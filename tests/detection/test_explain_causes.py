@@ -46,7 +46,7 @@ def halves(x, flag):
     ("f", "others", "primitive", "cause"),
     [
         (lambda x, i: x[i], [INDEX], "gather", "the index comes from args[1]"),
-        (lambda x, i: x[i % 5 + 3], [INDEX], "gather", "the index comes from args[1]"),
+        (lambda x, i: x[i % 8 + 3], [INDEX], "gather", "the index comes from args[1]"),
         (
             lambda x, i, j: x[i + j["k"]],
             [INDEX, {"k": INDEX}],
