@@ -81,7 +81,7 @@ def test_each_device_does_its_share(eight_devices):
 
 def test_two_processes_compute_what_one_does(two_processes):
     for differences in two_processes:
-        assert len(differences) == 24
+        assert len(differences) == 27
         assert {name: one for name, one in differences.items() if not one < 1e-13} == {}
 
 
