@@ -11,7 +11,6 @@ import numpy as np
 from .._arguments import (
     Argnums,
     check_differentiable,
-    check_outputs,
     differentiated,
     normalize_argnums,
     Samples,
@@ -72,8 +71,8 @@ def jacobian_sparsity(
 
     **Raises:**
 
-    `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, if an
-    output is an integer, or if `f` cannot be traced; `ValueError` for wrong `argnums`;
+    `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, or if
+    `f` cannot be traced; `ValueError` for wrong `argnums`;
     `asdex.UnknownPrimitiveError` with `unknown="error"`; `asdex.PatternTooLargeError` beyond `max_nnz`.
     """
     samples = Samples.of(jacobian_sparsity, f, args, kwargs, input_shape)
@@ -122,7 +121,6 @@ def detect_jacobian(
 ) -> SparsityPattern:
     """The pattern of the Jacobian of `f`, with the AD modes that `f` allows."""
     propagation = propagate(f, samples, options)
-    check_outputs(propagation.traced.output_avals)
     return _gathered(propagation, Dependence.entries, _modes(propagation))
 
 

@@ -15,6 +15,7 @@ from .._arguments import (
     check_arity,
     check_callable,
     check_inputs,
+    check_outputs,
     differentiated,
     normalize_argnums,
 )
@@ -171,6 +172,8 @@ def evaluate(
     """
     check_callable(f)
     _check_coloring(coloring, kind)
+    if kind is JACOBIAN:
+        check_outputs(coloring.sparsity.output_avals)
     sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
     colors, row_colors = colors_of(coloring)
     layout = decompressor = None

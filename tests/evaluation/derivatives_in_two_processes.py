@@ -83,7 +83,5 @@ def programs():
 
 if __name__ == "__main__":
     assert jax.device_count() == 4 and jax.local_device_count() == 2
-    results = {
-        name: difference(actual, expected) for name, actual, expected in programs()
-    }
+    results = {name: difference(actual, expected) for name, actual, expected in programs()}
     print(json.dumps(results))
