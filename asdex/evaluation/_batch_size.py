@@ -62,6 +62,6 @@ def default_chunk(num_colors: int, length: int, program: Program) -> int:
     most = max(1 if program.moves else _LEAST, batch // max(length, program.largest, 1))
     if most >= num_colors:
         return num_colors
-    # The last batch is filled up with passes that nobody needs: the fewer the better.
+    # The last batch is filled up with passes whose results are dropped: few, if the size is well chosen.
     sizes = range(most, most - max(most // 2, 1), -1)
     return min(sizes, key=lambda size: -(-num_colors // size) * size)

@@ -305,6 +305,9 @@ def _all_columns(B: Array, inputs: Inputs) -> Array:
     sizes = [size_of(inputs.avals[i]) for i in inputs.differentiable]
     if len(sizes) == len(inputs.leaves):
         return B
+
+    def zero_columns(leaf: Any) -> Array:
+        return jnp.zeros((B.shape[0], np.size(leaf)), B.dtype)
+
     parts = jnp.split(B, np.cumsum(sizes)[:-1], axis=1)
-    zeros = lambda leaf: jnp.zeros((B.shape[0], np.size(leaf)), B.dtype)  # noqa: E731
-    return jnp.concatenate(inputs.complete(parts, zeros), axis=1)
+    return jnp.concatenate(inputs.complete(parts, zero_columns), axis=1)
