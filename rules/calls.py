@@ -13,3 +13,6 @@ def call(eqn: Equation, *operands: Dependence) -> Sequence[Value]:
     del operands
     (body,) = (value for value in eqn.params.values() if is_jaxpr(value))
     return eqn.interpret(body, eqn.operands, eqn.needed)
+
+
+call.changes(call.dependence)

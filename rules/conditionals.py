@@ -12,7 +12,7 @@ from asdex.detection import Probe
 @register("cond")
 def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]:
     """Evaluates one of `branches`. A known index takes that branch; otherwise any may be taken."""
-    del index, operands
+    del operands
     branches = eqn.params["branches"]
     known = eqn.known(0)
     if known is not None:
@@ -23,8 +23,17 @@ def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]
     later = eqn.operands[0].known is not None
     return [
         Value(
-            reduce(operator.or_, (value.as_dependence(aval) for value in values)),
+            reduce(operator.or_, (value.as_dependence(aval) for value in values)) | index,
             Probe() if later and all(value.known is not None for value in values) else None,
         )
         for aval, *values in zip(eqn.out_avals, *results, strict=True)
     ]
+
+
+cond.changes(cond.dependence)
+
+
+@cond.cause
+def predicate(eqn: Equation) -> str:
+    """With an unknown predicate every branch counts."""
+    return eqn.unless_known((0,), "the predicate", "depends on")

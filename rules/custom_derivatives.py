@@ -8,10 +8,17 @@ from asdex import Dependence, Equation, register, Value
 from .equinox_internal import is_checkpointed_loop
 
 
-@register("stop_gradient")
+@register("stop_gradient", zero_at_zero=True)
 def stop_gradient(eqn: Equation, operand: Dependence) -> Dependence:
     """Returns its operand, and has a zero derivative."""
     return operand if eqn.on_tangents else Dependence.none(operand.shape)
+
+
+@stop_gradient.changes
+def unchanged(eqn: Equation, operand: Dependence) -> Dependence:
+    """The value itself passes."""
+    del eqn
+    return operand
 
 
 @register("custom_jvp_call")
@@ -31,9 +38,16 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     operands_alone = [value._replace(dependence=None) for value in eqn.operands]
     primals = eqn.interpret(_function(eqn), operands_alone, constant)
     return [
-        Value(None, primal.known, primal.bounds) if use else result
+        Value(None, primal.known, primal.facts) if use else result
         for result, primal, use in zip(results, primals, constant, strict=True)
     ]
+
+
+@custom_jvp_call.changes
+def function_alone(eqn: Equation, *operands: Dependence) -> Sequence[Value]:
+    """Values follow the function, whatever its derivative."""
+    del operands
+    return eqn.interpret(_function(eqn), eqn.operands, eqn.needed)
 
 
 @register("custom_vjp_call", "custom_vjp_call_jaxpr")
@@ -47,6 +61,9 @@ def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
         with eqn.allowing("rev"):
             return eqn.interpret(function, eqn.operands, eqn.needed)
     return eqn.derive_reverse()
+
+
+custom_vjp_call.changes(function_alone)
 
 
 def _function(eqn: Equation) -> Any:

@@ -10,12 +10,12 @@ from functools import reduce
 import numpy as np
 
 from asdex import Dependence, Equation, register
-from asdex.detection import index_cases
+from asdex.detection import find_rule, index_cases
 
 from .indexing import along, MAX_CANDIDATES
 
 
-@register("dynamic_slice")
+@register("dynamic_slice", moves=True, steered_by=lambda eqn: range(1, len(eqn.in_avals)))
 def dynamic_slice(eqn: Equation, operand: Dependence, *starts: Dependence) -> Dependence:
     """A window of fixed size at a start that is data; starts are clamped so that the window fits.
 
@@ -35,7 +35,7 @@ def dynamic_slice(eqn: Equation, operand: Dependence, *starts: Dependence) -> De
     return operand
 
 
-@register("dynamic_update_slice")
+@register("dynamic_update_slice", moves=True, steered_by=lambda eqn: range(2, len(eqn.in_avals)))
 def dynamic_update_slice(
     eqn: Equation, operand: Dependence, update: Dependence, *starts: Dependence
 ) -> Dependence:
@@ -59,6 +59,13 @@ def dynamic_update_slice(
             everywhere = update.mix([axis]).rearrange(lambda p, a=axis, n=total: _repeat(p, a, n))
             update = everywhere.keep(along(axis, operand.ndim, reached))
     return operand.keep(~overwritten) | update
+
+
+@dynamic_slice.cause
+@dynamic_update_slice.cause
+def start(eqn: Equation) -> str:
+    """A window with an unknown start may lie anywhere."""
+    return eqn.unless_known(find_rule(eqn.primitive).steered_by(eqn), "the index")
 
 
 def _window(operand: Dependence, axis: int, start: int, size: int) -> Dependence:

@@ -1,32 +1,92 @@
 """Primitives that act element by element."""
 
-from collections.abc import Sequence
+import operator
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
 from asdex import Dependence, elementwise, Equation, register
+from asdex.detection import intersection, is_everywhere, Mask, Parts
+
+from . import ranges, ranges_of_arithmetic as arithmetic
 
 
-ELEMENTWISE = (
-    # one operand
-    *("neg", "abs", "real", "imag", "conj", "square", "sqrt", "rsqrt", "cbrt"),
-    "one_minus_square",
-    *("exp", "exp2", "expm1", "log", "log2", "log1p", "logistic"),
-    *("sin", "cos", "tan", "asin", "acos", "atan"),
-    *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
-    *("erf", "erfc", "erf_inv", "lgamma", "digamma", "bessel_i0e", "bessel_i1e"),
-    *("convert_element_type", "reduce_precision", "copy"),
-    # several operands
-    *("add", "add_any", "sub", "max", "min", "atan2", "complex", "rem", "nextafter"),
-    *("igamma", "igammac", "igamma_grad_a", "polygamma", "zeta"),
+LINEAR: dict[str, Any] = {
+    "neg": np.negative,
+    "add": np.add,
+    "add_any": np.add,
+    "sub": np.subtract,
+    "copy": np.array,
+}
+"""Linear primitives, and how NumPy computes them exactly."""
+
+ZERO_AT_ZERO: dict[str, Any] = {
+    "abs": np.abs,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "max": np.maximum,
+    "min": np.minimum,
+    **dict.fromkeys(["real", "imag", "conj", "complex", "reduce_precision", "cbrt", "expm1"]),
+    **dict.fromkeys(["log1p", "sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh"]),
+    **dict.fromkeys(["erf", "erf_inv"]),
+}
+"""Primitives of which a result is zero where all operands are, and how NumPy computes them exactly."""
+
+OTHERS = (
+    *("rsqrt", "exp", "exp2", "log", "log2", "logistic", "one_minus_square"),
+    *("cos", "acos", "cosh", "acosh", "erfc", "lgamma", "digamma", "bessel_i0e", "bessel_i1e"),
+    *("atan2", "nextafter", "igamma", "igammac", "igamma_grad_a", "polygamma", "zeta"),
     *("regularized_incomplete_beta", "polynomial"),
 )
-elementwise(*ELEMENTWISE)
+
+RULES = {name: elementwise(name, linear=True, numpy=f) for name, f in LINEAR.items()}
+RULES |= {name: elementwise(name, zero_at_zero=True, numpy=f) for name, f in ZERO_AT_ZERO.items()}
+RULES |= {name: elementwise(name) for name in OTHERS}
+
+for _name, _range in {**arithmetic.ELEMENTWISE, "max": ranges.max_, "min": ranges.min_}.items():
+    RULES[_name].range(_range)
 
 
-@register("mul")
+convert_element_type = elementwise("convert_element_type", zero_at_zero=True)
+convert_element_type.range(ranges.convert)
+convert_element_type.alternatives(ranges.converted)
+
+
+@convert_element_type.value
+def converted(eqn: Any, array: np.ndarray) -> Any:
+    """Numbers that the new type holds; what others become is up to the device."""
+    new = np.dtype(eqn.params["new_dtype"])
+    if array.dtype.kind not in "biuf" or new.kind not in "biuf":
+        return NotImplemented
+    if array.dtype.kind == "f" and new.kind in "iu":
+        limits = np.iinfo(new)
+        if not ((array > float(limits.min) - 1) & (array < float(limits.max))).all():
+            return NotImplemented
+    return array.astype(new)
+
+
+rem = elementwise("rem")
+rem.range(arithmetic.rem)
+rem.alternatives(arithmetic.remainders)
+
+
+@rem.zeros
+def rem_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+    """The remainder of zero is zero."""
+    del b
+    return np.broadcast_to(a, eqn.out_avals[0].shape)
+
+
+@rem.value
+def remainder(eqn: Any, a: np.ndarray, b: np.ndarray) -> Any:
+    """What is left of a division towards zero."""
+    return np.fmod(a, b) if b.all() else NotImplemented
+
+
+@register("mul", in_place=True, exact=True, numpy=np.multiply)
 def mul(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
-    """`a * b`. Where one factor is a known zero, the result does not depend on the other.
+    """`a * b`. Where one factor is always zero, the result does not depend on the other.
 
     `x * [0, 2]` reads only `x[1]`.
     """
@@ -35,57 +95,158 @@ def mul(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     return _where_nonzero(eqn, a, 1) | _where_nonzero(eqn, b, 0)
 
 
-@register("div")
+@mul.zeros
+def mul_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+    return intersection([a, b], eqn.out_avals[0].shape)
+
+
+mul.range(arithmetic.mul)
+
+
+@register("div", in_place=True, exact=True)
 def div(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
-    """`a / b`. Where the numerator is a known zero, the result does not depend on `b`."""
+    """`a / b`. Where the numerator is always zero, the result does not depend on `b`."""
     shape = eqn.out_avals[0].shape
     return a.broadcast_to(shape) | _where_nonzero(eqn, b.broadcast_to(shape), 0)
+
+
+div.zeros(rem_zeros)
+div.range(arithmetic.div)
+
+
+@div.value
+def quotient(eqn: Any, a: np.ndarray, b: np.ndarray) -> Any:
+    """Integers are divided towards zero."""
+    if a.dtype.kind not in "iu":
+        return np.divide(a, b) if a.dtype.kind == "f" else NotImplemented
+    return (a - np.fmod(a, b)) // b if b.all() else NotImplemented
 
 
 def _where_nonzero(eqn: Equation, operand: Dependence, other: int) -> Dependence:
     if operand.is_none:
         return operand
-    value = eqn.known(other)
-    if value is None or (nonzero := value != 0).all():
-        return operand
-    return operand.keep(np.broadcast_to(nonzero, operand.shape))
+    mask = eqn.nonzero(other)
+    return operand if is_everywhere(mask) else operand.keep(np.broadcast_to(mask, operand.shape))
 
 
-@register("pow")
+@register("pow", in_place=True, exact=True)
 def pow_(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
-    """`a ** b`. Where the exponent is a known zero, the result does not depend on `a`."""
+    """`a ** b`. Where the exponent is always zero, the result does not depend on `a`."""
     shape = eqn.out_avals[0].shape
     return _where_nonzero(eqn, a.broadcast_to(shape), 1) | b.broadcast_to(shape)
 
 
-@register("integer_pow")
+@register("integer_pow", in_place=True, zero_at_zero=lambda eqn: eqn.params["y"] > 0)
 def integer_pow(eqn: Equation, operand: Dependence) -> Dependence:
     """`x ** n` with a static exponent. `x ** 0` is one, and depends on nothing."""
     return Dependence.none(operand.shape) if eqn.params["y"] == 0 else operand
 
 
-@register("select_n")
+integer_pow.range(arithmetic.integer_pow)
+
+
+@integer_pow.value
+def power(eqn: Any, base: np.ndarray) -> Any:
+    """Powers of integers, which wrap around."""
+    return base ** eqn.params["y"] if base.dtype.kind in "iu" and eqn.params["y"] >= 0 else NotImplemented
+
+
+@register("select_n", in_place=True, linear=True)
 def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence:
     """`cases[which]`, element by element. A known selector picks one case for each element."""
     del which
     selector = eqn.known(0)
-    if selector is not None:
-        # Out of range it picks the first or the last case, as the compiled code does.
-        choice = np.clip(selector.astype(np.int32), 0, len(cases) - 1)
-        choice = np.broadcast_to(choice, cases[0].shape)
-        return Dependence.select(choice, cases)
-    return _union(cases)
+    if selector is None:
+        return reduce(operator.or_, cases)
+    return Dependence.select(_choice(selector, cases), cases)
 
 
-@register("clamp")
+def _choice(selector: np.ndarray, cases: Any) -> np.ndarray:
+    # Out of range it picks the first or the last case, as the compiled code does.
+    choice = np.clip(selector.astype(np.int32), 0, len(cases) - 1)
+    return np.broadcast_to(choice, cases[0].shape)
+
+
+@select_n.zeros
+def select_n_zeros(eqn: Any, which: Mask, *cases: Mask) -> Mask:
+    """A case counts where the selector may pick it."""
+    del which
+    shape = eqn.out_avals[0].shape
+    bounds = ranges.clipped(eqn.bounds(0), len(cases))
+    support = np.zeros(shape, np.bool_)
+    for number, case in enumerate(cases):
+        support |= case & (bounds.low <= number) & (number <= bounds.high)
+    return support
+
+
+@select_n.changes
+def select_n_changes(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence:
+    """Each element changes with the cases at its place, and with the selector."""
+    return select_n(eqn, which, *cases) | which
+
+
+@select_n.value
+def selected(eqn: Any, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
+    return np.choose(_choice(which, cases), cases) if len(cases) < 32 else NotImplemented
+
+
+select_n.range(ranges.select_n)
+
+
+@select_n.cause
+def predicate(eqn: Equation) -> str:
+    """With an unknown predicate every case counts."""
+    return eqn.unless_known((0,), "the predicate", "depends on")
+
+
+@register("clamp", in_place=True, zero_at_zero=True)
 def clamp(eqn: Equation, low: Dependence, x: Dependence, high: Dependence) -> Dependence:
     """`min(max(x, low), high)`, with scalar bounds broadcast."""
     shape = eqn.out_avals[0].shape
-    return _union([operand.broadcast_to(shape) for operand in (low, x, high)])
+    return reduce(operator.or_, (operand.broadcast_to(shape) for operand in (low, x, high)))
 
 
-def _union(operands: Sequence[Dependence]) -> Dependence:
-    result = operands[0]
-    for operand in operands[1:]:
-        result = result | operand
-    return result
+clamp.range(ranges.clamp)
+
+
+@clamp.value
+def clamped(eqn: Any, low: np.ndarray, x: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(x, low), high)
+
+
+@RULES["complex"].parts
+def complex_(eqn: Equation, real: Parts, imag: Parts) -> Parts:
+    """`real + 1j * imag`."""
+    del eqn
+    return Parts(real.real, imag.real)
+
+
+def same_parts(eqn: Equation, z: Parts) -> Parts:
+    """Both parts stay apart, if both are left."""
+    del eqn
+    return z
+
+
+for _rule in (RULES["real"], RULES["conj"], convert_element_type):
+    _rule.parts(same_parts)
+
+
+@RULES["imag"].parts
+def imag(eqn: Equation, z: Parts) -> Parts:
+    """The result is real, and depends on the imaginary part."""
+    del eqn
+    return Parts(z.imag, Dependence.none(z.imag.shape))
+
+
+@mul.parts
+@div.parts
+def scale(eqn: Equation, z: Parts, w: Parts) -> Any:
+    """A known factor with a real part joins each part to itself, one with an imaginary part to the other."""
+    index = 0 if eqn.name == "mul" and eqn.known(1) is None else 1
+    factor = eqn.known(index)
+    if factor is None:
+        return NotImplemented
+    other = (w, z)[index]
+    real, imag = (one.broadcast_to(eqn.out_avals[0].shape) for one in other)
+    straight, crossed = np.real(factor) != 0, np.imag(factor) != 0
+    return Parts(real.keep(straight) | imag.keep(crossed), imag.keep(straight) | real.keep(crossed))

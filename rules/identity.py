@@ -3,8 +3,11 @@
 from asdex import Dependence, Equation, register
 
 
-@register("optimization_barrier", "device_put", "name", "sharding_constraint", "layout_constraint")
-@register("reshard", "mesh_cast", "pvary", "relayout", "dll_constraint", "xla_metadata_value")
+@register(
+    *("optimization_barrier", "device_put", "name", "sharding_constraint", "layout_constraint"),
+    *("reshard", "mesh_cast", "pvary", "relayout", "dll_constraint", "xla_metadata_value"),
+    moves=True,
+)
 def identity(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     """Result `k` is operand `k`."""
     del eqn

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from jax import lax
 
 from asdex import Dependence, Equation, register
-from asdex.detection import index_cases, on_host, Range
+from asdex.detection import index_cases, Range
 
 
 _CLIP = lax.GatherScatterMode.CLIP
@@ -23,7 +23,11 @@ MAX_CANDIDATES = 32
 """Positions of a bounded index that are followed one by one: three along each of three axes, and a few."""
 
 
-@register("gather")
+def _fills_with_zeros(eqn: Any) -> bool:
+    return eqn.params["mode"] != _FILL or eqn.params["fill_value"] == 0
+
+
+@register("gather", moves=True, linear=_fills_with_zeros, steered_by=lambda eqn: (1,))
 def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependence:
     """Reads a window of the operand for each index vector: `x[i]` reads element `i`."""
     del indices
@@ -39,7 +43,24 @@ def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependenc
     return result
 
 
-@register("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
+def _overwrites(eqn: Any) -> bool:
+    """Whether updates replace elements. `x.at[i].apply(f)` is a `scatter` too, with another combiner."""
+    if eqn.name != "scatter":
+        return False
+    combiner = eqn.params.get("update_jaxpr")
+    return combiner is None or combiner.outvars[0] is combiner.invars[1]
+
+
+def _adds_or_overwrites(eqn: Any) -> bool:
+    return eqn.name in ("scatter-add", "scatter-sub") or _overwrites(eqn)
+
+
+@register(
+    *("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max"),
+    linear=_adds_or_overwrites,
+    exact=True,
+    steered_by=lambda eqn: (1,),
+)
 def scatter(
     eqn: Equation, operand: Dependence, indices: Dependence, updates: Dependence
 ) -> Dependence:
@@ -146,12 +167,11 @@ def along(axis: int, ndim: int, mask: np.ndarray) -> np.ndarray:
     return mask.reshape([-1 if k == axis else 1 for k in range(ndim)])
 
 
-def _overwrites(eqn: Any) -> bool:
-    """Whether updates replace elements. `x.at[i].apply(f)` is a `scatter` too, with another combiner."""
-    if eqn.name != "scatter":
-        return False
-    combiner = eqn.params.get("update_jaxpr")
-    return combiner is None or combiner.outvars[0] is combiner.invars[1]
+@gather.cause
+@scatter.cause
+def index(eqn: Equation) -> str:
+    """An unknown index may point anywhere."""
+    return eqn.unless_known((1,), "the index")
 
 
 def _written(shape: tuple[int, ...], updates: Dependence, targets: np.ndarray) -> Dependence:
@@ -171,22 +191,32 @@ def _written(shape: tuple[int, ...], updates: Dependence, targets: np.ndarray) -
 
 
 def _gather_positions(
-    shape: Sequence[int], index: np.ndarray, numbers: lax.GatherDimensionNumbers, slice_sizes, mode
+    shape: Sequence[int], index: np.ndarray, numbers: lax.GatherDimensionNumbers, sizes, mode
 ) -> np.ndarray:
     """The flat positions in an operand of `shape` that a gather reads; -1 for its fill value."""
-    if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
-        mode = _CLIP
-    size = int(np.prod(shape, dtype=np.int64))
-    with on_host():
-        positions = lax.gather(
-            np.arange(size, dtype=np.int32).reshape(shape),
-            index,
-            numbers,
-            slice_sizes,
-            mode=mode,
-            fill_value=-1,
-        )
-        return np.asarray(positions)
+    *batch, _ = index.shape
+    axes = list(numbers.start_index_map)
+    lasts = np.array([shape[axis] - sizes[axis] for axis in axes], np.int64)
+    starts = index.astype(np.int64)
+    if mode in (_CLIP, lax.GatherScatterMode.PROMISE_IN_BOUNDS):
+        starts = np.clip(starts, 0, lasts)
+    inside = ((starts >= 0) & (starts <= lasts)).all(axis=-1)
+    strides = np.cumprod([1, *shape[:0:-1]], dtype=np.int64)[: len(shape)][::-1]
+    first = starts @ strides[axes] if axes else np.zeros(batch, np.int64)
+    pairs = zip(
+        numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
+    )
+    for axis, along_batch in pairs:
+        entry = np.arange(batch[along_batch]) * strides[axis]
+        first = first + entry.reshape([-1 if k == along_batch else 1 for k in range(len(batch))])
+    absent = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
+    window = [axis for axis in range(len(shape)) if axis not in absent]
+    result, inside = (one.reshape((*batch, *[1] * len(window))) for one in (first, inside))
+    for number, axis in enumerate(window):
+        step = np.arange(sizes[axis]) * strides[axis]
+        result = result + step.reshape([-1] + [1] * (len(window) - number - 1))
+    result = np.where(inside, result, -1)
+    return np.moveaxis(result, range(len(batch), result.ndim), numbers.offset_dims)
 
 
 def _window_sizes(
@@ -219,3 +249,27 @@ def _scatter_targets(
     if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
         mode = _FILL
     return _gather_positions(shape, index, transposed, sizes, mode)
+
+
+@scatter.value
+def scattered(eqn: Any, operand: np.ndarray, index: np.ndarray, updates: np.ndarray) -> Any:
+    """Where no two updates meet, or their order does not matter: sums of integers."""
+    if not _adds_or_overwrites(eqn):
+        return NotImplemented
+    numbers = eqn.params["dimension_numbers"]
+    sizes = _window_sizes(operand.shape, updates.shape, numbers)
+    targets = _scatter_targets(operand.shape, sizes, index, numbers, eqn.params["mode"])
+    inside = targets >= 0
+    places, values = targets[inside], updates[inside]
+    alone = not places.size or np.bincount(places).max() == 1
+    if not alone and (_overwrites(eqn) or operand.dtype.kind not in "iu"):
+        return NotImplemented
+    result = operand.flatten()
+    match eqn.name:
+        case "scatter":
+            result[places] = values
+        case "scatter-add":
+            np.add.at(result, places, values)
+        case _:
+            np.subtract.at(result, places, values)
+    return result.reshape(operand.shape)

@@ -8,12 +8,13 @@ matrix functionals using triangular factorization*, Math. Comp. 80 (2011).
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, zero_derivative
-from asdex.detection import transitive_closure
+from asdex.detection import as_dependence, as_mask, Mask, transitive_closure
 
 
 zero_derivative("lu_pivots_to_permutation")
@@ -121,7 +122,8 @@ def triangular_solve(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     to `i` of the triangle. Backward substitution reads the rows from `i` on. Unless `left_side`, read
     columns for rows. `[[p, 0], [q, r]] x = [s, t]` gives `x[0]` from `p, s` and `x[1]` from all.
 
-    With a known triangle, `x[i]` reads those rows that its equation leads to: with `q = 0`, `x[1]` reads `t`.
+    Where the triangle is always zero, `x[i]` reads only the rows that its equation leads to: with `q = 0`,
+    `x[1]` reads `r, t`.
     """
     left, transposed = eqn.params["left_side"], eqn.params["transpose_a"]
     lower, unit = eqn.params["lower"], eqn.params["unit_diagonal"]
@@ -130,20 +132,33 @@ def triangular_solve(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     a = a.keep(triangle)
     backward = (lower == transposed) == left
     axis = -2 if left else -1
-    value = eqn.known(0)
-    if value is not None:
-        nonzero = (value != 0) & triangle
-        if not nonzero.diagonal(
-            -1 if lower else 1, -2, -1
-        ).all():  # else all rows lead to one another
-            equations = nonzero.swapaxes(-1, -2) if left == transposed else nonzero
-            if left:
-                return _reached(equations, b)
-            return _transposed(_reached(equations, _transposed(b)))
-    # With op(a) as it is stored, the equations of a left solve are its rows.
-    equations = a.reduce([-1 if left != transposed else -2]).accumulate(-1, reverse=backward)
-    matrix = _as_rows(equations) if left else _columns_of(equations, b.shape)
+    # The equations of a left solve are the rows of op(a).
+    rows = a.reduce([-1 if left != transposed else -2])
+    nonzero = eqn.nonzero(0) & triangle
+    # Without a gap next to the diagonal all rows lead to one another.
+    if not nonzero.diagonal(-1 if lower else 1, -2, -1).all():
+        equations = nonzero.swapaxes(-1, -2) if left == transposed else nonzero
+        if left:
+            return _reached(equations, _as_rows(rows) | b)
+        return _transposed(_reached(equations, _as_rows(rows) | _transposed(b)))
+    rows = rows.accumulate(-1, reverse=backward)
+    matrix = _as_rows(rows) if left else _columns_of(rows, b.shape)
     return matrix | b.accumulate(axis, reverse=backward)
+
+
+@triangular_solve.zeros
+def triangular_solve_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+    """A row of the solution is zero where all right-hand sides that it reads are."""
+    return as_mask(triangular_solve(eqn, Dependence.none(a.shape), as_dependence(b)))
+
+
+@triangular_solve.cause
+def triangular_matrix(eqn: Equation) -> str:
+    """The structure of a matrix is that of its zeros."""
+    return (
+        eqn.unless_known((0,), "the matrix", "is not constant but comes from")
+        or "the constant matrix connects the unknowns"
+    )
 
 
 @register("tridiagonal_solve")
@@ -160,8 +175,17 @@ def tridiagonal_solve(
     return matrix.reshape((*matrix.shape, 1, 1)) | b.mix([-2])
 
 
+def factorization(eqn: Equation) -> str:
+    """Factors read the whole matrix or its leading part."""
+    return "it mixes the elements of each {}×{} matrix".format(*eqn.in_avals[0].shape[-2:])
+
+
+for _rule in (dense_factorization, cholesky, lu, qr, householder_product, ormqr, tridiagonal_solve):
+    _rule.cause(factorization)
+
+
 def _reached(equations: np.ndarray, b: Dependence) -> Dependence:
-    """Row `i` of the solution reads row `i` of `b`, and what the rows read that equation `i` contains."""
+    """Row `i` of the solution reads row `i` of `b`, and the rows that the equations lead to from there."""
     *batch, size, columns = b.shape
     count = math.prod(batch)
     entry, row, col = np.nonzero(equations.reshape(count, size, size))

@@ -26,6 +26,16 @@ def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence
     return [*solution, *(Dependence.none(aval.shape) for aval in auxiliary)]
 
 
+@custom_linear_solve.cause
+def matrix_of_a_solve(eqn: Equation) -> str:
+    """The structure of a matrix is that of the constants in its `matvec`."""
+    count = eqn.params["const_lengths"].matvec
+    return (
+        eqn.unless_known(range(count), "the matrix", "is not constant but comes from")
+        or "the constant matrix connects the unknowns"
+    )
+
+
 @register("spsolve")
 def spsolve(
     eqn: Equation, data: Dependence, indices: Dependence, indptr: Dependence, b: Dependence

@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Known, Probe, scan_arity, transitive_closure
+from asdex.detection import (
+    as_dependence,
+    everywhere,
+    Known,
+    Probe,
+    scan_arity,
+    transitive_closure,
+)
 
 
 _FOLLOWED_STEPS = 10_000
@@ -53,7 +60,21 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
     results = loop.closure() if steps is None else loop.run(range(steps))[0]
     if not all(value.dependence is None or value.dependence.is_none for value in results):
         eqn.forbid("rev")
+    if eqn.of_changes and steps is None:
+        results = loop.with_any_number_of_steps(results, eqn.params["cond_jaxpr"], split)
     return [Value(value.dependence, known) for value, known in zip(results, knowns, strict=True)]
+
+
+@scan.cause
+@while_.cause
+def passing_on(eqn: Equation) -> str:
+    """A step reads results of the step before."""
+    del eqn
+    return "each step passes on what the steps before it have read"
+
+
+scan.changes(scan.dependence)
+while_.changes(while_.dependence)
 
 
 class _Part(NamedTuple):
@@ -206,6 +227,21 @@ class _Loop:
             state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
         return None, [None] * self.num_carry
 
+    def with_any_number_of_steps(
+        self, results: Sequence[Value], condition: Any, split: int
+    ) -> list[Value]:
+        """The carry of a `while`, all of which changes that a step changes if the number of steps may."""
+        (proceed,) = self.eqn.interpret(condition, [*self.eqn.operands[:split], *results])
+        if proceed.dependence is None:
+            return list(results)
+        inner = getattr(self.body, "jaxpr", self.body)
+        carried = inner.invars[len(self.consts) :]
+        touched = [new is not old for new, old in zip(inner.outvars, carried, strict=True)]
+        return [
+            Value(as_dependence(everywhere(aval.shape)), None) if is_touched else value
+            for value, aval, is_touched in zip(results, self.avals, touched, strict=True)
+        ]
+
     def closure(self) -> list[Value]:
         """The carry after any number of steps, none included."""
         parts = self._parts()
@@ -265,7 +301,7 @@ def _probe(value: Value) -> Value | None:
     """What the analysis of a body may assume of an operand that differs from step to step."""
     if value.dependence is not None:
         return None
-    return value._replace(known=None if value.known is None else Probe(), bounds=None)
+    return value._replace(known=None if value.known is None else Probe(), facts=None)
 
 
 def _asked(value: Value | None) -> bool:
@@ -281,7 +317,7 @@ def _slice(value: Value, number: int) -> Value:
     if dependence is not None:
         dependence = dependence.rearrange(lambda p: p[number])
     known = None if value.known is None else value.known.item(number)
-    return value._replace(dependence=dependence, known=known, bounds=None)
+    return value._replace(dependence=dependence, known=known, facts=None)
 
 
 def _stack(column: Sequence[Dependence], shape: tuple[int, ...]) -> Dependence:

@@ -1,18 +1,21 @@
 """Contractions."""
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
+from asdex.detection import as_dependence, as_mask, is_everywhere, Mask
 
 
-@register("dot_general")
+@register("dot_general", exact=True)
 def dot_general(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dependence:
     """Sums of products over contracted axes: result `(b, i, j)` reads `lhs[b, i, :]` and `rhs[b, j, :]`.
 
-    Where one factor is known, its zeros drop out: `[[1, 0], [0, 2]] @ x` is diagonal.
+    Where a factor is always zero, the other one drops out: `[[1, 0], [0, 2]] @ x` is diagonal, and so is
+    `jnp.diag(p) @ x`.
     """
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = eqn.params["dimension_numbers"]
     left = _Operand(eqn, 0, lhs, lhs_batch, lhs_contract)
@@ -38,8 +41,8 @@ class _Operand:
 
     def nonzero(self) -> np.ndarray | None:
         """Where the operand can differ from zero; `None` for everywhere."""
-        value = self._eqn.known(self._index)
-        if value is None or (mask := value != 0).all():
+        mask = self._eqn.nonzero(self._index)
+        if is_everywhere(mask):
             return None
         return mask.transpose(self._order).reshape(self.shape)
 
@@ -64,3 +67,24 @@ def _contract(operand: _Operand, other: _Operand) -> Dependence:
         shape=(math.prod(shape), batch * free * contracted),
     )
     return operand.dependence.through(sp.csr_array(links), shape)
+
+
+@dot_general.zeros
+def sums_of_products(eqn: Any, lhs: Mask, rhs: Mask) -> Mask | None:
+    """Some product in the sum must be nonzero in both factors."""
+    if is_everywhere(lhs) and is_everywhere(rhs):
+        return None
+    return as_mask(dot_general(eqn, as_dependence(lhs), Dependence.none(rhs.shape)))
+
+
+@dot_general.cause
+def factor(eqn: Equation) -> str:
+    """Zeros of a factor remove the other one."""
+    fixed = [k for k in (0, 1) if eqn.operands[k].dependence is None]
+    if not fixed:
+        return "neither factor is constant"
+    value = eqn.known(fixed[0])
+    kind = "matrix" if len(eqn.in_avals[fixed[0]].shape) > 1 else "vector"
+    if value is None:
+        return eqn.unless_known(fixed, f"the {kind}", "is not constant but comes from")
+    return f"the constant {kind} has few zeros" if 2 * np.count_nonzero(value) > value.size else ""

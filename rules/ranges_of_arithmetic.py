@@ -10,14 +10,14 @@ from functools import reduce
 
 import numpy as np
 
-from asdex.detection import Bounded, Range, register_alternatives, register_range
+from asdex.detection import Facts, Range
 
 
 _ERRORS = 8
 """Units in the last place by which a bound moves outwards. XLA's own functions are within two or three."""
 
 
-def between(eqn: Bounded, *values: tuple[np.ndarray, np.ndarray | float]) -> Range:
+def between(eqn: Facts, *values: tuple[np.ndarray, np.ndarray | float]) -> Range:
     """From the least to the greatest of the values that a monotone function takes at corners of its domain.
 
     **Arguments:**
@@ -35,7 +35,7 @@ def between(eqn: Bounded, *values: tuple[np.ndarray, np.ndarray | float]) -> Ran
     return Range(low, high).on_device(dtype)
 
 
-def exactly(eqn: Bounded, *values: np.ndarray) -> Range:
+def exactly(eqn: Facts, *values: np.ndarray) -> Range:
     """From the least to the greatest of integers; unbounded where one leaves the type of the result."""
     dtype = np.dtype(eqn.out_avals[0].dtype)
     if dtype.kind not in "iu":
@@ -55,7 +55,7 @@ def rounding(dtype: np.dtype, *values: np.ndarray) -> np.ndarray:
         return np.where(exact, 0, np.abs(values[-1]))
 
 
-def _sum(eqn: Bounded, *corners: tuple[np.ndarray, np.ndarray]) -> Range:
+def _sum(eqn: Facts, *corners: tuple[np.ndarray, np.ndarray]) -> Range:
     """Sums of multiples of one half, unless these are large, are the same in any order."""
     dtype = np.dtype(eqn.out_avals[0].dtype)
     limit = 2.0 ** (np.finfo(dtype).nmant - 3) if dtype.kind == "f" else np.inf
@@ -68,37 +68,31 @@ def _sum(eqn: Bounded, *corners: tuple[np.ndarray, np.ndarray]) -> Range:
         return between(eqn, *((x + y, error(x, y)) for x, y in corners))
 
 
-@register_range("add", "add_any", in_place=True)
-def add(eqn: Bounded, a: Range, b: Range) -> Range:
+def add(eqn: Facts, a: Range, b: Range) -> Range:
     return _sum(eqn, (a.low, b.low), (a.high, b.high))
 
 
-@register_range("sub", in_place=True)
-def sub(eqn: Bounded, a: Range, b: Range) -> Range:
+def sub(eqn: Facts, a: Range, b: Range) -> Range:
     return _sum(eqn, (a.low, -b.high), (a.high, -b.low))
 
 
-@register_range("neg", in_place=True)
-def neg(eqn: Bounded, a: Range) -> Range:
+def neg(eqn: Facts, a: Range) -> Range:
     return between(eqn, (-a.high, 0.0), (-a.low, 0.0))
 
 
-@register_range("abs", in_place=True)
-def abs_(eqn: Bounded, a: Range) -> Range:
+def abs_(eqn: Facts, a: Range) -> Range:
     largest = np.maximum(np.abs(a.low), np.abs(a.high))
     least = np.maximum(np.maximum(a.low, -a.high), 0)
     return between(eqn, (least, 0.0), (largest, 0.0))
 
 
-@register_range("mul", in_place=True)
-def mul(eqn: Bounded, a: Range, b: Range) -> Range:
+def mul(eqn: Facts, a: Range, b: Range) -> Range:
     dtype = np.dtype(eqn.out_avals[0].dtype)
     with np.errstate(invalid="ignore"):
         return between(eqn, *((x * y, rounding(dtype, x, y, x * y)) for x in a for y in b))
 
 
-@register_range("div", in_place=True)
-def div(eqn: Bounded, a: Range, b: Range) -> Range:
+def div(eqn: Facts, a: Range, b: Range) -> Range:
     """Integers are truncated. Division by zero has no meaning, and is unbounded."""
     dtype = np.dtype(eqn.out_avals[0].dtype)
     by_zero = (b.low <= 0) & (b.high >= 0)
@@ -117,15 +111,13 @@ def _quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(x), x * np.sign(y), np.rint((x - np.fmod(x, y)) / y))
 
 
-@register_range("rem", in_place=True)
-def rem(eqn: Bounded, a: Range, b: Range) -> Range:
+def rem(eqn: Facts, a: Range, b: Range) -> Range:
     """The remainder has the sign of `a`, is no larger than `a`, and smaller than `b`."""
     low, high = zip(*remainders(eqn, a, b), strict=True)
     return Range(reduce(np.minimum, low), reduce(np.maximum, high))
 
 
-@register_alternatives("rem")
-def remainders(eqn: Bounded, a: Range, b: Range) -> list[Range]:
+def remainders(eqn: Facts, a: Range, b: Range) -> list[Range]:
     """The remainders up to a multiple of the divisor, and those from there, where there is only one such."""
     by_zero = (b.low <= 0) & (b.high >= 0)
     divisor = np.where(by_zero, np.inf, np.maximum(np.abs(b.low), np.abs(b.high)))
@@ -151,17 +143,15 @@ def remainders(eqn: Bounded, a: Range, b: Range) -> list[Range]:
     return [part.on_device(dtype) for part in (parts if (few & ~same).any() else parts[:1])]
 
 
-@register_range("integer_pow", in_place=True)
-def integer_pow(eqn: Bounded, a: Range) -> Range:
+def integer_pow(eqn: Facts, a: Range) -> Range:
     return _power(eqn, a, eqn.params["y"])
 
 
-@register_range("square", in_place=True)
-def square(eqn: Bounded, a: Range) -> Range:
+def square(eqn: Facts, a: Range) -> Range:
     return _power(eqn, a, 2)
 
 
-def _power(eqn: Bounded, a: Range, exponent: int) -> Range:
+def _power(eqn: Facts, a: Range, exponent: int) -> Range:
     """A power with a small exponent: even ones have their least value at the number closest to zero."""
     if not 0 <= exponent <= 16:
         return Range.unbounded(eqn.out_avals[0].shape)
@@ -179,7 +169,7 @@ def _power(eqn: Bounded, a: Range, exponent: int) -> Range:
 def _bounded(low: float, high: float, exact: bool = False) -> Callable[..., Range]:
     """A function of real numbers with values between two numbers, up to rounding if not exactly."""
 
-    def rule(eqn: Bounded, *operands: Range) -> Range:
+    def rule(eqn: Facts, *operands: Range) -> Range:
         aval = eqn.out_avals[0]
         if not np.issubdtype(aval.dtype, np.floating):
             return Range.unbounded(aval.shape)
@@ -190,11 +180,20 @@ def _bounded(low: float, high: float, exact: bool = False) -> Callable[..., Rang
     return rule
 
 
-# XLA clamps its `tanh`, and no rounding moves `1 / (1 + exp(-x))` beyond zero or one; its `erf` passes one.
-register_range("tanh", in_place=True)(_bounded(-1, 1, exact=True))
-register_range("logistic", in_place=True)(_bounded(0, 1, exact=True))
-register_range("sin", "cos", "erf", in_place=True)(_bounded(-1, 1))
-register_range("erfc", in_place=True)(_bounded(0, 2))
-register_range("asin", "atan", in_place=True)(_bounded(-np.pi / 2, np.pi / 2))
-register_range("acos", in_place=True)(_bounded(0, np.pi))
-register_range("atan2", in_place=True)(_bounded(-np.pi, np.pi))
+ELEMENTWISE: dict[str, Callable[..., Range]] = {
+    "neg": neg,
+    "abs": abs_,
+    "add": add,
+    "add_any": add,
+    "sub": sub,
+    "square": square,
+    # XLA clamps its `tanh`; no rounding moves `1 / (1 + exp(-x))` beyond zero or one; its `erf` passes one.
+    "tanh": _bounded(-1, 1, exact=True),
+    "logistic": _bounded(0, 1, exact=True),
+    **dict.fromkeys(["sin", "cos", "erf"], _bounded(-1, 1)),
+    "erfc": _bounded(0, 2),
+    **dict.fromkeys(["asin", "atan"], _bounded(-np.pi / 2, np.pi / 2)),
+    "acos": _bounded(0, np.pi),
+    "atan2": _bounded(-np.pi, np.pi),
+}
+"""The ranges of elementwise arithmetic, by primitive."""

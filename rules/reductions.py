@@ -1,12 +1,64 @@
 """Reductions and cumulative reductions."""
 
+import math
+from typing import Any
+
+import numpy as np
+
 from asdex import Dependence, Equation, register
 
+from . import ranges
 
-@register("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
+
+@register("reduce_sum", linear=True)
 def reduce(eqn: Equation, operand: Dependence) -> Dependence:
     """Combines all elements along `axes`: each result reads every element that it combines."""
     return operand.reduce(eqn.params["axes"])
+
+
+def _combines_some(eqn: Any) -> bool:
+    return all(eqn.in_avals[0].shape[axis] for axis in eqn.params["axes"])
+
+
+reduce_max = register("reduce_max", zero_at_zero=_combines_some)(reduce.dependence)
+reduce_min = register("reduce_min", zero_at_zero=_combines_some)(reduce.dependence)
+reduce_prod = register("reduce_prod", zero_at_zero=_combines_some)(reduce.dependence)
+
+
+@reduce.value
+def total(eqn: Any, array: np.ndarray) -> Any:
+    """Sums of integers, which wrap around; those of other numbers depend on their order."""
+    if array.dtype.kind not in "iu":
+        return NotImplemented
+    return array.sum(axis=tuple(eqn.params["axes"]), dtype=array.dtype)
+
+
+@reduce_max.value
+@reduce_min.value
+def extremum(eqn: Any, array: np.ndarray) -> Any:
+    if not _combines_some(eqn):
+        return NotImplemented
+    combine = np.max if eqn.name == "reduce_max" else np.min
+    return combine(array, axis=tuple(eqn.params["axes"]))
+
+
+for _rule in (reduce_max, reduce_min):
+    _rule.range(ranges.extremum)
+
+
+@reduce.cause
+@reduce_max.cause
+@reduce_min.cause
+@reduce_prod.cause
+def reduction(eqn: Equation) -> str:
+    """Each result reads all that it combines."""
+    axes = eqn.params["axes" if "axes" in eqn.params else "dimensions"]
+    return combines(math.prod(eqn.in_avals[0].shape[axis] for axis in axes))
+
+
+def combines(count: int) -> str:
+    """The cause of an equation whose results read so many elements each."""
+    return f"each result combines {count:,} elements" if count > 1 else ""
 
 
 @register("reduce")
@@ -24,7 +76,32 @@ def generic_reduce(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     return [union] * half
 
 
-@register("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
+generic_reduce.cause(reduction)
+
+
+@register("cumsum", linear=True)
 def cumulative(eqn: Equation, operand: Dependence) -> Dependence:
     """Combines prefixes along `axis` (suffixes, with `reverse`): result `k` reads elements `0` to `k`."""
     return operand.accumulate(eqn.params["axis"], eqn.params.get("reverse", False))
+
+
+@cumulative.value
+def cumulative_sum(eqn: Any, array: np.ndarray) -> Any:
+    """Sums of integers, which wrap around."""
+    if array.dtype.kind not in "iu" or eqn.params.get("reverse", False):
+        return NotImplemented
+    return array.cumsum(axis=eqn.params["axis"], dtype=array.dtype)
+
+
+others = register("cumprod", "cummax", "cummin", zero_at_zero=True)(cumulative.dependence)
+cumlogsumexp = register("cumlogsumexp", exact=True)(cumulative.dependence)
+
+
+@cumulative.cause
+@others.cause
+@cumlogsumexp.cause
+def accumulation(eqn: Equation) -> str:
+    """Each result reads a prefix or a suffix."""
+    return (
+        f"each result combines all elements {'after' if eqn.params.get('reverse') else 'before'} it"
+    )

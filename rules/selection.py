@@ -1,14 +1,18 @@
 """Primitives that pick elements by their rank."""
 
-import jax.numpy as jnp
+import operator
+from functools import reduce
+from typing import Any
+
 import numpy as np
-from jax import lax
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Known, on_host
+from asdex.detection import Known
+
+from . import ranges
 
 
-@register("sort")
+@register("sort", zero_at_zero=True)
 def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
     """Sorts along `dimension` by the first `num_keys` operands; the others follow.
 
@@ -32,20 +36,51 @@ def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
     ]
 
 
+@sort.changes
+def sort_changes(eqn: Equation, *operands: Dependence) -> list[Dependence]:
+    """Each element may come from anywhere along the dimension, by any of the keys."""
+    together = reduce(operator.or_, operands)
+    return [together.mix([eqn.params["dimension"]])] * len(operands)
+
+
+@sort.value
+def sorted_arrays(eqn: Any, *arrays: np.ndarray) -> Any:
+    """The arrays in the order of the keys, if that is certain."""
+    axis = eqn.params["dimension"]
+    order = _order(list(arrays[: eqn.params["num_keys"]]), axis, eqn.params["is_stable"])
+    if order is None:
+        return NotImplemented
+    return [np.take_along_axis(array, order, axis) for array in arrays]
+
+
+sort.range(ranges.sort)
+
+
+@sort.cause
+def order_of(eqn: Equation) -> str:
+    """An element moves to a place that depends on values."""
+    return eqn.unless_known(range(eqn.params["num_keys"]), "the order", "depends on")
+
+
 def _order(keys: list[np.ndarray], axis: int, is_stable: bool) -> np.ndarray | None:
     """The permutation that sorts, or `None` where ties may be broken in any way."""
     places = np.asarray(np.broadcast_to(_along(axis, keys[0].shape), keys[0].shape), np.int32)
     order = _sorted_places(keys, places, axis)
-    if not is_stable and not np.array_equal(order, -_sorted_places(keys, -places, axis)):
+    if not is_stable and not np.array_equal(order, _sorted_places(keys, -places, axis)):
         return None
     return order
 
 
 def _sorted_places(keys: list[np.ndarray], places: np.ndarray, axis: int) -> np.ndarray:
     """The places of the sorted keys, ties in ascending order of `places`."""
-    with on_host():
-        operands = (*map(jnp.asarray, keys), jnp.asarray(places))
-        return np.asarray(lax.sort(operands, dimension=axis, num_keys=len(operands))[-1])
+    return np.lexsort([places, *reversed([part for key in keys for part in _ordered(key)])], axis)
+
+
+def _ordered(key: np.ndarray) -> list[np.ndarray]:
+    """Real arrays, the first one first, that NumPy sorts as JAX sorts the key; NaN comes last in both."""
+    if key.dtype.kind == "c":
+        return [key.real, key.imag]
+    return [key if key.dtype.kind in "biuf" else key.astype(np.float32)]
 
 
 def _along(axis: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -62,6 +97,13 @@ def top_k(eqn: Equation, operand: Dependence) -> list[Dependence]:
 def approx_top_k(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """About the `k` largest or smallest elements along an axis, and their positions."""
     return _picked(eqn, operand, eqn.params["reduction_dimension"])
+
+
+@top_k.cause
+@approx_top_k.cause
+def choice(eqn: Equation) -> str:
+    """Any element may be among the chosen ones."""
+    return eqn.unless_known((0,), "which elements are chosen", "depends on")
 
 
 def _picked(eqn: Equation, operand: Dependence, axis: int) -> list[Dependence]:

@@ -66,7 +66,7 @@ def _bcoo_product(
     return jnp.zeros(shape, terms.dtype).at[places].add(terms, mode="drop")
 
 
-register("bcoo_dot_general")(_expanded(_bcoo_product))
+register("bcoo_dot_general", exact=True)(_expanded(_bcoo_product))
 
 
 def _entries(

@@ -7,7 +7,7 @@ import numpy as np
 from asdex import Dependence, Equation, register
 
 
-@register("reshape")
+@register("reshape", moves=True, in_place=True)
 def reshape(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependence:
     """The elements in row-major order, in a new shape (of `operand` transposed by `dimensions`)."""
     del sizes
@@ -17,13 +17,13 @@ def reshape(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependenc
     return operand.reshape(eqn.out_avals[0].shape)
 
 
-@register("squeeze")
+@register("squeeze", moves=True, in_place=True)
 def squeeze(eqn: Equation, operand: Dependence) -> Dependence:
     """Removes axes of length one."""
     return operand.reshape(eqn.out_avals[0].shape)
 
 
-@register("broadcast_in_dim")
+@register("broadcast_in_dim", moves=True, in_place=True)
 def broadcast_in_dim(eqn: Equation, operand: Dependence, *sizes: Dependence) -> Dependence:
     """Axis `k` of the operand becomes axis `broadcast_dimensions[k]`; all others repeat it."""
     del sizes
@@ -34,19 +34,19 @@ def broadcast_in_dim(eqn: Equation, operand: Dependence, *sizes: Dependence) -> 
     return operand.reshape(ones).broadcast_to(shape)
 
 
-@register("transpose")
+@register("transpose", moves=True)
 def transpose(eqn: Equation, operand: Dependence) -> Dependence:
     """Axis `k` of the result is axis `permutation[k]` of the operand."""
     return operand.rearrange(lambda p: np.transpose(p, eqn.params["permutation"]))
 
 
-@register("rev")
+@register("rev", moves=True)
 def rev(eqn: Equation, operand: Dependence) -> Dependence:
     """Reverses the axes in `dimensions`: `[a, b, c]` becomes `[c, b, a]`."""
     return operand.rearrange(lambda p: np.flip(p, eqn.params["dimensions"]))
 
 
-@register("slice")
+@register("slice", moves=True)
 def slice_(eqn: Equation, operand: Dependence) -> Dependence:
     """`operand[start:limit:stride]` along every axis."""
     start, limit = eqn.params["start_indices"], eqn.params["limit_indices"]
@@ -55,7 +55,7 @@ def slice_(eqn: Equation, operand: Dependence) -> Dependence:
     return operand.rearrange(lambda p: p[window])
 
 
-@register("pad")
+@register("pad", moves=True)
 def pad(eqn: Equation, operand: Dependence, value: Dependence) -> Dependence:
     """Adds `low`, `high` and `interior` copies of a scalar along each axis; negative ones crop.
 
@@ -87,13 +87,13 @@ def _replaced(array: np.ndarray, axis: int, size: int) -> tuple[int, ...]:
     return (*array.shape[:axis], size, *array.shape[axis + 1 :])
 
 
-@register("concatenate")
+@register("concatenate", moves=True)
 def concatenate(eqn: Equation, *operands: Dependence) -> Dependence:
     """Joins the operands along `dimension`."""
     return Dependence.concatenate(operands, eqn.params["dimension"])
 
 
-@register("split")
+@register("split", moves=True)
 def split(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """Cuts the operand into consecutive pieces of `sizes` along `axis`."""
     axis = eqn.params["axis"]
@@ -101,7 +101,7 @@ def split(eqn: Equation, operand: Dependence) -> list[Dependence]:
     return [_part(operand, axis, slice(a, b)) for a, b in pairwise(bounds)]
 
 
-@register("stack")
+@register("stack", moves=True)
 def stack(eqn: Equation, *operands: Dependence) -> Dependence:
     """Joins the operands along a new axis."""
     axis = eqn.params.get("axis", eqn.params.get("dimension", 0))
@@ -110,7 +110,7 @@ def stack(eqn: Equation, *operands: Dependence) -> Dependence:
     return Dependence.concatenate([operand.reshape(shape) for operand in operands], axis)
 
 
-@register("unstack")
+@register("unstack", moves=True)
 def unstack(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """The slices of the operand along `axis`."""
     axis = eqn.params.get("axis", eqn.params.get("dimension", 0))
@@ -125,7 +125,7 @@ def _part(operand: Dependence, axis: int, window: slice) -> Dependence:
     return operand.rearrange(lambda p: p[index])
 
 
-@register("tile")
+@register("tile", moves=True)
 def tile(eqn: Equation, operand: Dependence) -> Dependence:
     """Repeats the whole operand `reps[k]` times along axis `k`: `[a, b]` twice is `[a, b, a, b]`."""
     reps = eqn.params["reps"]

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
+from asdex.detection import as_dependence, as_mask, is_everywhere, Mask
 
 
 class _Window(NamedTuple):
@@ -46,17 +47,31 @@ def _union_of_taps(operand: Dependence, positions: np.ndarray) -> Dependence:
     return result
 
 
-@register("conv_general_dilated")
+@register("conv_general_dilated", exact=True)
 def conv_general_dilated(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dependence:
     """Slides a kernel over an array: result `(n, o, s)` reads the window at `s` of all input channels.
 
-    With groups it reads the channels (or the batch entries) of its own group. Zeros of a known kernel drop
-    out, and zeros of a known array do so for the dependence on the kernel.
+    With groups it reads the channels (or the batch entries) of its own group. What is always zero in the
+    kernel drops out, and what is in the array does so for the dependence on the kernel.
     """
     conv = _Convolution(eqn)
     result = conv.of_array(lhs) | conv.of_kernel(rhs)
     order = np.argsort(eqn.params["dimension_numbers"].out_spec)
     return result.reshape(conv.result_shape).rearrange(lambda p: p.transpose(order))
+
+
+@conv_general_dilated.zeros
+def sums_of_products(eqn: Any, lhs: Mask, rhs: Mask) -> Mask | None:
+    """Some product in the sum must be nonzero in both factors."""
+    if is_everywhere(lhs) and is_everywhere(rhs):
+        return None
+    return as_mask(conv_general_dilated(eqn, as_dependence(lhs), Dependence.none(rhs.shape)))
+
+
+@conv_general_dilated.cause
+def kernel(eqn: Equation) -> str:
+    """Zeros of a kernel remove what they meet."""
+    return eqn.unless_known((1,), "the kernel", "is not constant but comes from")
 
 
 class _Convolution:
@@ -109,9 +124,9 @@ class _Convolution:
         if lhs.is_none or 0 in self.shape:
             return Dependence.none(self.shape)
         x = lhs.rearrange(self.array)
-        weights = self.eqn.known(1)
-        if weights is not None and not (weights != 0).all():
-            return self._of_array_through(x, self.kernel(weights != 0))
+        weights = self.eqn.nonzero(1)
+        if not is_everywhere(weights):
+            return self._of_array_through(x, self.kernel(weights))
         batch, channels, places = self.array_shape
         group_channels = self.kernel_shape[1]
         grouped = x.reshape((batch, channels // group_channels, group_channels, places)).reduce([2])
@@ -139,9 +154,9 @@ class _Convolution:
         if rhs.is_none or 0 in self.shape:
             return Dependence.none(self.shape)
         weights = rhs.rearrange(self.kernel)
-        values = self.eqn.known(0)
-        if values is not None and not (values != 0).all():
-            return self._of_kernel_through(weights, self.array(values != 0))
+        values = self.eqn.nonzero(0)
+        if not is_everywhere(values):
+            return self._of_kernel_through(weights, self.array(values))
         # Sites differ only by which taps fall on padding.
         classes, site_class = np.unique(self.places >= 0, axis=0, return_inverse=True)
         taps = weights.reduce([1])
@@ -164,10 +179,13 @@ class _Convolution:
         return x.through(_links(results, elements, math.prod(self.shape), x.size), self.shape)
 
 
-@register("reduce_window_sum", "reduce_window_max", "reduce_window_min")
+@register("reduce_window_sum", linear=True)
 def reduce_window(eqn: Equation, operand: Dependence) -> Dependence:
     """Combines the elements in a sliding window: each result reads its window."""
     return _windowed(eqn, operand)
+
+
+register("reduce_window_max", "reduce_window_min", exact=True)(reduce_window.dependence)
 
 
 @register("reduce_window")
@@ -185,14 +203,14 @@ def generic_reduce_window(eqn: Equation, *operands: Dependence) -> list[Dependen
     return [union] * half
 
 
-@register("select_and_gather_add")
+@register("select_and_gather_add", linear=True, steered_by=lambda eqn: (1,))
 def select_and_gather_add(eqn: Equation, tangents: Dependence, operand: Dependence) -> Dependence:
     """Picks from `tangents`, in each window, the element where `operand` is selected."""
     del operand
     return _windowed(eqn, tangents)
 
 
-@register("select_and_scatter_add")
+@register("select_and_scatter_add", linear=True, steered_by=lambda eqn: (1,))
 def select_and_scatter_add(eqn: Equation, source: Dependence, operand: Dependence) -> Dependence:
     """Adds each source element to the one selected in its window of `operand`."""
     del operand

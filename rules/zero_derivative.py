@@ -5,26 +5,111 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, zero_derivative
+from asdex.detection import intersection, Mask, same_places
+
+from . import ranges
+from .reductions import reduce
+
+
+_COMPARISONS: dict[str, tuple[Any, Any]] = {
+    "eq": (np.equal, ranges.eq),
+    "ne": (np.not_equal, ranges.ne),
+    "lt": (np.less, ranges.lt),
+    "le": (np.less_equal, ranges.le),
+    "gt": (np.greater, ranges.gt),
+    "ge": (np.greater_equal, ranges.ge),
+    **dict.fromkeys(["eq_to", "lt_to", "le_to", "is_finite"], (None, ranges.truth)),
+}
+_LOGIC: dict[str, tuple[Any, Any]] = {
+    "or": (np.bitwise_or, ranges.logic),
+    "xor": (np.bitwise_xor, ranges.truth),
+    "not": (np.invert, ranges.logic),
+    "and": (np.bitwise_and, ranges.logic),
+    **dict.fromkeys(["shift_left", "shift_right_arithmetic"], (None, None)),
+    **dict.fromkeys(["shift_right_logical", "population_count", "clz"], (None, None)),
+}
+_PIECEWISE_CONSTANT: dict[str, tuple[Any, Any]] = {
+    "floor": (np.floor, ranges.floor),
+    "ceil": (np.ceil, ranges.ceil),
+    "round": (None, ranges.round_),
+}
+_ZERO_AT_ZERO = ("or", "xor", "population_count", "shift_left", "floor", "ceil", "round")
+
+RULES = {
+    name: zero_derivative(name, in_place=True, zero_at_zero=name in _ZERO_AT_ZERO, numpy=compute)
+    for name, (compute, _) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.items()
+}
+for _name, (_, _range) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.items():
+    RULES[_name].changes(same_places)
+    if _range is not None:
+        RULES[_name].range(_range)
+
+
+@RULES["and"].zeros
+def and_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+    """No bit is set where one operand has none."""
+    return intersection([a, b], eqn.out_avals[0].shape)
+
+
+REDUCTIONS = {
+    name: zero_derivative(name)
+    for name in ("reduce_and", "reduce_or", "reduce_xor", "argmax", "argmin")
+}
+for _rule in REDUCTIONS.values():
+    _rule.changes(reduce)
+for _name in ("reduce_and", "reduce_or", "reduce_xor"):
+    REDUCTIONS[_name].range(ranges.truth)
+for _name in ("argmax", "argmin"):
+    REDUCTIONS[_name].range(ranges.position)
+
+
+@REDUCTIONS["reduce_and"].value
+def all_of(eqn: Any, array: np.ndarray) -> np.ndarray:
+    return np.bitwise_and.reduce(array, axis=tuple(eqn.params["axes"]))
+
+
+@REDUCTIONS["reduce_or"].value
+def any_of(eqn: Any, array: np.ndarray) -> np.ndarray:
+    return np.bitwise_or.reduce(array, axis=tuple(eqn.params["axes"]))
+
+
+@REDUCTIONS["argmax"].value
+@REDUCTIONS["argmin"].value
+def position(eqn: Any, array: np.ndarray) -> Any:
+    """The first position of the largest or the smallest integer."""
+    if array.dtype.kind not in "biu":
+        return NotImplemented
+    (axis,) = eqn.params["axes"]
+    find = np.argmax if eqn.name == "argmax" else np.argmin
+    return find(array, axis=axis).astype(eqn.params["index_dtype"])
+
+
+iota = zero_derivative("iota")
+
+
+@iota.value
+def places(eqn: Any) -> np.ndarray:
+    """The place of each element along an axis."""
+    shape, axis = eqn.params["shape"], eqn.params["dimension"]
+    line = np.arange(shape[axis]).astype(eqn.params["dtype"])
+    return np.broadcast_to(line.reshape([-1 if k == axis else 1 for k in range(len(shape))]), shape)
 
 
 zero_derivative(
-    # comparisons, predicates and logic
-    *("eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to", "is_finite"),
-    *("and", "or", "xor", "not", "reduce_and", "reduce_or", "reduce_xor"),
-    *("shift_left", "shift_right_arithmetic", "shift_right_logical", "population_count", "clz"),
-    # piecewise constant
-    *("floor", "ceil", "round"),
-    # integers out
-    *("argmax", "argmin", "iota", "bitcast_convert_type"),
+    "bitcast_convert_type",
     # random numbers: a function of keys, which are integers
     *("random_bits", "random_seed", "random_split", "random_fold_in", "random_wrap"),
     *("random_unwrap", "random_clone", "threefry2x32", "rng_bit_generator", "rng_uniform"),
 )
 
 
-@register("sign")
+@register("sign", in_place=True, zero_at_zero=True)
 def sign(eqn: Equation, operand: Dependence) -> Any:
     """`-1`, `0` or `1`. For complex numbers `z / abs(z)`, which JAX differentiates since version 0.12."""
     if np.issubdtype(eqn.in_avals[0].dtype, np.complexfloating):
         return NotImplemented
     return Dependence.none(operand.shape)
+
+
+sign.changes(same_places)
+sign.range(ranges.sign)

@@ -11,13 +11,9 @@ from .._jaxprs import (
     scan_arity as scan_arity,
 )
 from .._versions import binder as binder
-from ._causes import register_cause as register_cause, unless_known as unless_known
 from ._chain import Chain as Chain
-from ._complex import (
-    keep_parts as keep_parts,
-    Parts as Parts,
-    register_parts as register_parts,
-)
+from ._changing_elements import changing_elements as changing_elements
+from ._complex import Parts as Parts
 from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
 from ._detect import (
     detect_hessian as detect_hessian,
@@ -27,15 +23,16 @@ from ._detect import (
 )
 from ._equation import Equation as Equation
 from ._explain import explain as explain, Explanation as Explanation
-from ._index_cases import (
-    index_cases as index_cases,
-    register_alternatives as register_alternatives,
-)
+from ._facts import Facts as Facts, support_of as support_of
+from ._index_cases import index_cases as index_cases
 from ._known import Known as Known, on_host as on_host, Probe as Probe
 from ._masks import (
+    as_dependence as as_dependence,
+    as_mask as as_mask,
     everywhere as everywhere,
     intersection as intersection,
-    nowhere as nowhere,
+    is_everywhere as is_everywhere,
+    Mask as Mask,
     union as union,
 )
 from ._options import (
@@ -43,24 +40,15 @@ from ._options import (
     DetectionOptions as DetectionOptions,
     Unknown as Unknown,
 )
-from ._ranges import (
-    Bounded as Bounded,
-    moved as moved,
-    Range as Range,
-    register_range as register_range,
-)
+from ._ranges import Range as Range
 from ._registry import (
     elementwise as elementwise,
     find_rule as find_rule,
     register as register,
     registered_rules as registered_rules,
+    Rule as Rule,
+    same_places as same_places,
     zero_derivative as zero_derivative,
 )
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
-from ._variation import Variation as Variation
-from ._varying import (
-    register_variation as register_variation,
-    Step as Step,
-    varying_results as varying_results,
-)

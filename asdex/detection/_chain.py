@@ -9,7 +9,6 @@ import jax.tree_util as jtu
 import numpy as np
 
 from .._arrays import size_of
-from ._causes import cause_of
 from ._dependence import Dependence
 from ._detect import Propagation
 from ._equation import Equation
@@ -97,7 +96,7 @@ def chain_of(
         operand, element = _source(equation, number, element, col)
         value = equation.operands[operand]
         origin = _place(equation.in_avals[operand].shape, element)
-        links.append(Link(equation.name, record.source, place, origin, cause_of(equation)))
+        links.append(Link(equation.name, record.source, place, origin, equation.cause))
     return Chain((row, col), output_place, _input_place(traced, col), tuple(reversed(links)))
 
 

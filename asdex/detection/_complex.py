@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from .._arrays import is_complex
 from ._dependence import Dependence
@@ -20,34 +19,6 @@ class Parts(NamedTuple):
     imag: Dependence
 
 
-_R = TypeVar("_R", bound=Callable[..., Any])
-
-_RULES: dict[str, Callable[..., Any]] = {}
-
-
-def register_parts(*primitives: str) -> Callable[[_R], _R]:
-    """Register how the parts of a primitive's results follow from those of its operands.
-
-    The rule gets the equation and the `Parts` of each operand: a real operand has no imaginary part, and both
-    parts of a complex one of which no more is known depend on the same. It returns one `Parts` per result, a
-    single one or a list, or `NotImplemented` where it can say nothing.
-    """
-
-    def decorate(rule: _R) -> _R:
-        for name in primitives:
-            if name in _RULES:
-                raise ValueError(f"Primitive '{name}' already has a rule for parts.")
-            _RULES[name] = rule
-        return rule
-
-    return decorate
-
-
-def keep_parts(*primitives: str) -> None:
-    """Register primitives that do the same to real and to imaginary parts, by their sparsity rules."""
-    register_parts(*primitives)(_apart)
-
-
 def _apart(eqn: Equation, *operands: Parts) -> Any:
     rule: Any = find_rule(eqn.primitive)
     halves = [results_of(eqn, rule(eqn, *half)) for half in zip(*operands, strict=True)]
@@ -56,15 +27,18 @@ def _apart(eqn: Equation, *operands: Parts) -> Any:
 
 def by_parts(equation: Equation) -> list[Dependence] | None:
     """The results of an equation whose operands' parts are known apart; else `None`."""
-    rule = _RULES.get(equation.name)
-    if rule is None or not any(map(is_complex, (*equation.in_avals, *equation.out_avals))):
+    if not any(map(is_complex, (*equation.in_avals, *equation.out_avals))):
+        return None
+    rule = find_rule(equation.primitive)
+    function = None if rule is None else rule.functions.get("parts")
+    if function is None and (rule is None or not rule.is_linear(equation)):
         return None
     pairs = list(zip(equation.operands, equation.in_avals, strict=True))
     operands = [value.dependence for value, aval in pairs if is_complex(aval)]
     mixed = [one for one in operands if one is not None]
     if mixed and all(one.parts is None for one in mixed):
         return None
-    results = rule(equation, *(_parts_of(value, aval) for value, aval in pairs))
+    results = (function or _apart)(equation, *(_parts_of(value, aval) for value, aval in pairs))
     if results is NotImplemented:
         return None
     results = [results] if isinstance(results, Parts) else results

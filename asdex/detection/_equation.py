@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, TYPE_CHECKING
@@ -15,12 +15,19 @@ from .._arrays import has_derivative, is_key, size_of
 from .._jaxprs import EquationView, open_jaxpr, without_references
 from .._versions import binder
 from ._dependence import Dependence
-from ._ranges import Range, range_of
+from ._facts import bounds_of, Facts, support_of
+from ._masks import Mask
+from ._ranges import Range
+from ._registry import find_rule
 from ._value import Value
 
 
 if TYPE_CHECKING:
     from ._interpreter import Interpreter
+
+
+_MOST_NAMES = 3
+"""Arguments that a cause names; of more, it says how many."""
 
 
 class DerivationFailed(Exception):
@@ -57,6 +64,16 @@ class Equation(EquationView):
         """
         return self._interpreter.on_tangents
 
+    @property
+    def of_changes(self) -> bool:
+        """Whether the question is which elements of values change, and not of derivatives."""
+        return self._interpreter.of_changes
+
+    def dependences(self) -> list[Dependence]:
+        """What each operand depends on."""
+        pairs = zip(self.operands, self.in_avals, strict=True)
+        return [operand.as_dependence(aval) for operand, aval in pairs]
+
     def known(self, index: int) -> np.ndarray | None:
         """The value of operand `index`, if it depends on constants alone; else `None`.
 
@@ -70,11 +87,47 @@ class Equation(EquationView):
     def bounds(self, index: int) -> Range:
         """Bounds on each element of operand `index`, infinite where nothing is known.
 
-        They come from range rules (`argmax`, `clamp`, `rem`, comparisons, arithmetic), and are computed only
-        when this is called.
+        They come from its value or from range rules (`argmax`, `clamp`, `rem`, comparisons, arithmetic), and
+        are computed only when this is called.
         """
-        operand = self.operands[index]
-        return range_of(operand.known, operand.bounds, self.in_avals[index].shape)
+        return bounds_of(self.operands[index], self.in_avals[index])
+
+    def nonzero(self, index: int) -> Mask:
+        """Which elements of operand `index` may be nonzero in some call: all where nothing is known.
+
+        An element that is zero in every call, such as one off the diagonal of `jnp.diag(p)`, removes what it
+        multiplies. What it depends on itself stays: its derivative need not be zero.
+        """
+        return support_of(self.operands[index], self.in_avals[index])
+
+    def unless_known(
+        self, operands: Iterable[int], what: str, verb: str = "comes from"
+    ) -> str:
+        """Say of operands that are not known which arguments they come from; "" if all of them are known.
+
+        **Arguments:**
+
+        - `operands`: their positions.
+        - `what`, `verb`: what stands before the names of the arguments, such as "the index", "comes from".
+        """
+        unknown = [k for k in operands if self.known(k) is None]
+        if not unknown:
+            return ""
+        names = sorted(frozenset().union(*(self.operands[k].comes_from for k in unknown)))
+        if len(names) > _MOST_NAMES:
+            rest = len(names) - _MOST_NAMES + 1
+            names = [*names[: _MOST_NAMES - 1], f"{rest} other arguments"]
+        listed = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+        return f"{what} {verb} {listed}" if names else f"{what} is not known"
+
+    @property
+    def cause(self) -> str:
+        """Why the results depend on so much, in half a sentence; "" where only the operands are to blame."""
+        if self.origin == "dense":
+            return "it has no rule"
+        rule = find_rule(self.primitive)
+        function = None if rule is None else rule.functions.get("cause")
+        return "" if function is None else function(self)
 
     def dense(self) -> list[Dependence]:
         """Every element of every result depends on all elements of all operands."""
@@ -133,13 +186,19 @@ class Equation(EquationView):
         """The jaxpr of a JAX function of the operands, and of `further` arrays (`jax.ShapeDtypeStruct`s)."""
         return _traced(function, *_structs(self.in_avals), *further)
 
-    def structure(self, jaxpr: Any, operands: Sequence[Value | None]) -> list[Value]:
+    def structure(
+        self,
+        jaxpr: Any,
+        operands: Sequence[Value | None],
+        facts: Sequence[Facts | None] | None = None,
+    ) -> list[Value]:
         """How the results of a nested jaxpr depend on its own operands.
 
         **Arguments:**
 
         - `jaxpr`: a jaxpr from `params`.
         - `operands`: one per input variable: `None` for an operand to follow, else a `Value`.
+        - `facts`: what is known of the operands to follow, if anything: one entry per input variable.
 
         **Returns:**
 
@@ -153,10 +212,11 @@ class Equation(EquationView):
         ]
         offsets = np.cumsum([0, *sizes])
         seeds: list[Value] = []
-        for aval, offset, operand in zip(avals, offsets[:-1], operands, strict=True):
-            if operand is None and has_derivative(aval):
+        known = [None] * len(avals) if facts is None else facts
+        for aval, offset, operand, one in zip(avals, offsets[:-1], operands, known, strict=True):
+            if operand is None and self._interpreter.follows(aval):
                 seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
-                operand = Value(seed, None)
+                operand = Value(seed, None, one)
             seeds.append(Value.unknown() if operand is None else operand)
         return self._interpreter.run(jaxpr, seeds)
 
@@ -281,7 +341,7 @@ class Equation(EquationView):
 
             return call
 
-        primals = [one._replace(dependence=None, bounds=None) for one in self.operands]
+        primals = [one._replace(dependence=None, facts=None) for one in self.operands]
         return function, primals, moving
 
 

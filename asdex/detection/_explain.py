@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, overload
 
 from .._arguments import Samples
 from .._arrays import has_derivative, size_of
-from ._causes import cause_of
 from ._chain import Chain, chain_of
 from ._detect import propagate, propagate_gradient
 from ._options import Captured, DetectionOptions, Unknown
@@ -178,7 +177,7 @@ def _cause(record: Record) -> str:
     """The reason why an equation made something dense of what was not."""
     operands = [v.dependence for v in record.equation.operands if v.dependence is not None]
     together = "its operands read different inputs" if len(operands) > 1 else ""
-    return cause_of(record.equation) or together
+    return record.equation.cause or together
 
 
 def _explained_alone(record: Record, depth: int) -> ExplainedStep:

@@ -7,35 +7,21 @@ it is 39, 0 or 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .._arguments import size_of
-from ._ranges import Bounded, Facts, Range
+from .._arrays import size_of
+from ._facts import Facts, Knowledge
+from ._ranges import Range
+from ._registry import find_rule
 
 
 _MAX_EQUATIONS = 100
 """Equations behind an index that are followed; what comes before them counts by its range."""
 
-_Case = dict[Bounded, Bounded]
+_Case = dict[Facts, Facts]
 """What the equations behind an index are in a case, where that differs from what they are in general."""
-
-_ALTERNATIVES: dict[str, Callable[..., list[Range]]] = {}
-
-
-def register_alternatives(primitive: str) -> Callable[[Any], Any]:
-    """Register ranges that are narrower than that of a result, and of which one holds for each element.
-
-    The rule gets what a range rule gets.
-    """
-
-    def decorate(rule: Any) -> Any:
-        _ALTERNATIVES[primitive] = rule
-        return rule
-
-    return decorate
 
 
 def index_cases(eqn: Any, operand: int, limit: int) -> list[Range]:
@@ -49,7 +35,7 @@ def index_cases(eqn: Any, operand: int, limit: int) -> list[Range]:
     - `operand`: which of its operands that is.
     - `limit`: how many cases are distinguished at most.
     """
-    index = eqn.operands[operand].bounds
+    index = eqn.operands[operand].facts
     whole = eqn.bounds(operand)
     shape = whole.low.shape
     if index is None or not whole.low.size or whole.is_certain:
@@ -57,13 +43,13 @@ def index_cases(eqn: Any, operand: int, limit: int) -> list[Range]:
     count = math.prod(shape[:-1])
     steps = _steps(index, count)
     last_use = {
-        one.bounds: step for step, follows in steps.items() if follows for one in step.operands
+        one.facts: step for step, follows in steps.items() if follows for one in step.operands
     }
     cases: list[_Case] = [{}]
     for step, follows in steps.items():
         for case in cases:
             case[step] = _in_case(step, case) if follows else step
-            case[step].get()
+            case[step].range()
             for _, used in step.operands:
                 if used is not None and last_use.get(used) is step:
                     case.pop(used, None)
@@ -71,26 +57,26 @@ def index_cases(eqn: Any, operand: int, limit: int) -> list[Range]:
             cases = _split(cases, step, limit)
         for case in cases:
             if case[step] is not step:
-                case[step].operands = ()
-    return [case[index].get() for case in cases]
+                case[step].forget()
+    return [case[index].range() for case in cases]
 
 
-def _steps(index: Bounded, count: int) -> dict[Bounded, bool]:
+def _steps(index: Facts, count: int) -> dict[Facts, bool]:
     """The equations behind an index, in order, and whether each follows from those before it, case by case.
 
     It does as far as each vector follows from elements at its own place alone. Only then may all elements of
     an array take their first value together, then their second one.
     """
-    follows: dict[Bounded, bool] = {}
-    steps: dict[Bounded, bool] = {}
+    follows: dict[Facts, bool] = {}
+    steps: dict[Facts, bool] = {}
     stack = [index]
     while stack:
         step = stack[-1]
-        waiting: list[Bounded] = []
+        waiting: list[Facts] = []
         if step not in follows:
             follows[step] = len(follows) < _MAX_EQUATIONS and _keeps_vectors(step, count)
             if follows[step]:
-                waiting = [one.bounds for one in step.operands if one.bounds and not one.known]
+                waiting = [one.facts for one in step.operands if one.facts and not one.known]
         waiting = [one for one in waiting if one not in follows]
         stack.extend(waiting)
         if not waiting:
@@ -98,7 +84,7 @@ def _steps(index: Bounded, count: int) -> dict[Bounded, bool]:
     return steps
 
 
-def _keeps_vectors(step: Bounded, count: int) -> bool:
+def _keeps_vectors(step: Facts, count: int) -> bool:
     """Whether each of `count` vectors follows from its own place in the operands, or from scalars."""
     if step.name == "concatenate":
         *leading, _ = step.aval.shape
@@ -106,11 +92,11 @@ def _keeps_vectors(step: Bounded, count: int) -> bool:
     return step.is_in_place
 
 
-def _in_case(step: Bounded, case: _Case) -> Bounded:
+def _in_case(step: Facts, case: _Case) -> Facts:
     operands = [
-        Facts(known, bounds and case.get(bounds, bounds)) for known, bounds in step.operands
+        Knowledge(known, facts and case.get(facts, facts)) for known, facts in step.operands
     ]
-    if all(a.bounds is b.bounds for a, b in zip(operands, step.operands, strict=True)):
+    if all(a.facts is b.facts for a, b in zip(operands, step.operands, strict=True)):
         return step
     return step.given(operands)
 
@@ -125,12 +111,12 @@ def _distinct(cases: list[_Case]) -> list[_Case]:
     return list(dict(zip(keys, cases, strict=True)).values())
 
 
-def _bytes(bounded: Bounded) -> tuple[bytes, bytes]:
-    low, high = bounded.get()
+def _bytes(bounded: Facts) -> tuple[bytes, bytes]:
+    low, high = bounded.range()
     return low.tobytes(), high.tobytes()
 
 
-def _split(cases: list[_Case], step: Bounded, limit: int) -> list[_Case]:
+def _split(cases: list[_Case], step: Facts, limit: int) -> list[_Case]:
     """The cases with a result in one of its alternatives, and integers settled, if these are few."""
     parts, counts = _parts(cases, step)
     if sum(counts) > len(counts) or len(parts) > len(cases):
@@ -147,7 +133,7 @@ def _split(cases: list[_Case], step: Bounded, limit: int) -> list[_Case]:
     return split
 
 
-def _parts(cases: list[_Case], step: Bounded) -> tuple[list[tuple[_Case, Range]], list[float]]:
+def _parts(cases: list[_Case], step: Facts) -> tuple[list[tuple[_Case, Range]], list[float]]:
     """The alternatives of a result in each case, and how many values an integer has in each of them."""
     parts = [(case, part) for case in cases for part in _alternatives(case[step])]
     if step.aval.dtype.kind not in "iub":
@@ -155,8 +141,9 @@ def _parts(cases: list[_Case], step: Bounded) -> tuple[list[tuple[_Case, Range]]
     return parts, [1 + float(np.max(part.high - part.low)) for _, part in parts]
 
 
-def _alternatives(step: Bounded) -> list[Range]:
-    rule = _ALTERNATIVES.get(step.name)
-    if rule is None or not step.operands:
-        return [step.get()]
-    return rule(step, *(step.bounds(number) for number in range(len(step.operands))))
+def _alternatives(step: Facts) -> list[Range]:
+    rule = find_rule(step.primitive)
+    function = None if rule is None else rule.functions.get("alternatives")
+    if function is None or not step.operands:
+        return [step.range()]
+    return function(step, *(step.bounds(number) for number in range(len(step.operands))))

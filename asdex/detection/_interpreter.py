@@ -23,13 +23,15 @@ from .._jaxprs import (
     source_position,
 )
 from .._progress import track
-from .._versions import binder, PASSING_PRIMITIVES
+from .._versions import PASSING_PRIMITIVES
 from ._complex import by_parts, without_parts
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
-from ._known import Evaluation, Known
-from ._ranges import Bounded, has_range_rule
-from ._registry import find_rule
+from ._facts import Facts, facts_of_results, Knowledge
+from ._known import Known
+from ._masks import as_dependence, everywhere
+from ._numpy_values import known_results
+from ._registry import find_rule, Rule
 from ._results import checked, results_of
 from ._value import Value
 
@@ -50,6 +52,9 @@ class Interpreter:
     depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `captured="unknown"`
     treats captured floating-point arrays as unknown, `"constant"` as constants. A `recorder` keeps what was
     done.
+
+    With `of_changes` the question is which elements of values change with the inputs, and not which
+    derivatives can be nonzero: `floor(x)` changes with `x`, and so does what a changing index picks.
     """
 
     def __init__(
@@ -58,8 +63,10 @@ class Interpreter:
         unknown: str = "dense",
         captured: str = "constant",
         recorder: Recorder | None = None,
+        of_changes: bool = False,
     ):
         self.unknown = unknown
+        self.of_changes = of_changes
         self.captured = captured
         self._recorder: Any = recorder
         self._is_running = False
@@ -116,9 +123,10 @@ class Interpreter:
     def _constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
         hidden = self.captured == "unknown" and is_floating(value)
-        if hidden or isinstance(value, Tracer):
-            return Value(None, None, comes_from=frozenset(["a captured array"]))
-        return Value(None, Known.of(value))
+        if not hidden and not isinstance(value, Tracer):
+            return Value(None, Known.of(value))
+        dependence = _changing(value).dependence if self.of_changes else None
+        return Value(dependence, None, comes_from=frozenset(["a captured array"]))
 
     def _evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
         inner = call_jaxpr(eqn)
@@ -128,13 +136,16 @@ class Interpreter:
                 return self.run(inner, operands, needed)
             finally:
                 self._callers.pop()
-        known = self._known_results(eqn, operands)
-        bounds = _bounded_results(eqn, operands)
+        if self.of_changes and not is_predictable(eqn):
+            return [_changing(variable.aval) for variable in eqn.outvars]
+        known = _known_results(eqn, operands)
+        facts = facts_of_results(eqn, operands, self)
         constant = all(operand.dependence is None for operand in operands)
         passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
         if constant and not (passing and any(operand.known is not None for operand in operands)):
-            pairs = zip(known, bounds, strict=True)
-            return self._with_arguments(operands, [Value(None, *pair) for pair in pairs])
+            pairs = zip(known, facts, strict=True)
+            values = [Value(None, *pair) for pair in pairs]
+            return self._with_arguments(operands, values)
         equation = Equation(eqn, operands, needed, self)
         record = None
         if self._recorder is not None and not constant:
@@ -145,8 +156,8 @@ class Interpreter:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
         values = [
-            _with_bounds(checked(equation, aval, result), bound)
-            for aval, result, bound in zip(equation.out_avals, results, bounds, strict=True)
+            _with_facts(checked(equation, aval, result, self.follows(aval)), one)
+            for aval, result, one in zip(equation.out_avals, results, facts, strict=True)
         ]
         values = self._with_arguments(operands, values)
         if self._recorder is not None and record is not None:
@@ -160,28 +171,27 @@ class Interpreter:
         names = frozenset().union(*(operand.comes_from for operand in operands))
         return [result._replace(comes_from=names) for result in results]
 
-    def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
-        count = len(eqn.outvars)
-        knowns = [operand.known for operand in operands if operand.known is not None]
-        if len(knowns) < len(operands) or not is_predictable(eqn):
-            return [None] * count
-        bind = binder(eqn.primitive, eqn.params)
-        return Evaluation(bind, knowns, eqn.primitive.multiple_results).outputs(count)
+    def follows(self, aval: Any) -> bool:
+        """Whether values of this type can depend on anything."""
+        return self.of_changes or has_derivative(aval)
+
+    def equation_on(self, eqn: Any, operands: Sequence[Knowledge]) -> Equation:
+        """An equation on operands that depend on nothing."""
+        values = [Value(None, known, facts) for known, facts in operands]
+        return Equation(eqn, values, [True] * len(eqn.outvars), self)
 
     def propagate(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Apply the primitive's rule, or what stands in for one."""
         rule = find_rule(equation.primitive)
+        if self.of_changes:
+            return _changes(equation, rule)
         if rule is None:
             return self._fall_back(equation)
         apart = by_parts(equation)
         if apart is not None:
             return apart
-        operands = [
-            without_parts(operand.as_dependence(aval))
-            for operand, aval in zip(equation.operands, equation.in_avals, strict=True)
-        ]
         try:
-            results = rule(equation, *operands)
+            results = rule(equation, *map(without_parts, equation.dependences()))
         except DerivationFailed as failure:
             return self._dense(equation, failure)
         if results is NotImplemented:
@@ -263,13 +273,34 @@ def _advice(equation: Equation, failure: Exception | None) -> str:
     )
 
 
-def _bounded_results(eqn: Any, operands: list[Value]) -> Sequence[Bounded | None]:
-    """Lazy ranges of the results; they hold on to what is known of the operands, not to dependences."""
-    if not has_range_rule(eqn):
+def _known_results(eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
+    knowns = [operand.known for operand in operands if operand.known is not None]
+    if len(knowns) < len(operands) or not is_predictable(eqn):
         return [None] * len(eqn.outvars)
-    pairs = [(operand.known, operand.bounds) for operand in operands]
-    return [Bounded(eqn, pairs, index) for index in range(len(eqn.outvars))]
+    return known_results(eqn, knowns)
 
 
-def _with_bounds(value: Value, bounds: Bounded | None) -> Value:
-    return value if bounds is None else value._replace(bounds=bounds)
+def _changing(aval: Any) -> Value:
+    """A value that changes everywhere with the one input of a question of changes."""
+    return Value(as_dependence(everywhere(getattr(aval, "shape", ()))), None)
+
+
+def _changes(equation: Equation, rule: Rule | None) -> Sequence[Dependence | Value]:
+    """Which elements change with an operand: by the rule if it says so of values, else all of them."""
+    everything = [_changing(aval) for aval in equation.out_avals]
+    if rule is None:
+        return everything
+    function = rule.functions.get("changes")
+    if function is None and not rule.exact:
+        return everything
+    operands = equation.dependences()
+    if function is None:
+        if not all(operands[number].is_none for number in rule.steered_by(equation)):
+            return everything
+        function = rule
+    results = function(equation, *operands)
+    return everything if results is NotImplemented else results_of(equation, results)
+
+
+def _with_facts(value: Value, facts: Facts | None) -> Value:
+    return value if facts is None else value._replace(facts=facts)

@@ -34,7 +34,7 @@ class Known:
 
     __slots__ = ("_make", "_value")
 
-    def __init__(self, make: Deferred | None, value: Any = None):
+    def __init__(self, make: tuple[Evaluation, int] | None, value: Any = None):
         self._make = make
         self._value = value
 
@@ -66,7 +66,7 @@ class Known:
     def is_pending(self) -> bool:
         """Whether it rests on a `Probe`: a value that is known only at each step of an enclosing loop.
 
-        Other than `is_available`, this asks for no value.
+        Unlike `is_available`, this asks for no value.
         """
         stack: list[Known] = [self]
         seen: set[int] = set()
@@ -74,26 +74,25 @@ class Known:
             known = stack.pop()
             if isinstance(known, Probe):
                 return True
-            if known._make is not None and id(known._make.equation) not in seen:
-                seen.add(id(known._make.equation))
-                stack.extend(known._make.equation.operands)
+            if known._make is not None and id(known._make[0]) not in seen:
+                seen.add(id(known._make[0]))
+                stack.extend(known._make[0].operands)
         return False
 
     def item(self, number: int) -> Known:
         """Slice `number` along the leading axis, which is computed only when asked for."""
-        return Evaluation(lambda array: _slice(array, number), [self], False).outputs(1)[0]
+        return Evaluation([self], lambda array: [array[number, ...]], _sliced(number)).outputs(1)[0]
 
     def raw(self) -> Any:
         if self._make is not None:
-            self._value = force(self._make.equation)[self._make.index]
+            evaluation, index = self._make
+            self._value = _forced(evaluation)[index]
             self._make = None
         return self._value
 
 
-def _slice(array: Any, number: int) -> Any:
-    # On the host where possible: indexing a jax array dispatches a computation for each step of a loop.
-    host = array if is_key(array) else np.asarray(array)
-    return host[number, ...]
+def _sliced(number: int) -> Callable[[Any], list[np.ndarray]]:
+    return lambda array: [array[number, ...]]
 
 
 class Probe(Known):
@@ -110,57 +109,108 @@ class Probe(Known):
         raise Unavailable
 
 
-class Deferred:
-    """One result of an equation that has not been evaluated."""
-
-    __slots__ = ("equation", "index")
-
-    def __init__(self, equation: Evaluation, index: int):
-        self.equation = equation
-        self.index = index
-
-
 class Evaluation:
-    """An equation on known operands. Its results are computed together, when one is asked for."""
+    """An equation on known operands. Its results are computed together, when one is asked for.
 
-    __slots__ = ("bind", "multiple_results", "operands", "results")
+    **Arguments:**
 
-    def __init__(self, bind: Callable[..., Any], operands: Sequence[Known], multiple_results: bool):
-        self.bind = bind
-        self.operands = tuple(operands)
-        self.multiple_results = multiple_results
-        self.results: list[Any] | None = None
+    - `operands`: one per operand of the equation.
+    - `bind`: computes the list of results with JAX.
+    - `compute`: the same with NumPy, for arrays that are not keys; returns `None` where it cannot, as does
+        an equation without such a function (`None`).
+    """
+
+    __slots__ = ("bind", "compute", "operands", "results")
+
+    def __init__(
+        self,
+        operands: Sequence[Known],
+        bind: Callable[..., Sequence[Any]],
+        compute: Callable[..., Sequence[np.ndarray] | None] | None,
+    ):
+        self.operands, self.bind, self.compute = tuple(operands), bind, compute
+        self.results: Sequence[Any] | None = None
 
     def outputs(self, count: int) -> list[Known]:
-        return [Known(Deferred(self, index)) for index in range(count)]
+        return [Known((self, index)) for index in range(count)]
 
-    def run(self) -> None:
-        operands = [operand.raw() for operand in self.operands]
-        try:
-            results = evaluate(self.bind, operands)
-        except Exception as error:  # a kernel for another backend, a collective, too little memory
-            raise Unavailable from error
-        self.results = list(results) if self.multiple_results else [results]
-        self.operands = ()
+    def settle(self, results: Sequence[Any]) -> None:
+        self.results, self.operands = results, ()
 
     def pending(self) -> list[Evaluation]:
-        return [
-            operand._make.equation
-            for operand in self.operands
-            if operand._make is not None and operand._make.equation.results is None
-        ]
+        makers = [known._make[0] for known in self.operands if known._make is not None]
+        return [evaluation for evaluation in makers if evaluation.results is None]
+
+    def computed(self) -> bool:
+        """Compute the results with NumPy, if that is possible."""
+        if self.compute is None:
+            return False
+        operands = [known.raw() for known in self.operands]
+        if any(map(is_key, operands)):
+            return False
+        with np.errstate(all="ignore"):
+            results = self.compute(*map(np.asarray, operands))
+        if results is None:
+            return False
+        self.settle(results)
+        return True
 
 
-def force(target: Evaluation) -> list[Any]:
-    """Evaluate `target` and what it needs: on the host, outside any trace, without recursion."""
-    stack = [target]
-    with on_host():
-        while stack:
-            if stack[-1].results is not None:
-                stack.pop()
-            elif waiting := stack[-1].pending():
-                stack.extend(waiting)
-            else:
-                stack.pop().run()
+def _forced(target: Evaluation) -> Sequence[Any]:
+    """The results of `target`, after those of all that it needs: on the host, outside any trace.
+
+    What NumPy cannot compute is compiled as one program.
+    """
+    left: dict[Evaluation, None] = {}
+    for evaluation in _in_order(target) if target.results is None else ():
+        waits = any(one in left for one in evaluation.pending())
+        if waits or not evaluation.computed():
+            left[evaluation] = None
+    if left:
+        _compile_and_run(list(left))
     assert target.results is not None
     return target.results
+
+
+def _in_order(target: Evaluation) -> list[Evaluation]:
+    """The evaluations that `target` needs, in order and without recursion."""
+    order: dict[Evaluation, None] = {}
+    stack = [target]
+    while stack:
+        waiting = [one for one in stack[-1].pending() if one not in order]
+        if waiting:
+            stack.extend(waiting)
+        else:
+            order[stack.pop()] = None
+    return list(order)
+
+
+def _compile_and_run(evaluations: Sequence[Evaluation]) -> None:
+    inside = set(evaluations)
+    operands = [known for one in evaluations for known in one.operands]
+    outside = {id(known): known for known in operands if _maker(known) not in inside}
+
+    def program(given: dict[int, Any]) -> list[Sequence[Any]]:
+        results: dict[Evaluation, Sequence[Any]] = {}
+        for one in evaluations:
+            results[one] = one.bind(
+                *(
+                    given[id(known)] if known._make is None or id(known) in given
+                    else results[known._make[0]][known._make[1]]
+                    for known in one.operands
+                )
+            )
+        return list(results.values())
+
+    arrays = {key: known.raw() for key, known in outside.items()}
+    try:
+        with on_host():
+            results = evaluate(jax.jit(program), [arrays])
+    except Exception as error:  # a kernel for another backend, a collective, too little memory
+        raise Unavailable from error
+    for one, result in zip(evaluations, results, strict=True):
+        one.settle(result)
+
+
+def _maker(known: Known) -> Evaluation | None:
+    return None if known._make is None else known._make[0]

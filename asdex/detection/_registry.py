@@ -1,33 +1,113 @@
-"""The registry of sparsity-propagation rules, one per primitive."""
+"""The registry: for each primitive one rule, and beside it all that detection knows of the primitive."""
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from ._dependence import Dependence
 
 
-class Rule(Protocol):
-    """Maps an equation and its operands' dependences to its results' dependences."""
-
-    def __call__(self, eqn: Any, *operands: Dependence) -> Any: ...
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-_R = TypeVar("_R", bound=Callable[..., Any])
+class Rule:
+    """A sparsity rule, with what else is known of the primitives that it is registered for.
 
-_RULES: dict[str, Callable[..., Any]] = {}
+    It is called with an equation and the dependences of its operands, and returns those of its results.
+    Facts about values follow from the traits that `asdex.register` documents. What does not is a function
+    beside the rule, registered by one of the decorators below, which return it unchanged. Such a function
+    gets the equation first; for several results it returns a list.
+    """
+
+    def __init__(
+        self,
+        dependence: Callable[..., Any],
+        *,
+        moves: bool = False,
+        linear: bool | Callable[[Any], bool] = False,
+        zero_at_zero: bool | Callable[[Any], bool] = False,
+        in_place: bool = False,
+        exact: bool = False,
+        steered_by: Callable[[Any], Collection[int]] = lambda eqn: (),
+        numpy: Callable[..., Any] | None = None,
+    ):
+        functools.update_wrapper(self, dependence)
+        self.dependence = dependence
+        self.moves, self.in_place = moves, in_place
+        self.exact = exact or moves or bool(linear) or bool(zero_at_zero)
+        self.steered_by = steered_by
+        self._linear = linear or moves
+        self._zero_at_zero = zero_at_zero
+        self.functions: dict[str, Callable[..., Any]] = {}
+        if numpy is not None:
+            self.value(lambda eqn, *arrays: numpy(*arrays))
+
+    def __call__(self, eqn: Any, *operands: Dependence) -> Any:
+        return self.dependence(eqn, *operands)
+
+    def is_linear(self, eqn: Any) -> bool:
+        """Whether the results are linear, with real coefficients, in all that they read."""
+        return self._linear(eqn) if callable(self._linear) else self._linear
+
+    def is_zero_at_zero(self, eqn: Any) -> bool:
+        """Whether every result is zero where all that it reads is."""
+        trait = self._zero_at_zero
+        return self.is_linear(eqn) or (trait(eqn) if callable(trait) else trait)
+
+    def zeros(self, function: _F) -> _F:
+        """Gets for each operand the mask of its elements that may be nonzero; returns such masks."""
+        return self._add("zeros", function)
+
+    def range(self, function: _F) -> _F:
+        """Gets the `Range` of each operand; returns a `Range` for each result."""
+        return self._add("range", function)
+
+    def alternatives(self, function: _F) -> _F:
+        """As `range`, but returns narrower ranges of one result, of which one or another holds."""
+        return self._add("alternatives", function)
+
+    def value(self, function: _F) -> _F:
+        """Gets the operands as NumPy arrays; returns the results as such, the same as JAX computes."""
+        return self._add("value", function)
+
+    def changes(self, function: _F) -> _F:
+        """Called as the rule where the question is which elements change with the operands' elements.
+
+        Unlike a derivative, a change passes through `floor` and through an index.
+        """
+        return self._add("changes", function)
+
+    def parts(self, function: _F) -> _F:
+        """Gets the `Parts` of each operand, if one is complex; returns `Parts`, or `NotImplemented`."""
+        return self._add("parts", function)
+
+    def cause(self, function: _F) -> _F:
+        """Says in half a sentence why the results depend on so much, for `asdex.explain`; or ""."""
+        return self._add("cause", function)
+
+    def _add(self, kind: str, function: _F) -> _F:
+        if kind in self.functions:
+            raise ValueError(f"The rule {describe_rule(self)} has a function for '{kind}' already.")
+        self.functions[kind] = function
+        return function
+
+
+_RULES: dict[str, Rule] = {}
 _PLUGIN_GROUP = "asdex.rules"
 _pending: list[Any] | None = None
 
 
-def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
+def register(
+    *primitives: Any, override: bool = False, **traits: Any
+) -> Callable[[Callable[..., Any]], Rule]:
     """Register a rule for one or several primitives.
 
     ```python
-    @register("rev")
+    @register("rev", moves=True)
     def rev(eqn, operand):
         return operand.rearrange(lambda p: np.flip(p, eqn.params["dimensions"]))
     ```
@@ -40,10 +120,22 @@ def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
 
     - `primitives`: names or `jax.extend.core.Primitive` objects.
     - `override`: replace an existing rule.
+    - `moves`: whether each element of a result is an element of an operand. Then all that is known of the
+        values moves along.
+    - `linear`: whether the results are linear, with real coefficients, in all that they read; a function of
+        the equation where that depends on its parameters.
+    - `zero_at_zero`: whether an element of a result is zero where all that it reads is, as `linear` implies.
+    - `in_place`: whether element `k` of a result follows from element `k` alone, in flat order, of all
+        operands that have as many elements.
+    - `exact`: whether the rule says which elements a value reads, and not only a derivative. The
+        traits above imply it, but for `in_place`.
+    - `steered_by`: a function of the equation, to the operands that decide where elements go, such as indices.
+    - `numpy`: a function of the operands as NumPy arrays that computes the same as JAX, to the last bit.
 
     **Returns:**
 
-    A decorator that returns the rule unchanged.
+    A decorator that returns an `asdex.detection.Rule`, which is called as the function is. What does not
+    follow from these traits is registered with its methods: `zeros`, `range`, `value`, ...
 
     **Raises:**
 
@@ -52,11 +144,12 @@ def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
     """
     names = _primitive_names(primitives, '`@asdex.register("name")` above its rule')
 
-    def decorate(rule: _R) -> _R:
-        if not callable(rule):
+    def decorate(function: Callable[..., Any]) -> Rule:
+        if not callable(function):
             raise TypeError(
-                f"Expected a rule, a function of an equation and operands, got {rule!r}."
+                f"Expected a rule, a function of an equation and operands, got {function!r}."
             )
+        rule = function if isinstance(function, Rule) else Rule(function, **traits)
         for name in names:
             if name in _RULES and not override:
                 raise ValueError(
@@ -69,36 +162,39 @@ def register(*primitives: Any, override: bool = False) -> Callable[[_R], _R]:
     return decorate
 
 
-def elementwise(*primitives: Any, override: bool = False) -> None:
+def elementwise(*primitives: Any, override: bool = False, **traits: Any) -> Rule:
     """Register primitives whose result element depends on the operands' elements at the same place.
 
     **Arguments:**
 
     - `primitives`: names or `jax.extend.core.Primitive` objects.
     - `override`: replace existing rules.
+    - `traits`: `linear`, `zero_at_zero` and `numpy`, as for `asdex.register`.
     """
     names = _primitive_names(primitives, '`asdex.elementwise("name")`, which needs no rule')
-    register(*names, override=override)(_elementwise)
+    rule = Rule(same_places, in_place=True, exact=True, **traits)
+    return register(*names, override=override)(rule)
 
 
-def zero_derivative(*primitives: Any, override: bool = False) -> None:
+def zero_derivative(*primitives: Any, override: bool = False, **traits: Any) -> Rule:
     """Register primitives whose derivative is zero wherever it exists: no result depends on anything.
 
     **Arguments:**
 
     - `primitives`: names or `jax.extend.core.Primitive` objects.
     - `override`: replace existing rules.
+    - `traits`: as for `asdex.register`.
     """
     names = _primitive_names(primitives, '`asdex.zero_derivative("name")`, which needs no rule')
-    register(*names, override=override)(_zero_derivative)
+    return register(*names, override=override)(Rule(_zero_derivative, **traits))
 
 
-def find_rule(primitive: Any) -> Callable[..., Any] | None:
+def find_rule(primitive: Any) -> Rule | None:
     """The rule of a primitive, or `None`."""
     return _RULES.get(primitive.name)
 
 
-def registered_rules() -> dict[str, Callable[..., Any]]:
+def registered_rules() -> dict[str, Rule]:
     """A copy of the registry: primitive name to rule."""
     return dict(_RULES)
 
@@ -122,7 +218,8 @@ def load_plugins() -> None:
             )
 
 
-def _elementwise(eqn: Any, *operands: Dependence) -> list[Dependence]:
+def same_places(eqn: Any, *operands: Dependence) -> list[Dependence]:
+    """Each element of the results reads the operands' elements at its place."""
     result = Dependence.none(eqn.out_avals[0].shape)
     for operand in operands:
         if not operand.is_none:

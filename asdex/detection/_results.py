@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._arrays import has_derivative
 from ._dependence import Dependence
 from ._equation import Equation
 from ._registry import describe_rule, find_rule
@@ -31,21 +30,21 @@ def results_of(equation: Equation, returned: Any) -> list[Dependence | Value]:
     return list(returned)
 
 
-def checked(equation: Equation, aval: Any, result: Dependence | Value) -> Value:
-    """A result as a `Value`, without a dependence where there is none.
+def checked(equation: Equation, aval: Any, result: Dependence | Value, follows: bool) -> Value:
+    """A result as a `Value`, without a dependence where there is none, or can be none (unless `follows`).
 
     **Raises:** `ValueError` if its shape is not that of the equation's result.
     """
     value = result if isinstance(result, Value) else Value(result, None)
     dependence = value.dependence
-    if dependence is None or not has_derivative(aval):
-        return Value(None, value.known, value.bounds)
+    if dependence is None or not follows:
+        return Value(None, value.known, value.facts)
     if dependence.shape != tuple(aval.shape):
         shapes = (
             f"a Dependence of shape {dependence.shape} for a result of shape {tuple(aval.shape)}"
         )
         raise ValueError(_complaint(equation, shapes))
-    return Value(None, value.known, value.bounds) if dependence.is_none else value
+    return Value(None, value.known, value.facts) if dependence.is_none else value
 
 
 def _complaint(equation: Equation, returned: str) -> str:

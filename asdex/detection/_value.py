@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ._dependence import Dependence
+from ._facts import Facts
 from ._known import Known
-from ._ranges import Bounded
 
 
 class Value(NamedTuple):
-    """The dependence of a variable (`None`: on nothing), its value and bounds on it (`None`: not known).
+    """The dependence of a variable (`None`: on nothing), its value and facts about it (`None`: nothing known).
 
     `comes_from` names the arguments that it is computed from, for explanations; other runs leave it empty.
     """
 
     dependence: Dependence | None
     known: Known | None
-    bounds: Bounded | None = None
+    facts: Facts | None = None
     comes_from: frozenset[str] = frozenset()
 
     @staticmethod

@@ -22,7 +22,7 @@ from .._jaxprs import jaxpr_consts, open_jaxpr
 from .._pattern import SparsityPattern
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
-from ..detection import DetectionOptions, trace, Traced, varying_results
+from ..detection import changing_elements, DetectionOptions, trace, Traced
 from ._devices import Batches
 from ._kernel import colors_of, Kernel
 
@@ -133,7 +133,7 @@ def _find(
     parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
     entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts, options)))
     traced = trace(entries, samples.args, samples.kwargs, argnums=options.argnums, has_aux=False)
-    (varies,) = varying_results(traced.jaxpr, captured=captured)
+    (varies,) = changing_elements(traced.jaxpr, captured=captured)
     if np.all(varies) or any(isinstance(const, Tracer) for const in jaxpr_consts(traced.jaxpr)):
         return None
     points = _points(traced)

@@ -8,8 +8,6 @@ import pytest
 from jax import lax
 
 import asdex
-from asdex.detection import registered_rules
-from asdex.detection._causes import _CAUSES
 
 
 N = 12
@@ -184,7 +182,3 @@ def test_printed_with_the_place():
 
 def test_an_empty_pattern_became_dense_nowhere():
     assert "became dense" not in str(asdex.explain(lambda x: jnp.sum(x) * 0.0, X))
-
-
-def test_causes_are_those_of_primitives_with_rules():
-    assert set(_CAUSES) - set(registered_rules()) == set()

@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 from jax.experimental import sparse
 
-from asdex.detection import varying_results
+from asdex.detection import changing_elements
 
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))
@@ -26,7 +26,7 @@ LAST_TWO = np.arange(6) > 3
 
 def varying(f, *args, **options):
     """One mask, as a string of 0 and 1."""
-    (mask,) = varying_results(jax.make_jaxpr(f)(*args), **options)
+    (mask,) = changing_elements(jax.make_jaxpr(f)(*args), **options)
     return "".join(str(int(bit)) for bit in np.broadcast_to(mask, mask.shape).ravel())
 
 
@@ -37,7 +37,7 @@ def entries(f, x=X):
         _, linear = jax.linearize(f, x)
         return jax.vmap(linear)(jnp.eye(x.size, dtype=x.dtype))
 
-    (mask,) = varying_results(jax.make_jaxpr(products)(x))
+    (mask,) = changing_elements(jax.make_jaxpr(products)(x))
     return mask.T.astype(int)
 
 
@@ -164,7 +164,7 @@ def test_max_pooling_changes_with_the_place_of_the_maximum():
     window = np.kron(np.eye(3), np.ones((1, 2)))
     np.testing.assert_array_equal(entries(pool), window)
     jacobian = jax.make_jaxpr(jax.jacrev(pool))(X)
-    np.testing.assert_array_equal(varying_results(jacobian)[0], window)
+    np.testing.assert_array_equal(changing_elements(jacobian)[0], window)
 
 
 # --- control flow ---------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def test_what_is_called_constant_does_not_change(seed):
     rng = np.random.default_rng(seed)
     f = program(lambda limit: int(rng.integers(limit)))
     jaxpr = jax.make_jaxpr(f)(X)
-    (mask,) = varying_results(jaxpr)
+    (mask,) = changing_elements(jaxpr)
     values = np.asarray(jax.jit(jax.vmap(f))(POINTS))
     constant = values[:, ~np.broadcast_to(mask, mask.shape)]
     np.testing.assert_array_equal(constant, np.broadcast_to(constant[0], constant.shape))

@@ -1,0 +1,257 @@
+"""Facts about arrays whose values are not known: bounds on elements, and which of them are always zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._arrays import is_key, size_of
+from ._dependence import Dependence
+from ._known import Known
+from ._masks import as_dependence, as_mask, everywhere, is_everywhere, Mask, simplified
+from ._ranges import Range
+from ._registry import find_rule, Rule
+
+
+_MAX_DEPTH = 64
+"""Equations after which facts forget their operands, so that a long loop does not keep all its steps."""
+
+
+class Knowledge(NamedTuple):
+    """What is sure about an operand in every call: its value, or facts about it (`None`: nothing)."""
+
+    known: Known | None
+    facts: Facts | None
+
+
+class Facts:
+    """Facts about one result of an equation, computed when asked for, and the equation as rules see it."""
+
+    __slots__ = (
+        *("_answers", "_depth", "_eqn", "_interpreter", "_rule", "in_avals", "index", "name"),
+        *("operands", "out_avals", "params", "primitive"),
+    )
+
+    def __init__(
+        self, eqn: Any, operands: Sequence[Knowledge], index: int, interpreter: Any = None
+    ):
+        self.index = index
+        self._eqn, self._interpreter = eqn, interpreter
+        self.primitive = eqn.primitive
+        self.name: str = eqn.primitive.name
+        self.params: dict[str, Any] = eqn.params
+        self.in_avals = [atom.aval for atom in eqn.invars]
+        self.out_avals = [variable.aval for variable in eqn.outvars]
+        self.operands = tuple(operands)
+        self._rule = find_rule(eqn.primitive)
+        deepest = max((one.facts._depth for one in self.operands if one.facts), default=0)
+        self._depth = (deepest + 1) % _MAX_DEPTH
+        self._answers: dict[str, Any] = {}
+
+    @staticmethod
+    def of_support(mask: Mask, aval: Any) -> Facts:
+        """Facts about an array of which no more is known than where it may be nonzero."""
+        facts = object.__new__(Facts)
+        facts.index, facts.name, facts.primitive, facts.params = 0, "", None, {}
+        facts.in_avals, facts.out_avals, facts.operands = [], [aval], ()
+        facts._depth, facts._rule, facts._eqn, facts._interpreter = 0, None, None, None
+        facts._answers = {"support": mask, "range": Range.unbounded(mask.shape)}
+        return facts
+
+    @property
+    def aval(self) -> Any:
+        """Shape and dtype of the result."""
+        return self.out_avals[self.index]
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether each element follows from those at its own place in the operands, or from scalars."""
+        sizes = {size_of(aval) for aval in self.in_avals}
+        transposes = self.name == "reshape" and self.params.get("dimensions") is not None
+        in_place = self._rule is not None and self._rule.in_place
+        return in_place and not transposes and sizes <= {1, size_of(self.aval)}
+
+    def range(self) -> Range:
+        """Bounds on the elements of the result."""
+        return self._answer("range")
+
+    def support(self) -> Mask:
+        """Which elements of the result may be nonzero in some call."""
+        return self._answer("support")
+
+    def known(self, index: int) -> np.ndarray | None:
+        """The value of an operand, if it is known."""
+        known = self.operands[index].known
+        return None if known is None or is_key(self.in_avals[index]) else known.get_if_available()
+
+    def bounds(self, index: int) -> Range:
+        """Bounds on the elements of an operand."""
+        return bounds_of(self.operands[index], self.in_avals[index])
+
+    def nonzero(self, index: int) -> Mask:
+        """Which elements of an operand may be nonzero in some call."""
+        return support_of(self.operands[index], self.in_avals[index])
+
+    def equation(self) -> Any:
+        """The equation as sparsity rules see it, on operands that depend on nothing."""
+        return self._interpreter.equation_on(self._eqn, self.operands)
+
+    def given(self, operands: Sequence[Knowledge], result: Range | None = None) -> Facts:
+        """The same equation on other operands, with the bounds of its result where these are settled."""
+        other = copy(self)
+        other.operands, other._answers = tuple(operands), {} if result is None else {"range": result}
+        return other
+
+    def forget(self) -> None:
+        """Let go of the operands: what has not been asked for yet is not known from now on."""
+        self.operands = ()
+
+    def _answer(self, question: str) -> Any:
+        """The answer to a question, after those to the same question about all operands: no recursion."""
+        stack: list[Facts] = [self]
+        while stack:
+            top = stack[-1]
+            waiting = [
+                one.facts
+                for one in top.operands
+                if one.known is None and one.facts and question not in one.facts._answers
+            ]
+            if waiting and question not in top._answers:
+                stack.extend(waiting)
+            else:
+                stack.pop()._compute(question)
+        return self._answers[question]
+
+    def _compute(self, question: str) -> None:
+        if question in self._answers:
+            return
+        forgotten = len(self.operands) < len(self.in_avals)
+        if question == "range":
+            bounds = None if forgotten else self._result(_ranges)
+            answer = Range.unbounded(self.aval.shape) if bounds is None else _broadcast(bounds, self.aval)
+            certain = answer.is_certain
+        else:
+            mask = None if forgotten else self._result(_supports)
+            shape = self.aval.shape
+            answer = everywhere(shape) if mask is None else simplified(np.asarray(mask), shape)
+            certain = False
+        self._answers[question] = answer
+        if certain and self.aval.dtype.kind in "iub":
+            self._answers["support"] = simplified(answer.low != 0, self.aval.shape)
+        if self._depth == 0 or certain:
+            self.forget()
+
+    def _result(self, answers: Callable[[Facts, Rule], Any]) -> Any:
+        """What a rule answers about this result; `None` if it has nothing to say."""
+        found = None if self._rule is None else answers(self, self._rule)
+        return found[self.index] if isinstance(found, list) else found
+
+
+def facts_of_results(
+    eqn: Any, operands: Sequence[Any], interpreter: Any
+) -> list[Facts | None]:
+    """Facts about the results of an equation, which hold on to what is known of its operands."""
+    rule = find_rule(eqn.primitive)
+    nothing: list[Facts | None] = [None] * len(eqn.outvars)
+    if rule is None:
+        return nothing
+    if "range" not in rule.functions:
+        silent = all(operand.known is None and operand.facts is None for operand in operands)
+        if silent or not (rule.exact or "zeros" in rule.functions):
+            return nothing
+    pairs = [Knowledge(operand.known, operand.facts) for operand in operands]
+    return [Facts(eqn, pairs, index, interpreter) for index in range(len(eqn.outvars))]
+
+
+def bounds_of(operand: Any, aval: Any) -> Range:
+    """Bounds on the elements of an array, from its value or from facts about it."""
+    value = None if operand.known is None or is_key(aval) else operand.known.get_if_available()
+    if value is not None:
+        return Range.of_value(value)
+    return Range.unbounded(aval.shape) if operand.facts is None else operand.facts.range()
+
+
+def support_of(operand: Any, aval: Any) -> Mask:
+    """Which elements of an array may be nonzero, from its value or from facts about it."""
+    value = None if operand.known is None or is_key(aval) else operand.known.get_if_available()
+    if value is not None:
+        return simplified(np.asarray(value != 0), value.shape)
+    return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
+
+
+def _broadcast(bounds: Range, aval: Any) -> Range:
+    return Range(*(np.broadcast_to(np.asarray(one, np.float64), aval.shape) for one in bounds))
+
+
+def _ranges(eqn: Facts, rule: Rule) -> Any:
+    function = rule.functions.get("range")
+    if function is None and not rule.moves:
+        return None
+    ranges = [eqn.bounds(number) for number in range(len(eqn.operands))]
+    return moved_ranges(eqn, rule, ranges) if function is None else function(eqn, *ranges)
+
+
+def moved_ranges(eqn: Facts, rule: Rule, ranges: Sequence[Range]) -> list[Range]:
+    """Bounds that move with the elements, unbounded where a result has no single source."""
+    shape = eqn.aval.shape
+    if eqn.is_in_place and len(ranges) == 1 and ranges[0].low.size == size_of(eqn.aval):
+        return [Range(*(bound.reshape(shape) for bound in ranges[0]))]
+    low, high = (
+        np.concatenate([np.ravel(one) for one in bounds]) for bounds in zip(*ranges, strict=True)
+    )
+    return [
+        Range.unbounded(aval.shape) if source is None else Range(low[source], high[source])
+        for source, aval in zip(sources(eqn, rule), eqn.out_avals, strict=True)
+    ]
+
+
+def sources(eqn: Any, rule: Rule) -> list[np.ndarray | None]:
+    """Where each element of the results of a rule that moves elements comes from.
+
+    Positions count the elements of all operands, one after the other. `None` for a result of which some
+    element has no single source.
+    """
+    offsets = np.cumsum([0, *map(size_of, eqn.in_avals)])
+    seeds = [
+        Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
+        for aval, offset in zip(eqn.in_avals, offsets, strict=False)
+    ]
+    results = rule(eqn, *seeds)
+    results = [results] if isinstance(results, Dependence) else results
+    return [_single(one) for one in results]
+
+
+def _single(structure: Dependence) -> np.ndarray | None:
+    if len(structure.terms) == 1 and structure.terms[0].pool.is_identity:
+        rows = structure.terms[0].rows
+        return rows if (rows >= 0).all() else None
+    indptr, indices = structure.entries()
+    return indices.reshape(structure.shape) if (np.diff(indptr) == 1).all() else None
+
+
+def _supports(eqn: Facts, rule: Rule) -> Any:
+    function = rule.functions.get("zeros")
+    if function is None and not rule.is_zero_at_zero(eqn):
+        return None
+    masks = [eqn.nonzero(number) for number in range(len(eqn.operands))]
+    if function is not None:
+        return function(eqn, *masks)
+    steering = rule.steered_by(eqn)
+    read = [mask for number, mask in enumerate(masks) if number not in steering]
+    if all(map(is_everywhere, read)):
+        return None
+    return spread(eqn, rule, masks)
+
+
+def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
+    """Which elements of the results read an element that is marked, by the rule."""
+    steering = rule.steered_by(eqn)
+    operands = [
+        Dependence.none(mask.shape) if number in steering else as_dependence(mask)
+        for number, mask in enumerate(masks)
+    ]
+    results = rule(eqn, *operands)
+    return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]
