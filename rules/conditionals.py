@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Probe
+from asdex.detection import Facts, Probe
 
 
 @register("cond")
@@ -25,6 +25,7 @@ def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]
         Value(
             reduce(operator.or_, (value.as_dependence(aval) for value in values)) | index,
             Probe() if later and all(value.known is not None for value in values) else None,
+            Facts.of_one_of(values, aval),
         )
         for aval, *values in zip(eqn.out_avals, *results, strict=True)
     ]

@@ -43,13 +43,6 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     ]
 
 
-@custom_jvp_call.changes
-def function_alone(eqn: Equation, *operands: Dependence) -> Sequence[Value]:
-    """Values follow the function, whatever its derivative."""
-    del operands
-    return eqn.interpret(_function(eqn), eqn.operands, eqn.needed)
-
-
 @register("custom_vjp_call", "custom_vjp_call_jaxpr")
 def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Follows the function's VJP rule, transposed. JAX has no forward mode for such functions."""
@@ -61,9 +54,6 @@ def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
         with eqn.allowing("rev"):
             return eqn.interpret(function, eqn.operands, eqn.needed)
     return eqn.derive_reverse()
-
-
-custom_vjp_call.changes(function_alone)
 
 
 def _function(eqn: Equation) -> Any:

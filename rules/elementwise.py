@@ -148,7 +148,11 @@ integer_pow.range(arithmetic.integer_pow)
 @integer_pow.value
 def power(eqn: Any, base: np.ndarray) -> Any:
     """Powers of integers, which wrap around."""
-    return base ** eqn.params["y"] if base.dtype.kind in "iu" and eqn.params["y"] >= 0 else NotImplemented
+    return (
+        base ** eqn.params["y"]
+        if base.dtype.kind in "iu" and eqn.params["y"] >= 0
+        else NotImplemented
+    )
 
 
 @register("select_n", in_place=True, linear=True)

@@ -203,9 +203,7 @@ def _gather_positions(
     inside = ((starts >= 0) & (starts <= lasts)).all(axis=-1)
     strides = np.cumprod([1, *shape[:0:-1]], dtype=np.int64)[: len(shape)][::-1]
     first = starts @ strides[axes] if axes else np.zeros(batch, np.int64)
-    pairs = zip(
-        numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
-    )
+    pairs = zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
     for axis, along_batch in pairs:
         entry = np.arange(batch[along_batch]) * strides[axis]
         first = first + entry.reshape([-1 if k == along_batch else 1 for k in range(len(batch))])

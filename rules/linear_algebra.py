@@ -14,7 +14,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, zero_derivative
-from asdex.detection import as_dependence, as_mask, Mask, transitive_closure
+from asdex.detection import (
+    as_dependence,
+    as_mask,
+    connected_components,
+    everywhere,
+    Mask,
+    transitive_closure,
+)
 
 
 zero_derivative("lu_pivots_to_permutation")
@@ -34,23 +41,62 @@ def dense_factorization(eqn: Equation, *operands: Dependence) -> list[Dependence
 def cholesky(eqn: Equation, matrix: Dependence) -> Dependence:
     """Lower triangular `L` with `L Lᵀ = matrix`: `L[i, j]` reads the leading block `[:i + 1, :j + 1]`.
 
-    JAX differentiates with respect to both triangles.
+    JAX differentiates with respect to both triangles. Unknowns that no chain of nonzeros connects stay apart.
     """
     lower = np.tri(*eqn.out_avals[0].shape[-2:], dtype=bool)
-    return matrix.accumulate(-2).accumulate(-1).keep(lower)
+    together = _connected(eqn, matrix)
+    rows = matrix.accumulate(-1)
+    if together is not None:
+        rows, lower = rows.keep(together), lower & together
+    return rows.accumulate(-2).keep(lower)
 
 
 @register("lu")
 def lu(eqn: Equation, matrix: Dependence) -> list[Dependence]:
     """`L` and `U` in one array, pivots, permutation: column `j` of the first reads the columns up to `j`.
 
-    Pivoting may bring any row to any place. Pivots and permutation are integers.
+    Pivoting may bring any row to any place, in a square matrix as far as chains of nonzeros connect them.
+    Pivots and permutation are integers.
     """
     factors, *permutations = eqn.out_avals
-    return [
-        _columns_of(_leading_columns(matrix), factors.shape),
-        *(Dependence.none(aval.shape) for aval in permutations),
-    ]
+    together = _connected(eqn, matrix)
+    result = _columns_of(_leading_columns(matrix), factors.shape)
+    if together is not None:
+        columns = matrix.accumulate(-1).keep(together).reduce([-2])
+        result = _columns_of(columns, factors.shape).keep(together)
+    return [result, *(Dependence.none(aval.shape) for aval in permutations)]
+
+
+@cholesky.zeros
+@lu.zeros
+def zeros_between_components(eqn: Any, matrix: Mask) -> list[Mask]:
+    """Factors are zero between unknowns that no chain of nonzeros connects."""
+    together = _components(matrix)
+    lower = np.tri(*matrix.shape[-2:], dtype=bool) if eqn.name == "cholesky" else True
+    factor = everywhere(matrix.shape) if together is None else together & lower
+    return [factor, *(everywhere(aval.shape) for aval in eqn.out_avals[1:])]
+
+
+def _connected(eqn: Equation, matrix: Dependence) -> np.ndarray | None:
+    """Which pairs of unknowns a chain of nonzeros connects; `None` where all are or may be.
+
+    Elements outside of the components must not depend on anything either: with their derivatives they would
+    connect what their values keep apart.
+    """
+    together = _components(eqn.nonzero(0))
+    return None if together is None or not matrix.keep(~together).is_none else together
+
+
+def _components(nonzero: Mask) -> np.ndarray | None:
+    """For square matrices a mask of the pairs in one connected component; `None` if that is all of them."""
+    *batch, rows, columns = nonzero.shape
+    if rows != columns or nonzero.all():
+        return None
+    entry, row, col = np.nonzero(nonzero.reshape(-1, rows, rows))
+    graph = _links(entry * rows + row, entry * rows + col, nonzero.size // max(rows, 1))
+    label = connected_components(graph)[1].reshape(*batch, rows)
+    together = label[..., :, None] == label[..., None, :]
+    return None if together.all() else together
 
 
 @register("qr")

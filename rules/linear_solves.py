@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import connected_components
+from asdex.detection import as_dependence, as_mask, connected_components, everywhere, Facts, Mask
 
 
 @register("custom_linear_solve")
@@ -24,6 +24,17 @@ def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence
     solution = solve_by_components(eqn, eqn.params["jaxprs"].matvec, consts, right_hand_side)
     auxiliary = eqn.out_avals[len(solution) :]
     return [*solution, *(Dependence.none(aval.shape) for aval in auxiliary)]
+
+
+@custom_linear_solve.zeros
+def zeros_of_a_solution(eqn: Facts, *masks: Mask) -> list[Mask]:
+    """The solution is zero in components whose right-hand side is: on operands that depend on nothing."""
+    lengths, equation = eqn.params["const_lengths"], eqn.equation()
+    right_hand_side = [as_dependence(mask) for mask in masks[sum(lengths) :]]
+    matvec, consts = eqn.params["jaxprs"].matvec, equation.operands[: lengths.matvec]
+    solution = solve_by_components(equation, matvec, consts, right_hand_side)
+    others = [everywhere(aval.shape) for aval in eqn.out_avals[len(solution) :]]
+    return [*map(as_mask, solution), *others]
 
 
 @custom_linear_solve.cause

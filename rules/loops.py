@@ -3,21 +3,32 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
 from asdex.detection import (
     as_dependence,
     everywhere,
+    Facts,
+    is_everywhere,
     Known,
+    Mask,
     Probe,
+    Rule,
+    same_places,
     scan_arity,
+    simplified,
+    support_of,
     transitive_closure,
 )
 
 
 _FOLLOWED_STEPS = 10_000
 """Steps of a `while` with a known trip count that are followed one by one."""
+
+_ROUNDS = 8
+"""How often a body is evaluated before nothing is said about the zeros of what it carries."""
 
 _MANY_STEPS = 32
 """Steps from which on the structure of a body is raised to a power."""
@@ -35,14 +46,13 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     loop = _Loop(eqn, eqn.params["jaxpr"], eqn.operands, num_consts, num_carry)
     length, backwards = eqn.params["length"], eqn.params["reverse"]
     carry, outputs = loop.run(range(length - 1, -1, -1) if backwards else range(length))
-    shapes = [aval.shape for aval in eqn.out_avals[num_carry:]]
-    return [
-        *carry,
-        *(
-            _stack(column[::-1] if backwards else column, shape)
-            for column, shape in zip(outputs, shapes, strict=True)
-        ),
+    stacked = [
+        Value(_stack(column[::-1] if backwards else column, aval.shape), None, facts)
+        for column, aval, facts in zip(
+            outputs, eqn.out_avals[num_carry:], loop.facts_of_outputs(), strict=True
+        )
     ]
+    return [*carry, *stacked]
 
 
 @register("while")
@@ -62,7 +72,7 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
         eqn.forbid("rev")
     if eqn.of_changes and steps is None:
         results = loop.with_any_number_of_steps(results, eqn.params["cond_jaxpr"], split)
-    return [Value(value.dependence, known) for value, known in zip(results, knowns, strict=True)]
+    return [value._replace(known=known) for value, known in zip(results, knowns, strict=True)]
 
 
 @scan.cause
@@ -71,6 +81,16 @@ def passing_on(eqn: Equation) -> str:
     """A step reads results of the step before."""
     del eqn
     return "each step passes on what the steps before it have read"
+
+
+@scan.zeros
+@while_.zeros
+def zeros_of_a_loop(eqn: Facts, *masks: Mask) -> list[Mask]:
+    """What is zero in every step, of a loop on operands that depend on nothing."""
+    del masks
+    equation = eqn.equation()
+    values = (scan if eqn.name == "scan" else while_)(equation, *equation.dependences())
+    return [support_of(value, aval) for value, aval in zip(values, eqn.out_avals, strict=True)]
 
 
 scan.changes(scan.dependence)
@@ -108,7 +128,7 @@ class _Loop:
             value if value is not None and value.known is not None else None for value in carried
         ]
         while True:
-            results = self.eqn.structure(self.body, [*consts, *carried, *scanned])
+            results = self._structure([*consts, *carried, *scanned])
             stays = [value.known is not None for value in results[: self.num_carry]]
             lost = [old is not None and not stay for old, stay in zip(carried, stays, strict=True)]
             if not any(lost):
@@ -127,6 +147,66 @@ class _Loop:
         # Values that are known only at each step of a loop around this one make that loop vary instead.
         self.varies = bool(asked) and all([known.is_available for known in asked])
         self.results = results
+
+    def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
+        """The structure of the body, given what is zero in every step."""
+        kept = [value is not None for value in operands[len(self.consts) :][: self.num_carry]]
+        slices = [
+            _facts_of_slices(value, aval)
+            for value, aval in zip(self.scanned, self._scanned_avals(), strict=True)
+        ]
+        self.supports = self._supports(kept, slices)
+        self.slices = slices
+        carried = [_facts_of(*pair) for pair in zip(self.supports, self.avals, strict=False)]
+        facts = [*(value.facts for value in self.consts), *carried, *slices]
+        return self.eqn.structure(self.body, operands, facts)
+
+    def _supports(self, kept: Sequence[bool], slices: Sequence[Facts | None]) -> list[Mask]:
+        """Where the carry may be nonzero before some step: the least fixed point from where it starts."""
+        avals = self.avals[: self.num_carry]
+        initial = [
+            everywhere(aval.shape) if keep else support_of(value, aval)
+            for value, aval, keep in zip(self.initial, avals, kept, strict=True)
+        ]
+        supports = initial
+        for _ in range(_ROUNDS):
+            if all(map(is_everywhere, supports)):
+                return supports
+            results = self._facts_after(supports, slices)
+            reached = [
+                simplified(old | support_of(value, aval), aval.shape)
+                for old, value, aval in zip(supports, results, avals, strict=False)
+            ]
+            if all(map(np.array_equal, reached, supports)):
+                return supports
+            supports = reached
+        return [everywhere(aval.shape) for aval in avals]
+
+    def _facts_after(self, supports: Sequence[Mask], slices: Sequence[Facts | None]) -> list[Value]:
+        """The results of any step, as far as facts go, from where the carry before it may be nonzero."""
+        carried = [_facts_of(*pair) for pair in zip(supports, self.avals, strict=False)]
+        operands = [
+            *(value._replace(dependence=None) for value in self.consts),
+            *(Value(None, None, facts) for facts in (*carried, *slices)),
+        ]
+        return self.eqn.interpret(self.body, operands)
+
+    def facts_of_outputs(self) -> list[Facts | None]:
+        """Facts about the results of all steps, stacked along a leading axis."""
+        outputs = self.avals[self.num_carry :]
+        if not outputs:
+            return []
+        results = self._facts_after(self.supports, self.slices)[self.num_carry :]
+        stacked = self.eqn.out_avals[self.num_carry :]
+        return [
+            None
+            if value.known is None and value.facts is None
+            else Facts.by(_STACKED, [value], [inside], aval)
+            for value, inside, aval in zip(results, outputs, stacked, strict=True)
+        ]
+
+    def _scanned_avals(self) -> Sequence[Any]:
+        return self.eqn.in_avals[len(self.eqn.in_avals) - len(self.scanned) :]
 
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:
         """The final carry, and for each further result of the body its dependences step by step."""
@@ -170,8 +250,10 @@ class _Loop:
         """The carry after the last step. What is known at each step of a loop around this one stays so."""
         pending = any(map(_pending, (*self.consts, *self.initial, *self.scanned)))
         return [
-            Value(one, Probe() if keep and pending else None)
-            for one, keep in zip(carry, self.kept, strict=True)
+            Value(one, Probe() if keep and pending else None, _facts_of(mask, aval))
+            for one, keep, mask, aval in zip(
+                carry, self.kept, self.supports, self.avals, strict=False
+            )
         ]
 
     def _columns(self, outputs: Sequence[Sequence[Dependence]]) -> list[list[Dependence]]:
@@ -252,7 +334,8 @@ class _Loop:
         )
         reached = transitive_closure(self._join_carry([part.carry for part in parts]))
         results = self._split_carry(reached.substitute(start), initial)
-        return [Value(one, None) for one in results]
+        triples = zip(results, self.supports, self.avals, strict=False)
+        return [Value(one, None, _facts_of(mask, aval)) for one, mask, aval in triples]
 
     def _split_carry(self, joined: Dependence, initial: Sequence[Dependence]) -> list[Dependence]:
         """The carried values that `_join_carry` joined, and the others as they were."""
@@ -302,6 +385,22 @@ def _probe(value: Value) -> Value | None:
     if value.dependence is not None:
         return None
     return value._replace(known=None if value.known is None else Probe(), facts=None)
+
+
+def _facts_of(mask: Mask, aval: Any) -> Facts | None:
+    return None if is_everywhere(mask) else Facts.of_support(mask, aval)
+
+
+def _facts_of_slices(value: Value, aval: Any) -> Facts | None:
+    """Facts about each slice of an array along its leading axis."""
+    if value.facts is None or value.known is not None:
+        return None
+    mask = np.asarray(support_of(value, aval).any(axis=0))
+    return _facts_of(simplified(mask, mask.shape), jax.ShapeDtypeStruct(mask.shape, aval.dtype))
+
+
+_STACKED = Rule(same_places)
+_STACKED.zeros(lambda eqn, mask: np.broadcast_to(mask, eqn.aval.shape))
 
 
 def _asked(value: Value | None) -> bool:

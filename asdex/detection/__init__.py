@@ -33,6 +33,7 @@ from ._masks import (
     intersection as intersection,
     is_everywhere as is_everywhere,
     Mask as Mask,
+    simplified as simplified,
     union as union,
 )
 from ._options import (

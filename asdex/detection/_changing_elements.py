@@ -30,6 +30,8 @@ def changing_elements(jaxpr: Any, *, captured: str = "constant") -> list[Mask]:
     inputs = [Value(as_dependence(everywhere(shape)), None) for shape in shapes]
     results = Interpreter(captured=captured, of_changes=True).run(jaxpr, inputs)
     return [
-        np.zeros(variable.aval.shape, np.bool_) if one.dependence is None else as_mask(one.dependence)
+        np.zeros(variable.aval.shape, np.bool_)
+        if one.dependence is None
+        else as_mask(one.dependence)
         for one, variable in zip(results, inner.outvars, strict=True)
     ]

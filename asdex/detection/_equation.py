@@ -100,9 +100,7 @@ class Equation(EquationView):
         """
         return support_of(self.operands[index], self.in_avals[index])
 
-    def unless_known(
-        self, operands: Iterable[int], what: str, verb: str = "comes from"
-    ) -> str:
+    def unless_known(self, operands: Iterable[int], what: str, verb: str = "comes from") -> str:
         """Say of operands that are not known which arguments they come from; "" if all of them are known.
 
         **Arguments:**

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._arrays import is_key, size_of
+from .._jaxprs import is_jaxpr
 from ._dependence import Dependence
 from ._known import Known
-from ._masks import as_dependence, as_mask, everywhere, is_everywhere, Mask, simplified
+from ._masks import as_dependence, as_mask, everywhere, is_everywhere, Mask, simplified, union
 from ._ranges import Range
-from ._registry import find_rule, Rule
+from ._registry import find_rule, Rule, same_places
 
 
 _MAX_DEPTH = 64
@@ -31,8 +32,8 @@ class Facts:
     """Facts about one result of an equation, computed when asked for, and the equation as rules see it."""
 
     __slots__ = (
-        *("_answers", "_depth", "_eqn", "_interpreter", "_rule", "in_avals", "index", "name"),
-        *("operands", "out_avals", "params", "primitive"),
+        *("_answers", "_depth", "_eqn", "_interpreter", "in_avals", "index", "name"),
+        *("operands", "out_avals", "params", "primitive", "rule"),
     )
 
     def __init__(
@@ -46,19 +47,31 @@ class Facts:
         self.in_avals = [atom.aval for atom in eqn.invars]
         self.out_avals = [variable.aval for variable in eqn.outvars]
         self.operands = tuple(operands)
-        self._rule = find_rule(eqn.primitive)
-        deepest = max((one.facts._depth for one in self.operands if one.facts), default=0)
-        self._depth = (deepest + 1) % _MAX_DEPTH
+        self.rule = find_rule(eqn.primitive)
+        self._depth = _depth_after(self.operands)
         self._answers: dict[str, Any] = {}
 
     @staticmethod
     def of_support(mask: Mask, aval: Any) -> Facts:
         """Facts about an array of which no more is known than where it may be nonzero."""
+        facts = Facts.of_one_of([], aval)
+        facts._answers = {"support": mask, "range": Range.unbounded(mask.shape)}
+        return facts
+
+    @staticmethod
+    def of_one_of(values: Sequence[Any], aval: Any) -> Facts:
+        """Facts about an array that is, in each call, one or another of some values of its type."""
+        return Facts.by(_ONE_OF, values, [aval] * len(values), aval)
+
+    @staticmethod
+    def by(rule: Rule, values: Sequence[Any], in_avals: Sequence[Any], aval: Any) -> Facts:
+        """Facts about what is made from some values in a way that is no equation, by a rule of its own."""
         facts = object.__new__(Facts)
         facts.index, facts.name, facts.primitive, facts.params = 0, "", None, {}
-        facts.in_avals, facts.out_avals, facts.operands = [], [aval], ()
-        facts._depth, facts._rule, facts._eqn, facts._interpreter = 0, None, None, None
-        facts._answers = {"support": mask, "range": Range.unbounded(mask.shape)}
+        facts.in_avals, facts.out_avals = list(in_avals), [aval]
+        facts.operands = tuple(Knowledge(value.known, value.facts) for value in values)
+        facts.rule, facts._eqn, facts._interpreter, facts._answers = rule, None, None, {}
+        facts._depth = _depth_after(facts.operands)
         return facts
 
     @property
@@ -71,7 +84,7 @@ class Facts:
         """Whether each element follows from those at its own place in the operands, or from scalars."""
         sizes = {size_of(aval) for aval in self.in_avals}
         transposes = self.name == "reshape" and self.params.get("dimensions") is not None
-        in_place = self._rule is not None and self._rule.in_place
+        in_place = self.rule is not None and self.rule.in_place
         return in_place and not transposes and sizes <= {1, size_of(self.aval)}
 
     def range(self) -> Range:
@@ -102,7 +115,10 @@ class Facts:
     def given(self, operands: Sequence[Knowledge], result: Range | None = None) -> Facts:
         """The same equation on other operands, with the bounds of its result where these are settled."""
         other = copy(self)
-        other.operands, other._answers = tuple(operands), {} if result is None else {"range": result}
+        other.operands, other._answers = (
+            tuple(operands),
+            {} if result is None else {"range": result},
+        )
         return other
 
     def forget(self) -> None:
@@ -131,7 +147,11 @@ class Facts:
         forgotten = len(self.operands) < len(self.in_avals)
         if question == "range":
             bounds = None if forgotten else self._result(_ranges)
-            answer = Range.unbounded(self.aval.shape) if bounds is None else _broadcast(bounds, self.aval)
+            answer = (
+                Range.unbounded(self.aval.shape)
+                if bounds is None
+                else _broadcast(bounds, self.aval)
+            )
             certain = answer.is_certain
         else:
             mask = None if forgotten else self._result(_supports)
@@ -146,13 +166,26 @@ class Facts:
 
     def _result(self, answers: Callable[[Facts, Rule], Any]) -> Any:
         """What a rule answers about this result; `None` if it has nothing to say."""
-        found = None if self._rule is None else answers(self, self._rule)
+        found = None if self.rule is None else answers(self, self.rule)
         return found[self.index] if isinstance(found, list) else found
 
 
-def facts_of_results(
-    eqn: Any, operands: Sequence[Any], interpreter: Any
-) -> list[Facts | None]:
+def _depth_after(operands: Sequence[Knowledge]) -> int:
+    return (max((one.facts._depth for one in operands if one.facts), default=0) + 1) % _MAX_DEPTH
+
+
+def _hull(eqn: Facts, *ranges: Range) -> Range:
+    low, high = zip(*ranges, strict=True)
+    return Range(np.min(low, axis=0), np.max(high, axis=0))
+
+
+_ONE_OF = Rule(same_places, in_place=True, exact=True)
+_ONE_OF.range(_hull)
+_ONE_OF.alternatives(lambda eqn, *ranges: list(ranges))
+_ONE_OF.zeros(lambda eqn, *masks: union(masks, eqn.aval.shape))
+
+
+def facts_of_results(eqn: Any, operands: Sequence[Any], interpreter: Any) -> list[Facts | None]:
     """Facts about the results of an equation, which hold on to what is known of its operands."""
     rule = find_rule(eqn.primitive)
     nothing: list[Facts | None] = [None] * len(eqn.outvars)
@@ -160,6 +193,7 @@ def facts_of_results(
         return nothing
     if "range" not in rule.functions:
         silent = all(operand.known is None and operand.facts is None for operand in operands)
+        silent = silent and not any(map(is_jaxpr, eqn.params.values()))
         if silent or not (rule.exact or "zeros" in rule.functions):
             return nothing
     pairs = [Knowledge(operand.known, operand.facts) for operand in operands]
@@ -247,11 +281,12 @@ def _supports(eqn: Facts, rule: Rule) -> Any:
 
 
 def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
-    """Which elements of the results read an element that is marked, by the rule."""
+    """Which elements of the results read the value of an element that is marked."""
     steering = rule.steered_by(eqn)
+    reads = rule.functions.get("changes", rule)
     operands = [
         Dependence.none(mask.shape) if number in steering else as_dependence(mask)
         for number, mask in enumerate(masks)
     ]
-    results = rule(eqn, *operands)
+    results = reads(eqn, *operands)
     return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]

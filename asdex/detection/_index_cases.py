@@ -14,7 +14,6 @@ import numpy as np
 from .._arrays import size_of
 from ._facts import Facts, Knowledge
 from ._ranges import Range
-from ._registry import find_rule
 
 
 _MAX_EQUATIONS = 100
@@ -142,8 +141,7 @@ def _parts(cases: list[_Case], step: Facts) -> tuple[list[tuple[_Case, Range]], 
 
 
 def _alternatives(step: Facts) -> list[Range]:
-    rule = find_rule(step.primitive)
-    function = None if rule is None else rule.functions.get("alternatives")
+    function = None if step.rule is None else step.rule.functions.get("alternatives")
     if function is None or not step.operands:
         return [step.range()]
     return function(step, *(step.bounds(number) for number in range(len(step.operands))))

@@ -29,7 +29,7 @@ from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
 from ._facts import Facts, facts_of_results, Knowledge
 from ._known import Known
-from ._masks import as_dependence, everywhere
+from ._masks import as_dependence, everywhere, is_everywhere
 from ._numpy_values import known_results
 from ._registry import find_rule, Rule
 from ._results import checked, results_of
@@ -156,13 +156,23 @@ class Interpreter:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
         values = [
-            _with_facts(checked(equation, aval, result, self.follows(aval)), one)
+            self._with_facts(checked(equation, aval, result, self.follows(aval)), one)
             for aval, result, one in zip(equation.out_avals, results, facts, strict=True)
         ]
         values = self._with_arguments(operands, values)
         if self._recorder is not None and record is not None:
             self._recorder.leave(record, values)
         return values
+
+    def _with_facts(self, value: Value, facts: Facts | None) -> Value:
+        """A result with the facts about it. What is always zero does not change."""
+        facts = facts or value.facts
+        if facts is None:
+            return value
+        dependence = value.dependence
+        if self.of_changes and dependence is not None and not is_everywhere(facts.support()):
+            dependence = dependence.keep(facts.support())
+        return value._replace(facts=facts, dependence=dependence)
 
     def _with_arguments(self, operands: list[Value], results: list[Value]) -> list[Value]:
         """Results that come from the arguments that the operands come from, if anyone will ask."""
@@ -300,7 +310,3 @@ def _changes(equation: Equation, rule: Rule | None) -> Sequence[Dependence | Val
         function = rule
     results = function(equation, *operands)
     return everything if results is NotImplemented else results_of(equation, results)
-
-
-def _with_facts(value: Value, facts: Facts | None) -> Value:
-    return value if facts is None else value._replace(facts=facts)

@@ -195,7 +195,8 @@ def _compile_and_run(evaluations: Sequence[Evaluation]) -> None:
         for one in evaluations:
             results[one] = one.bind(
                 *(
-                    given[id(known)] if known._make is None or id(known) in given
+                    given[id(known)]
+                    if known._make is None or id(known) in given
                     else results[known._make[0]][known._make[1]]
                     for known in one.operands
                 )

@@ -60,7 +60,8 @@ def _moved(view: Facts, rule: Rule, arrays: Sequence[np.ndarray]) -> list[np.nda
         return None
     elements = np.concatenate(
         [
-            np.ravel(array).astype(data[0].dtype, copy=False) if number not in steering
+            np.ravel(array).astype(data[0].dtype, copy=False)
+            if number not in steering
             else np.zeros(array.size, data[0].dtype)
             for number, array in enumerate(arrays)
         ]

@@ -14,7 +14,8 @@ from asdex.detection import changing_elements, registered_rules
 SAYS = {
     name for name, rule in registered_rules().items() if rule.exact or "changes" in rule.functions
 }
-COVERED = {name: cases[::4] for name, cases in TABLES.items() if name in SAYS}
+COVERED = {name: cases[::4] for name, cases in TABLES.items() if name in SAYS - {"fused_call"}}
+ONLY_REVERSE = ("custom_vjp_call", "custom_vjp_call_jaxpr")
 
 
 def moved(args, mask_of, points):
@@ -88,7 +89,7 @@ def test_what_is_called_constant_does_not_change(primitive: str, one: Case):
     rng = np.random.default_rng(0)
     mask_of = masks(one.args, rng)
     assert_constant(one.fn, one.args, mask_of)
-    if one.expected is None:
+    if one.expected is None and primitive not in ONLY_REVERSE:
         assert_constant(directional(one.fn, mask_of, one.args, rng), one.args, mask_of)
 
 

@@ -247,5 +247,7 @@ def test_every_range_is_tested():
                 tested.add(eqn.primitive.name)
                 inner = [getattr(param, "jaxpr", param) for param in eqn.params.values()]
                 pending += [one for one in inner if hasattr(one, "eqns")]
-    untested = {name for name, rule in registered_rules().items() if "range" in rule.functions} - tested
+    untested = {
+        name for name, rule in registered_rules().items() if "range" in rule.functions
+    } - tested
     assert not [name for name in untested if hasattr(lax, f"{name}_p")]
