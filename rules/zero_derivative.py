@@ -103,7 +103,7 @@ zero_derivative(
 )
 
 
-@register("sign", in_place=True, zero_at_zero=True)
+@register("sign", in_place=True, zero_at_zero=True, numpy=np.sign)
 def sign(eqn: Equation, operand: Dependence) -> Any:
     """`-1`, `0` or `1`. For complex numbers `z / abs(z)`, which JAX differentiates since version 0.12."""
     if np.issubdtype(eqn.in_avals[0].dtype, np.complexfloating):
