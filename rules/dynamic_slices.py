@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 
 from asdex import Dependence, Equation, register
-from asdex.detection import find_rule, index_cases
+from asdex.detection import index_cases
 
 from .indexing import along, MAX_CANDIDATES
 
@@ -65,7 +65,8 @@ def dynamic_update_slice(
 @dynamic_update_slice.cause
 def start(eqn: Equation) -> str:
     """A window with an unknown start may lie anywhere."""
-    return eqn.unless_known(find_rule(eqn.primitive).steered_by(eqn), "the index")
+    first = 1 if eqn.name == "dynamic_slice" else 2
+    return eqn.unless_known(range(first, len(eqn.in_avals)), "the index")
 
 
 def _window(operand: Dependence, axis: int, start: int, size: int) -> Dependence:

@@ -48,6 +48,13 @@ for _name, _range in {**arithmetic.ELEMENTWISE, "max": ranges.max_, "min": range
     RULES[_name].range(_range)
 
 
+@RULES["exp"].zeros
+def exp_zeros(eqn: Any, a: Mask) -> Mask:
+    """Zero where the operand is surely minus infinity, as it is behind a mask of scores."""
+    del a
+    return eqn.bounds(0).high > -np.inf
+
+
 convert_element_type = elementwise("convert_element_type", zero_at_zero=True)
 convert_element_type.range(ranges.convert)
 convert_element_type.alternatives(ranges.converted)

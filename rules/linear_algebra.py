@@ -84,7 +84,7 @@ def _connected(eqn: Equation, matrix: Dependence) -> np.ndarray | None:
     connect what their values keep apart.
     """
     together = _components(eqn.nonzero(0))
-    return None if together is None or not matrix.keep(~together).is_none else together
+    return None if together is None or matrix.keep(~together).nnz else together
 
 
 def _components(nonzero: Mask) -> np.ndarray | None:

@@ -29,8 +29,9 @@ def between(eqn: Facts, *values: tuple[np.ndarray, np.ndarray | float]) -> Range
         return exactly(eqn, *(value for value, _ in values))
     unit = _ERRORS * float(np.finfo(dtype).eps)
     with np.errstate(invalid="ignore"):
-        low = reduce(np.minimum, [value - unit * error for value, error in values])
-        high = reduce(np.maximum, [value + unit * error for value, error in values])
+        rounded = [(value, np.where(np.isinf(value), 0, unit * error)) for value, error in values]
+        low = reduce(np.minimum, [value - error for value, error in rounded])
+        high = reduce(np.maximum, [value + error for value, error in rounded])
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
     return Range(low, high).on_device(dtype)
 
@@ -65,7 +66,10 @@ def _sum(eqn: Facts, *corners: tuple[np.ndarray, np.ndarray]) -> Range:
         return np.where(exact[0] & exact[1], 0, np.abs(x) + np.abs(y))
 
     with np.errstate(invalid="ignore"):
-        return between(eqn, *((x + y, error(x, y)) for x, y in corners))
+        (low, least), (high, greatest) = ((x + y, error(x, y)) for x, y in corners)
+    # What is surely infinite stays so, or becomes NaN.
+    low, high = np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
+    return between(eqn, (low, least), (high, greatest))
 
 
 def add(eqn: Facts, a: Range, b: Range) -> Range:
@@ -180,6 +184,11 @@ def _bounded(low: float, high: float, exact: bool = False) -> Callable[..., Rang
     return rule
 
 
+def exp(eqn: Facts, a: Range) -> Range:
+    """Positive, or zero where it underflows, as it does for what is surely minus infinity."""
+    return between(eqn, (np.zeros(a.low.shape), 0.0), (np.where(a.high == -np.inf, 0, np.inf), 0.0))
+
+
 ELEMENTWISE: dict[str, Callable[..., Range]] = {
     "neg": neg,
     "abs": abs_,
@@ -187,6 +196,7 @@ ELEMENTWISE: dict[str, Callable[..., Range]] = {
     "add_any": add,
     "sub": sub,
     "square": square,
+    "exp": exp,
     # XLA clamps its `tanh`; no rounding moves `1 / (1 + exp(-x))` beyond zero or one; its `erf` passes one.
     "tanh": _bounded(-1, 1, exact=True),
     "logistic": _bounded(0, 1, exact=True),

@@ -79,7 +79,7 @@ def _sorted_places(keys: list[np.ndarray], places: np.ndarray, axis: int) -> np.
 def _ordered(key: np.ndarray) -> list[np.ndarray]:
     """Real arrays, the first one first, that NumPy sorts as JAX sorts the key; NaN comes last in both."""
     if key.dtype.kind == "c":
-        return [key.real, key.imag]
+        return [np.real(key), np.imag(key)]
     return [key if key.dtype.kind in "biuf" else key.astype(np.float32)]
 
 

@@ -18,7 +18,8 @@ _COMPARISONS: dict[str, tuple[Any, Any]] = {
     "le": (np.less_equal, ranges.le),
     "gt": (np.greater, ranges.gt),
     "ge": (np.greater_equal, ranges.ge),
-    **dict.fromkeys(["eq_to", "lt_to", "le_to", "is_finite"], (None, ranges.truth)),
+    "is_finite": (np.isfinite, ranges.truth),
+    **dict.fromkeys(["eq_to", "lt_to", "le_to"], (None, None)),
 }
 _LOGIC: dict[str, tuple[Any, Any]] = {
     "or": (np.bitwise_or, ranges.logic),

@@ -339,7 +339,7 @@ class Equation(EquationView):
 
             return call
 
-        primals = [one._replace(dependence=None, facts=None) for one in self.operands]
+        primals = [one._replace(dependence=None) for one in self.operands]
         return function, primals, moving
 
 

@@ -145,24 +145,18 @@ class Facts:
         if question in self._answers:
             return
         forgotten = len(self.operands) < len(self.in_avals)
-        if question == "range":
-            bounds = None if forgotten else self._result(_ranges)
-            answer = (
-                Range.unbounded(self.aval.shape)
-                if bounds is None
-                else _broadcast(bounds, self.aval)
-            )
-            certain = answer.is_certain
+        if question == "support":
+            self._answers[question] = everywhere(self.aval.shape) if forgotten else self._support()
         else:
-            mask = None if forgotten else self._result(_supports)
-            shape = self.aval.shape
-            answer = everywhere(shape) if mask is None else simplified(np.asarray(mask), shape)
-            certain = False
-        self._answers[question] = answer
-        if certain and self.aval.dtype.kind in "iub":
-            self._answers["support"] = simplified(answer.low != 0, self.aval.shape)
-        if self._depth == 0 or certain:
-            self.forget()
+            bounds = None if forgotten else self._result(_ranges)
+            self._answers[question] = _broadcast(bounds, self.aval)
+        if self._depth == 0:
+            self.operands = ()
+
+    def _support(self) -> Mask:
+        mask = self._result(_supports)
+        shape = self.aval.shape
+        return everywhere(shape) if mask is None else simplified(np.asarray(mask), shape)
 
     def _result(self, answers: Callable[[Facts, Rule], Any]) -> Any:
         """What a rule answers about this result; `None` if it has nothing to say."""
@@ -216,7 +210,9 @@ def support_of(operand: Any, aval: Any) -> Mask:
     return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
 
 
-def _broadcast(bounds: Range, aval: Any) -> Range:
+def _broadcast(bounds: Range | None, aval: Any) -> Range:
+    if bounds is None:
+        return Range.unbounded(aval.shape)
     return Range(*(np.broadcast_to(np.asarray(one, np.float64), aval.shape) for one in bounds))
 
 

@@ -129,7 +129,7 @@ def register(
         operands that have as many elements.
     - `exact`: whether the rule says which elements a value reads, and not only a derivative. The
         traits above imply it, but for `in_place`.
-    - `steered_by`: a function of the equation, to the operands that decide where elements go, such as indices.
+    - `steered_by`: a function of the equation: the operands that decide where elements go, such as indices.
     - `numpy`: a function of the operands as NumPy arrays that computes the same as JAX, to the last bit.
 
     **Returns:**

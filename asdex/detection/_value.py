@@ -10,7 +10,7 @@ from ._known import Known
 
 
 class Value(NamedTuple):
-    """The dependence of a variable (`None`: on nothing), its value and facts about it (`None`: nothing known).
+    """The dependence of a variable (`None`: on nothing), its value and facts about it (`None`: not known).
 
     `comes_from` names the arguments that it is computed from, for explanations; other runs leave it empty.
     """

@@ -41,7 +41,7 @@ PROGRAMS = {
     **{name: (1, FLOATS, getattr(lax, name)) for name in ("floor", "ceil", "is_finite")},
     **{
         name: (1, FLOATS, getattr(lax, name))
-        for name in ("tanh", "logistic", "sin", "cos", "erf", "erfc", "asin", "atan", "acos")
+        for name in ("exp", "tanh", "logistic", "sin", "cos", "erf", "erfc", "asin", "atan", "acos")
     },
     "atan2": (2, FLOATS, lax.atan2),
     "round away": (1, FLOATS, lambda x: lax.round(x, lax.RoundingMethod.AWAY_FROM_ZERO)),

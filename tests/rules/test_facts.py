@@ -1,0 +1,114 @@
+"""What rules claim about values: zeros and bounds hold at random points, NumPy computes what JAX computes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rule_case import Case, installed_primitives
+from test_every_rule import named, TABLES
+
+from asdex.detection import Facts, open_jaxpr, registered_rules, support_of, Value
+from asdex.detection._facts import bounds_of
+from asdex.detection._interpreter import Interpreter
+from asdex.detection._known import Known
+
+
+def _claims_facts(rule):
+    kinds = {"zeros", "range", "value", "alternatives"}
+    return rule.moves or rule.exact or bool(kinds & set(rule.functions))
+
+
+CLAIMING = {name for name, rule in registered_rules().items() if _claims_facts(rule)}
+NOT_COMPILED = {"fused_call", "custom_vjp_call_jaxpr"}
+COVERED = {name: TABLES[name][::3] for name in sorted(CLAIMING - NOT_COMPILED) if TABLES.get(name)}
+
+
+def test_every_rule_that_claims_facts_has_a_case():
+    direct = {"mesh_cast", "relayout"}
+    assert (CLAIMING & installed_primitives()) - set(TABLES) - direct == set()
+
+
+def flattened(one: Case):
+    """A case as a function of arrays to a list of arrays, and its arguments."""
+    leaves, tree = jax.tree.flatten(one.args)
+    arrays = [jnp.asarray(leaf) for leaf in leaves]
+    return lambda *args: jax.tree.leaves(one.fn(*jax.tree.unflatten(tree, args))), arrays
+
+
+def is_numerical(array):
+    dtype = getattr(array, "dtype", None)
+    return isinstance(dtype, np.dtype) and dtype.kind in "biufc"
+
+
+def point(number, args, masks, rng):
+    """Floating-point arguments that are zero where they are said to be."""
+
+    def scaled(arg, mask):
+        factor = np.ones(arg.shape) if number == 0 else rng.uniform(-2, 2, arg.shape)
+        return jnp.where(mask, arg * factor.astype(arg.dtype), 0)
+
+    return [
+        scaled(arg, mask) if jnp.issubdtype(arg.dtype, jnp.inexact) else arg
+        for arg, mask in zip(args, masks, strict=True)
+    ]
+
+
+def assert_claims(result, array):
+    outside = array[~support_of(result, array)]
+    assert not outside[np.isfinite(outside)].any()
+    if array.dtype.kind in "biuf":
+        bounds, number = bounds_of(result, array), array.astype(np.float64)
+        assert (np.isnan(number) | ((bounds.low <= number) & (number <= bounds.high))).all()
+
+
+@pytest.mark.parametrize(
+    ("primitive", "one"),
+    [named(name, k, one) for name, cases in COVERED.items() for k, one in enumerate(cases)],
+)
+def test_claims(primitive: str, one: Case):
+    if primitive not in installed_primitives():
+        pytest.skip(f"this jax has no '{primitive}'")
+    function, args = flattened(one)
+    jaxpr, compiled = jax.make_jaxpr(function)(*args), jax.jit(function)
+    known = Interpreter().run(jaxpr, [Value(None, Known.of(arg)) for arg in args])
+    for result, array in zip(known, compiled(*args), strict=True):
+        if result.known is not None and is_numerical(array):
+            # Compiled together, operations round less often than one by one.
+            np.testing.assert_allclose(result.known.get(), np.asarray(array), rtol=1e-5)
+    rng = np.random.default_rng(0)
+    masks = [rng.random(arg.shape) < 0.6 for arg in args]
+    masked = [
+        Value(None, None, Facts.of_support(mask, arg))
+        if jnp.issubdtype(arg.dtype, jnp.inexact)
+        else Value(None, Known.of(arg))
+        for mask, arg in zip(masks, args, strict=True)
+    ]
+    results = Interpreter().run(jaxpr, masked)
+    for number in range(3):
+        arrays = compiled(*point(number, args, masks, rng))
+        for result, array in zip(results, arrays, strict=True):
+            if is_numerical(array):
+                assert_claims(result, np.asarray(array))
+
+
+def test_masks_reach_the_results():
+    """The claims above are not empty: most families keep some of the zeros of their operands."""
+    keeping = 0
+    for cases in COVERED.values():
+        function, args = flattened(cases[0])
+        masks = [np.arange(arg.size).reshape(arg.shape) % 2 == 0 for arg in args]
+        values = [
+            Value(None, None, Facts.of_support(mask, arg))
+            for mask, arg in zip(masks, args, strict=True)
+        ]
+        try:
+            jaxpr = jax.make_jaxpr(function)(*args)
+        except Exception:  # this jax cannot make it
+            continue
+        results = Interpreter().run(jaxpr, values)
+        keeping += any(
+            not support_of(one, v.aval).all()
+            for one, v in zip(results, open_jaxpr(jaxpr).outvars, strict=True)
+            if is_numerical(v.aval)
+        )
+    assert keeping > 45
