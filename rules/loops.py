@@ -1,9 +1,8 @@
 """Loops."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
@@ -11,24 +10,23 @@ from asdex.detection import (
     as_dependence,
     everywhere,
     Facts,
-    is_everywhere,
     Known,
     Mask,
+    open_jaxpr,
     Probe,
-    Rule,
-    same_places,
     scan_arity,
-    simplified,
     support_of,
     transitive_closure,
 )
+
+from .loop_bodies import facts_of, LoopBody
 
 
 _FOLLOWED_STEPS = 10_000
 """Steps of a `while` with a known trip count that are followed one by one."""
 
-_ROUNDS = 8
-"""How often a body is evaluated before nothing is said about the zeros of what it carries."""
+_BLOCK = 1 << 21
+"""Entries of the states that are held at a time, 8 MB; sparse powers of a body have no more than that."""
 
 _MANY_STEPS = 32
 """Steps from which on the structure of a body is raised to a power."""
@@ -47,10 +45,8 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     length, backwards = eqn.params["length"], eqn.params["reverse"]
     carry, outputs = loop.run(range(length - 1, -1, -1) if backwards else range(length))
     stacked = [
-        Value(_stack(column[::-1] if backwards else column, aval.shape), None, facts)
-        for column, aval, facts in zip(
-            outputs, eqn.out_avals[num_carry:], loop.facts_of_outputs(), strict=True
-        )
+        Value(one.rearrange(lambda p: p[::-1]) if backwards else one, None, facts)
+        for one, facts in zip(outputs, loop.facts_of_outputs(), strict=True)
     ]
     return [*carry, *stacked]
 
@@ -97,173 +93,103 @@ scan.changes(scan.dependence)
 while_.changes(while_.dependence)
 
 
-class _Part(NamedTuple):
-    """What one result of the body reads of the constants, of the carry and of the slices."""
+class _Loop(LoopBody):
+    """A loop, whose steps are taken one by one or many at a time."""
 
-    consts: Dependence
-    carry: Dependence
-    slices: Dependence
-
-
-class _Loop:
-    """The body of a loop with its operands, and the structure of the body."""
-
-    def __init__(
-        self, eqn: Equation, body: Any, operands: Sequence[Value], num_consts: int, num_carry: int
-    ):
-        self.eqn, self.body, self.num_carry = eqn, body, num_carry
-        self.consts = list(operands[:num_consts])
-        self.initial = list(operands[num_consts : num_consts + num_carry])
-        self.scanned = list(operands[num_consts + num_carry :])
-        self.avals = [variable.aval for variable in getattr(body, "jaxpr", body).outvars]
-        self._analyse()
-
-    def _analyse(self) -> None:
-        """Find the carried values that stay known, and the body's structure in terms of the others."""
-        consts = [None if value.dependence is not None else value for value in self.consts]
-        scanned = [_probe(value) for value in self.scanned]
-        carried = [_probe(value) for value in self.initial]
-        # A carried value that is known but does not stay so is followed like one that is not known.
-        carried = [
-            value if value is not None and value.known is not None else None for value in carried
-        ]
-        while True:
-            results = self._structure([*consts, *carried, *scanned])
-            stays = [value.known is not None for value in results[: self.num_carry]]
-            lost = [old is not None and not stay for old, stay in zip(carried, stays, strict=True)]
-            if not any(lost):
-                break
-            carried = [None if gone else old for old, gone in zip(carried, lost, strict=True)]
-        self.kept = [value is not None for value in carried]
-        self.followed_consts = [value is None for value in consts]
-        self.followed_slices = [value is None for value in scanned]
-        asked = [
-            actual.known
-            for probe, actual in zip(
-                (*carried, *scanned), (*self.initial, *self.scanned), strict=True
-            )
-            if _asked(probe) and actual.known is not None
-        ]
-        # Values that are known only at each step of a loop around this one make that loop vary instead.
-        self.varies = bool(asked) and all([known.is_available for known in asked])
-        self.results = results
-
-    def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
-        """The structure of the body, given what is zero in every step."""
-        kept = [value is not None for value in operands[len(self.consts) :][: self.num_carry]]
-        slices = [
-            _facts_of_slices(value, aval)
-            for value, aval in zip(self.scanned, self._scanned_avals(), strict=True)
-        ]
-        self.supports = self._supports(kept, slices)
-        self.slices = slices
-        carried = [_facts_of(*pair) for pair in zip(self.supports, self.avals, strict=False)]
-        facts = [*(value.facts for value in self.consts), *carried, *slices]
-        return self.eqn.structure(self.body, operands, facts)
-
-    def _supports(self, kept: Sequence[bool], slices: Sequence[Facts | None]) -> list[Mask]:
-        """Where the carry may be nonzero before some step: the least fixed point from where it starts."""
-        avals = self.avals[: self.num_carry]
-        initial = [
-            everywhere(aval.shape) if keep else support_of(value, aval)
-            for value, aval, keep in zip(self.initial, avals, kept, strict=True)
-        ]
-        supports = initial
-        for _ in range(_ROUNDS):
-            if all(map(is_everywhere, supports)):
-                return supports
-            results = self._facts_after(supports, slices)
-            reached = [
-                simplified(old | support_of(value, aval), aval.shape)
-                for old, value, aval in zip(supports, results, avals, strict=False)
-            ]
-            if all(map(np.array_equal, reached, supports)):
-                return supports
-            supports = reached
-        return [everywhere(aval.shape) for aval in avals]
-
-    def _facts_after(self, supports: Sequence[Mask], slices: Sequence[Facts | None]) -> list[Value]:
-        """The results of any step, as far as facts go, from where the carry before it may be nonzero."""
-        carried = [_facts_of(*pair) for pair in zip(supports, self.avals, strict=False)]
-        operands = [
-            *(value._replace(dependence=None) for value in self.consts),
-            *(Value(None, None, facts) for facts in (*carried, *slices)),
-        ]
-        return self.eqn.interpret(self.body, operands)
-
-    def facts_of_outputs(self) -> list[Facts | None]:
-        """Facts about the results of all steps, stacked along a leading axis."""
-        outputs = self.avals[self.num_carry :]
-        if not outputs:
-            return []
-        results = self._facts_after(self.supports, self.slices)[self.num_carry :]
-        stacked = self.eqn.out_avals[self.num_carry :]
-        return [
-            None
-            if value.known is None and value.facts is None
-            else Facts.by(_STACKED, [value], [inside], aval)
-            for value, inside, aval in zip(results, outputs, stacked, strict=True)
-        ]
-
-    def _scanned_avals(self) -> Sequence[Any]:
-        return self.eqn.in_avals[len(self.eqn.in_avals) - len(self.scanned) :]
-
-    def run(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:
-        """The final carry, and for each further result of the body its dependences step by step."""
+    def run(self, order: Sequence[int]) -> tuple[list[Value], list[Dependence]]:
+        """The final carry, and all steps of each further result of the body, stacked."""
         if self.varies:
             return self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
             return self._values(self._by_squaring(len(order))), []
-        return self._applied(order)
+        return self._in_blocks(np.asarray(order, np.int64))
 
-    def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[list[Dependence]]]:
+    def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Dependence]]:
         carry, outputs = self.initial, []
         for number in order:
             slices = [_slice(value, number) for value in self.scanned]
             values = self.eqn.interpret(self.body, [*self.consts, *carry, *slices])
             carry = values[: self.num_carry]
-            outputs.append(self._as_dependences(values)[self.num_carry :])
-        return carry, self._columns(outputs)
+            results = self.as_dependences(values)[self.num_carry :]
+            outputs.append([one.reshape((1, *one.shape)) for one in results])
+        return carry, self._stacked(outputs)
 
-    def _applied(self, order: Sequence[int]) -> tuple[list[Value], list[list[Dependence]]]:
-        parts = self._parts()
-        fixed = self._join(self.consts, self.followed_consts)
-        from_consts = [part.consts.substitute(fixed) for part in parts]
-        carry = self._as_dependences(self.initial)
+    def _in_blocks(self, order: np.ndarray) -> tuple[list[Value], list[Dependence]]:
+        """All steps by the structure of the body, many at a time.
+
+        A block starts from a carry, to which each step adds what it reads of constants and slices. Within the
+        block each state is the union of what was added before, through powers of the structure: by doubling.
+        """
+        parts, initial = self.parts(), self.as_dependences(self.initial)
+        fixed = self.join(self.consts, self.followed_consts)
+        step = self.join_carry([part.carry for part in parts[: self.num_carry]])
+        state = self.join_carry(initial)
+        powers = _powers(step, len(order))
         outputs: list[list[Dependence]] = []
-        for number in order:
-            slices = self._join([_slice(v, number) for v in self.scanned], self.followed_slices)
-            joined = self._join_carry(carry)
-            results = [
-                start | part.carry.substitute(joined) | part.slices.substitute(slices)
-                for start, part in zip(from_consts, parts, strict=True)
+        start, same = 0, False
+        while start < len(order) and not same:
+            count = min(_block_length(powers, state), len(order) - start)
+            slices = self._slices(order[start : start + count])
+            added = [
+                part.slices.substitute_each(slices) | part.consts.substitute(fixed)
+                for part in parts
             ]
-            previous, carry = carry, results[: self.num_carry]
-            outputs.append(results[self.num_carry :])
-            if not any(self.followed_slices) and _unchanged(previous, carry, len(outputs)):
-                break
-        outputs.extend(outputs[-1:] * (len(order) - len(outputs)))
-        return self._values(carry), self._columns(outputs)
+            states = _reached(state, self._join_carry_of(added, count), powers)
+            before = states.rearrange(lambda p: p[:-1])
+            outputs.append(
+                [
+                    part.carry.substitute_each(before) | one
+                    for part, one in zip(parts, added, strict=True)
+                ][self.num_carry :]
+            )
+            state = states.rearrange(lambda p: p[-1])
+            last = states.rearrange(lambda p: p[-2])
+            same = not any(self.followed_slices) and state.same_sets(last)
+            start += count
+        if start < len(order):  # all further steps are like the last one
+            repeated = np.full(len(order) - start, -1)
+            outputs.append([one.rearrange(lambda p: p[repeated]) for one in outputs[-1]])
+        return self._values(self.split_carry(state, initial)), self._stacked(outputs)
+
+    def _slices(self, numbers: np.ndarray) -> Dependence:
+        """What the followed slices of some steps depend on, a row for each step."""
+        rows = [
+            value.dependence.rearrange(lambda p: p[numbers].reshape(len(numbers), -1))
+            for value, follow in zip(self.scanned, self.followed_slices, strict=True)
+            if follow and value.dependence is not None
+        ]
+        return Dependence.concatenate(rows, 1) if rows else Dependence.none((len(numbers), 0))
+
+    def _join_carry_of(self, results: Sequence[Dependence], count: int) -> Dependence:
+        """The carried ones of the stacked results of some steps that are followed, a row for each step."""
+        rows = [
+            one.reshape((count, one.size // max(count, 1)))
+            for one, keep in zip(results, self.kept, strict=False)
+            if not keep
+        ]
+        return Dependence.concatenate(rows, 1) if rows else Dependence.none((count, 0))
+
+    def _stacked(self, outputs: Sequence[Sequence[Dependence]]) -> list[Dependence]:
+        """The further results of all steps, from those of consecutive blocks."""
+        avals = self.eqn.out_avals[self.num_carry :]
+        if not outputs:
+            return [Dependence.none(aval.shape) for aval in avals]
+        return [Dependence.concatenate(blocks) for blocks in zip(*outputs, strict=True)]
 
     def _values(self, carry: Sequence[Dependence]) -> list[Value]:
         """The carry after the last step. What is known at each step of a loop around this one stays so."""
         pending = any(map(_pending, (*self.consts, *self.initial, *self.scanned)))
         return [
-            Value(one, Probe() if keep and pending else None, _facts_of(mask, aval))
+            Value(one, Probe() if keep and pending else None, facts_of(mask, aval))
             for one, keep, mask, aval in zip(
                 carry, self.kept, self.supports, self.avals, strict=False
             )
         ]
 
-    def _columns(self, outputs: Sequence[Sequence[Dependence]]) -> list[list[Dependence]]:
-        """The outputs of all steps, one list for each further result: empty lists for no steps."""
-        further = range(len(self.avals) - self.num_carry)
-        return [[step[number] for step in outputs] for number in further]
-
     def _reaches_many_inputs(self) -> bool:
         """Whether the carry holds about as many inputs as elements, so that powers are not larger."""
-        joined = self._join_carry(self._as_dependences(self.initial))
+        joined = self.join_carry(self.as_dependences(self.initial))
         return 4 * np.unique(joined.to_csr().indices).size >= joined.size
 
     def _by_squaring(self, steps: int) -> list[Dependence]:
@@ -271,12 +197,12 @@ class _Loop:
 
         After `k` steps a carry `x` is `power(x) | from_consts`; two blocks of steps compose to one.
         """
-        parts = self._parts()
-        fixed = self._join(self.consts, self.followed_consts)
-        power = self._join_carry([part.carry for part in parts])
-        from_consts = self._join_carry([part.consts.substitute(fixed) for part in parts])
-        initial = self._as_dependences(self.initial)
-        state = self._join_carry(initial)
+        parts = self.parts()
+        fixed = self.join(self.consts, self.followed_consts)
+        power = self.join_carry([part.carry for part in parts])
+        from_consts = self.join_carry([part.consts.substitute(fixed) for part in parts])
+        initial = self.as_dependences(self.initial)
+        state = self.join_carry(initial)
         while steps:
             if steps & 1:
                 state = power.substitute(state) | from_consts
@@ -284,7 +210,7 @@ class _Loop:
             if steps:
                 from_consts = from_consts | power.substitute(from_consts)
                 power = power.substitute(power)
-        return self._split_carry(state, initial)
+        return self.split_carry(state, initial)
 
     def known_steps(
         self, condition: Any, consts: Sequence[Value]
@@ -316,7 +242,7 @@ class _Loop:
         (proceed,) = self.eqn.interpret(condition, [*self.eqn.operands[:split], *results])
         if proceed.dependence is None:
             return list(results)
-        inner = getattr(self.body, "jaxpr", self.body)
+        inner = open_jaxpr(self.body)
         carried = inner.invars[len(self.consts) :]
         touched = [new is not old for new, old in zip(inner.outvars, carried, strict=True)]
         return [
@@ -326,85 +252,16 @@ class _Loop:
 
     def closure(self) -> list[Value]:
         """The carry after any number of steps, none included."""
-        parts = self._parts()
-        fixed = self._join(self.consts, self.followed_consts)
-        initial = self._as_dependences(self.initial)
-        start = self._join_carry(
+        parts = self.parts()
+        fixed = self.join(self.consts, self.followed_consts)
+        initial = self.as_dependences(self.initial)
+        start = self.join_carry(
             [one | part.consts.substitute(fixed) for one, part in zip(initial, parts, strict=True)]
         )
-        reached = transitive_closure(self._join_carry([part.carry for part in parts]))
-        results = self._split_carry(reached.substitute(start), initial)
+        reached = transitive_closure(self.join_carry([part.carry for part in parts]))
+        results = self.split_carry(reached.substitute(start), initial)
         triples = zip(results, self.supports, self.avals, strict=False)
-        return [Value(one, None, _facts_of(mask, aval)) for one, mask, aval in triples]
-
-    def _split_carry(self, joined: Dependence, initial: Sequence[Dependence]) -> list[Dependence]:
-        """The carried values that `_join_carry` joined, and the others as they were."""
-        results, offset = [], 0
-        for one, keep in zip(initial, self.kept, strict=True):
-            size = 0 if keep else one.size
-            window = slice(offset, offset + size)
-            part = joined.rearrange(lambda p, w=window: p[w])
-            results.append(one if keep else part.reshape(one.shape))
-            offset += size
-        return results
-
-    def _parts(self) -> list[_Part]:
-        counts = (
-            self._count(self.consts, self.followed_consts, 0),
-            self._count(self.initial, [not keep for keep in self.kept], len(self.consts)),
-            self._count(self.scanned, self.followed_slices, len(self.consts) + self.num_carry),
-        )
-        a, b, c = (int(stop) for stop in np.cumsum(counts))
-        return [
-            _Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
-            for one in self._as_dependences(self.results)
-        ]
-
-    def _count(self, values: Sequence[Value], followed: Sequence[bool], first: int) -> int:
-        invars = getattr(self.body, "jaxpr", self.body).invars[first : first + len(values)]
-        sizes = [int(np.prod(variable.aval.shape, dtype=np.int64)) for variable in invars]
-        return sum(size for size, follow in zip(sizes, followed, strict=True) if follow)
-
-    def _join(self, values: Sequence[Value], followed: Sequence[bool]) -> Dependence:
-        chosen = [
-            value.dependence for value, follow in zip(values, followed, strict=True) if follow
-        ]
-        return Dependence.join([one for one in chosen if one is not None])
-
-    def _join_carry(self, carry: Sequence[Dependence]) -> Dependence:
-        return Dependence.join(
-            [one for one, keep in zip(carry, self.kept, strict=True) if not keep]
-        )
-
-    def _as_dependences(self, values: Sequence[Value]) -> list[Dependence]:
-        return [value.as_dependence(aval) for value, aval in zip(values, self.avals, strict=False)]
-
-
-def _probe(value: Value) -> Value | None:
-    """What the analysis of a body may assume of an operand that differs from step to step."""
-    if value.dependence is not None:
-        return None
-    return value._replace(known=None if value.known is None else Probe(), facts=None)
-
-
-def _facts_of(mask: Mask, aval: Any) -> Facts | None:
-    return None if is_everywhere(mask) else Facts.of_support(mask, aval)
-
-
-def _facts_of_slices(value: Value, aval: Any) -> Facts | None:
-    """Facts about each slice of an array along its leading axis."""
-    if value.facts is None or value.known is not None:
-        return None
-    mask = np.asarray(support_of(value, aval).any(axis=0))
-    return _facts_of(simplified(mask, mask.shape), jax.ShapeDtypeStruct(mask.shape, aval.dtype))
-
-
-_STACKED = Rule(same_places)
-_STACKED.zeros(lambda eqn, mask: np.broadcast_to(mask, eqn.aval.shape))
-
-
-def _asked(value: Value | None) -> bool:
-    return value is not None and isinstance(value.known, Probe) and value.known.asked
+        return [Value(one, None, facts_of(mask, aval)) for one, mask, aval in triples]
 
 
 def _pending(value: Value) -> bool:
@@ -419,15 +276,34 @@ def _slice(value: Value, number: int) -> Value:
     return value._replace(dependence=dependence, known=known, facts=None)
 
 
-def _stack(column: Sequence[Dependence], shape: tuple[int, ...]) -> Dependence:
-    if not column:
-        return Dependence.none(shape)
-    return Dependence.concatenate([one.reshape((1, *shape[1:])) for one in column])
+def _powers(step: Dependence, count: int) -> list[Dependence]:
+    """The structures of one step, of two, of four, ...: as many as `count` steps need, if they stay sparse."""
+    powers = [step]
+    while 2 ** len(powers) <= count:
+        last = powers[-1]
+        if last.nnz**2 > _BLOCK * max(last.size, 1):
+            break
+        powers.append(last.substitute(last))
+        if not powers[-1].nnz:
+            break
+    return powers
 
 
-def _unchanged(previous: Sequence[Dependence], carry: Sequence[Dependence], steps: int) -> bool:
-    """Whether all further steps give the same; sets are compared only at powers of two."""
-    pairs = list(zip(previous, carry, strict=True))
-    if all(old.same_terms(new) for old, new in pairs):
-        return True
-    return steps & (steps - 1) == 0 and all(old.same_sets(new) for old, new in pairs)
+def _block_length(powers: Sequence[Dependence], state: Dependence) -> int:
+    """Steps that are applied at a time: as many as the powers reach, while their sets fit into a block."""
+    fitting = max(_BLOCK // max(state.size, state.nnz, 1), 1)
+    return fitting if not powers[-1].nnz else min(2 ** len(powers), fitting)
+
+
+def _reached(state: Dependence, added: Dependence, powers: Sequence[Dependence]) -> Dependence:
+    """The carry before each of some steps and after the last one, a row each."""
+    states = Dependence.concatenate([state.reshape((1, state.size)), added])
+    for number, power in enumerate(powers):
+        shift = 2**number
+        if shift >= states.shape[0] or not power.nnz:
+            break
+        moved = power.substitute_each(states.rearrange(lambda p, shift=shift: p[:-shift]))
+        states = states | Dependence.concatenate(
+            [Dependence.none((shift, state.size)), moved.reshape((-1, state.size))]
+        )
+    return states

@@ -208,6 +208,28 @@ class Dependence(SetArray):
                 result = result | flat._through(term.pool.to_csr()).take(term.rows)
         return result
 
+    def substitute_each(self, operands: Dependence) -> Dependence:
+        """`substitute` each row of `operands`, of shape `(count, width)`; the results are stacked."""
+        count, width = operands.shape
+        flat, entry = operands.reshape((operands.size,)), np.arange(count)
+        result = Dependence.none((count, *self.shape))
+
+        def shifted(rows: NDArray, step: int) -> NDArray:
+            offset = (entry * step).reshape(-1, *[1] * rows.ndim)
+            return np.where(rows >= 0, rows + offset, -1)
+
+        for rows, pool in self.terms:
+            if pool.is_identity:
+                result = result | flat.take(shifted(rows, width))
+                continue
+            sets = pool.to_csr()
+            indptr = np.concatenate([[0], np.cumsum(np.tile(np.diff(sets.indptr), count))])
+            indices = shifted(sets.indices, width).reshape(-1)
+            ones = np.ones(indices.size, np.bool_)
+            tiled = sp.csr_array((ones, indices, indptr), shape=(count * pool.count, flat.size))
+            result = result | flat._through(tiled).take(shifted(rows, pool.count))
+        return result
+
     @staticmethod
     def select(choice: Int[np.ndarray, "..."], operands: Sequence[Dependence]) -> Dependence:
         """Element `k` is element `k` of `operands[choice[k]]`; all have the shape of `choice`."""

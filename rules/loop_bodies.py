@@ -1,0 +1,206 @@
+"""Bodies of loops: what a step reads of constants, of the carry and of slices, and what is sure of every step."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from asdex import Dependence, Equation, Value
+from asdex.detection import (
+    everywhere,
+    Facts,
+    is_everywhere,
+    Mask,
+    open_jaxpr,
+    Probe,
+    Rule,
+    same_places,
+    simplified,
+    support_of,
+)
+
+
+_ROUNDS = 8
+"""How often a body is evaluated before nothing is said about the zeros of what it carries."""
+
+
+class Part(NamedTuple):
+    """What one result of the body reads of the constants, of the carry and of the slices."""
+
+    consts: Dependence
+    carry: Dependence
+    slices: Dependence
+
+
+class LoopBody:
+    """The body of a loop with its operands, and its structure."""
+
+    def __init__(
+        self, eqn: Equation, body: Any, operands: Sequence[Value], num_consts: int, num_carry: int
+    ):
+        self.eqn, self.body, self.num_carry = eqn, body, num_carry
+        self.consts = list(operands[:num_consts])
+        self.initial = list(operands[num_consts : num_consts + num_carry])
+        self.scanned = list(operands[num_consts + num_carry :])
+        self.avals = [variable.aval for variable in open_jaxpr(body).outvars]
+        self._analyse()
+
+    def _analyse(self) -> None:
+        """Find the carried values that stay known, and the body's structure in terms of the others."""
+        consts = [None if value.dependence is not None else value for value in self.consts]
+        scanned = [_probe(value) for value in self.scanned]
+        carried = [_probe(value) for value in self.initial]
+        # A carried value that is known but does not stay so is followed like one that is not known.
+        carried = [
+            value if value is not None and value.known is not None else None for value in carried
+        ]
+        while True:
+            results = self._structure([*consts, *carried, *scanned])
+            stays = [value.known is not None for value in results[: self.num_carry]]
+            lost = [old is not None and not stay for old, stay in zip(carried, stays, strict=True)]
+            if not any(lost):
+                break
+            carried = [None if gone else old for old, gone in zip(carried, lost, strict=True)]
+        self.kept = [value is not None for value in carried]
+        self.followed_consts = [value is None for value in consts]
+        self.followed_slices = [value is None for value in scanned]
+        asked = [
+            actual.known
+            for probe, actual in zip(
+                (*carried, *scanned), (*self.initial, *self.scanned), strict=True
+            )
+            if _asked(probe) and actual.known is not None
+        ]
+        # Values that are known only at each step of a loop around this one make that loop vary instead.
+        self.varies = bool(asked) and all([known.is_available for known in asked])
+        self.results = results
+
+    def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
+        """The structure of the body, given what is zero in every step."""
+        kept = [value is not None for value in operands[len(self.consts) :][: self.num_carry]]
+        slices = [
+            _facts_of_slices(value, aval)
+            for value, aval in zip(self.scanned, self._scanned_avals(), strict=True)
+        ]
+        self.supports = self._supports(kept, slices)
+        self.slices = slices
+        carried = [facts_of(*pair) for pair in zip(self.supports, self.avals, strict=False)]
+        facts = [*(value.facts for value in self.consts), *carried, *slices]
+        return self.eqn.structure(self.body, operands, facts)
+
+    def _supports(self, kept: Sequence[bool], slices: Sequence[Facts | None]) -> list[Mask]:
+        """Where the carry may be nonzero before some step: the least fixed point from where it starts."""
+        avals = self.avals[: self.num_carry]
+        initial = [
+            everywhere(aval.shape) if keep else support_of(value, aval)
+            for value, aval, keep in zip(self.initial, avals, kept, strict=True)
+        ]
+        supports = initial
+        for _ in range(_ROUNDS):
+            if all(map(is_everywhere, supports)):
+                return supports
+            results = self._facts_after(supports, slices)
+            reached = [
+                simplified(old | support_of(value, aval), aval.shape)
+                for old, value, aval in zip(supports, results, avals, strict=False)
+            ]
+            if all(map(np.array_equal, reached, supports)):
+                return supports
+            supports = reached
+        return [everywhere(aval.shape) for aval in avals]
+
+    def _facts_after(self, supports: Sequence[Mask], slices: Sequence[Facts | None]) -> list[Value]:
+        """The results of any step, as far as facts go, from where the carry before it may be nonzero."""
+        carried = [facts_of(*pair) for pair in zip(supports, self.avals, strict=False)]
+        operands = [
+            *(value._replace(dependence=None) for value in self.consts),
+            *(Value(None, None, facts) for facts in (*carried, *slices)),
+        ]
+        return self.eqn.interpret(self.body, operands)
+
+    def facts_of_outputs(self) -> list[Facts | None]:
+        """Facts about the results of all steps, stacked along a leading axis."""
+        outputs = self.avals[self.num_carry :]
+        if not outputs:
+            return []
+        results = self._facts_after(self.supports, self.slices)[self.num_carry :]
+        stacked = self.eqn.out_avals[self.num_carry :]
+        return [
+            None
+            if value.known is None and value.facts is None
+            else Facts.by(_STACKED, [value], [inside], aval)
+            for value, inside, aval in zip(results, outputs, stacked, strict=True)
+        ]
+
+    def _scanned_avals(self) -> Sequence[Any]:
+        return self.eqn.in_avals[len(self.eqn.in_avals) - len(self.scanned) :]
+
+    def parts(self) -> list[Part]:
+        counts = (
+            self._count(self.consts, self.followed_consts, 0),
+            self._count(self.initial, [not keep for keep in self.kept], len(self.consts)),
+            self._count(self.scanned, self.followed_slices, len(self.consts) + self.num_carry),
+        )
+        a, b, c = (int(stop) for stop in np.cumsum(counts))
+        return [
+            Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
+            for one in self.as_dependences(self.results)
+        ]
+
+    def _count(self, values: Sequence[Value], followed: Sequence[bool], first: int) -> int:
+        invars = open_jaxpr(self.body).invars[first : first + len(values)]
+        sizes = [int(np.prod(variable.aval.shape, dtype=np.int64)) for variable in invars]
+        return sum(size for size, follow in zip(sizes, followed, strict=True) if follow)
+
+    def join(self, values: Sequence[Value], followed: Sequence[bool]) -> Dependence:
+        chosen = [
+            value.dependence for value, follow in zip(values, followed, strict=True) if follow
+        ]
+        return Dependence.join([one for one in chosen if one is not None])
+
+    def join_carry(self, carry: Sequence[Dependence]) -> Dependence:
+        return Dependence.join(
+            [one for one, keep in zip(carry, self.kept, strict=True) if not keep]
+        )
+
+    def split_carry(self, joined: Dependence, initial: Sequence[Dependence]) -> list[Dependence]:
+        """The carried values that `_join_carry` joined, and the others as they were."""
+        results, offset = [], 0
+        for one, keep in zip(initial, self.kept, strict=True):
+            size = 0 if keep else one.size
+            window = slice(offset, offset + size)
+            part = joined.rearrange(lambda p, w=window: p[w])
+            results.append(one if keep else part.reshape(one.shape))
+            offset += size
+        return results
+
+    def as_dependences(self, values: Sequence[Value]) -> list[Dependence]:
+        return [value.as_dependence(aval) for value, aval in zip(values, self.avals, strict=False)]
+
+
+def _probe(value: Value) -> Value | None:
+    """What the analysis of a body may assume of an operand that differs from step to step."""
+    if value.dependence is not None:
+        return None
+    return value._replace(known=None if value.known is None else Probe(), facts=None)
+
+
+def _asked(value: Value | None) -> bool:
+    return value is not None and isinstance(value.known, Probe) and value.known.asked
+
+
+def facts_of(mask: Mask, aval: Any) -> Facts | None:
+    return None if is_everywhere(mask) else Facts.of_support(mask, aval)
+
+
+def _facts_of_slices(value: Value, aval: Any) -> Facts | None:
+    """Facts about each slice of an array along its leading axis."""
+    if value.facts is None or value.known is not None:
+        return None
+    mask = np.asarray(support_of(value, aval).any(axis=0))
+    return facts_of(simplified(mask, mask.shape), jax.ShapeDtypeStruct(mask.shape, aval.dtype))
+
+
+_STACKED = Rule(same_places)
+_STACKED.zeros(lambda eqn, mask: np.broadcast_to(mask, eqn.aval.shape))
