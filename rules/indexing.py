@@ -43,7 +43,7 @@ def gather(eqn: Equation, operand: Dependence, indices: Dependence) -> Dependenc
     return result
 
 
-def _overwrites(eqn: Any) -> bool:
+def overwrites(eqn: Any) -> bool:
     """Whether updates replace elements. `x.at[i].apply(f)` is a `scatter` too, with another combiner."""
     if eqn.name != "scatter":
         return False
@@ -52,7 +52,7 @@ def _overwrites(eqn: Any) -> bool:
 
 
 def _adds_or_overwrites(eqn: Any) -> bool:
-    return eqn.name in ("scatter-add", "scatter-sub") or _overwrites(eqn)
+    return eqn.name in ("scatter-add", "scatter-sub") or overwrites(eqn)
 
 
 @register(
@@ -71,16 +71,16 @@ def scatter(
     """
     del indices
     numbers, mode = eqn.params["dimension_numbers"], eqn.params["mode"]
-    sizes = _window_sizes(operand.shape, eqn.in_avals[2].shape, numbers)
+    sizes = window_sizes(operand.shape, eqn.in_avals[2].shape, numbers)
     index = _index(eqn, operand.shape, sizes, numbers.scatter_dims_to_operand_dims, mode)
     written = Dependence.none(operand.shape)
     for candidate in index.candidates:
-        targets = _scatter_targets(operand.shape, sizes, candidate, numbers, mode)
+        targets = scatter_targets(operand.shape, sizes, candidate, numbers, mode)
         written = written | _written(operand.shape, updates, targets)
     for axis, region in index.wide.items():
         written = written.mix([axis]).keep(along(axis, operand.ndim, region))
-    if _overwrites(eqn) and (sure := index.sure) is not None:
-        targets = _scatter_targets(operand.shape, sizes, sure, numbers, _FILL)
+    if overwrites(eqn) and (sure := index.sure) is not None:
+        targets = scatter_targets(operand.shape, sizes, sure, numbers, _FILL)
         hit = np.zeros(operand.size, np.bool_)
         hit[targets[targets >= 0]] = True
         operand = operand.keep(~hit.reshape(operand.shape))
@@ -217,7 +217,7 @@ def _gather_positions(
     return np.moveaxis(result, range(len(batch), result.ndim), numbers.offset_dims)
 
 
-def _window_sizes(
+def window_sizes(
     shape: Sequence[int], update_shape: Sequence[int], numbers: lax.ScatterDimensionNumbers
 ) -> tuple[int, ...]:
     """The size of the window that each index vector of a scatter writes, along each axis."""
@@ -226,7 +226,7 @@ def _window_sizes(
     return tuple(1 if axis in absent else next(window) for axis in range(len(shape)))
 
 
-def _scatter_targets(
+def scatter_targets(
     shape: Sequence[int],
     sizes: Sequence[int],
     index: np.ndarray,
@@ -255,12 +255,12 @@ def scattered(eqn: Any, operand: np.ndarray, index: np.ndarray, updates: np.ndar
     if not _adds_or_overwrites(eqn):
         return NotImplemented
     numbers = eqn.params["dimension_numbers"]
-    sizes = _window_sizes(operand.shape, updates.shape, numbers)
-    targets = _scatter_targets(operand.shape, sizes, index, numbers, eqn.params["mode"])
+    sizes = window_sizes(operand.shape, updates.shape, numbers)
+    targets = scatter_targets(operand.shape, sizes, index, numbers, eqn.params["mode"])
     inside = targets >= 0
     places, values = targets[inside], updates[inside]
     alone = not places.size or np.bincount(places).max() == 1
-    if not alone and (_overwrites(eqn) or operand.dtype.kind not in "iu"):
+    if not alone and (overwrites(eqn) or operand.dtype.kind not in "iu"):
         return NotImplemented
     result = operand.flatten()
     match eqn.name:

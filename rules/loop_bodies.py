@@ -1,4 +1,4 @@
-"""Bodies of loops: what a step reads of constants, of the carry and of slices, and what is sure of every step."""
+"""Bodies of loops: what a step reads of constants, carry and slices, and what is sure of every step."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -20,6 +20,7 @@ from asdex.detection import (
 )
 
 from .loop_bodies import facts_of, LoopBody
+from .loop_writes import by_writes
 
 
 _FOLLOWED_STEPS = 10_000
@@ -99,7 +100,7 @@ class _Loop(LoopBody):
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[Dependence]]:
         """The final carry, and all steps of each further result of the body, stacked."""
         if self.varies:
-            return self._interpreted(order)
+            return by_writes(self, order) or self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
             return self._values(self._by_squaring(len(order))), []
@@ -277,7 +278,7 @@ def _slice(value: Value, number: int) -> Value:
 
 
 def _powers(step: Dependence, count: int) -> list[Dependence]:
-    """The structures of one step, of two, of four, ...: as many as `count` steps need, if they stay sparse."""
+    """The structures of one step, of two, of four, ...: as many as `count` steps need, while they are sparse."""
     powers = [step]
     while 2 ** len(powers) <= count:
         last = powers[-1]

@@ -7,7 +7,9 @@ from .._jaxprs import (
     is_literal as is_literal,
     jaxpr_consts as jaxpr_consts,
     literal_value as literal_value,
+    live_steps as live_steps,
     open_jaxpr as open_jaxpr,
+    rebind as rebind,
     scan_arity as scan_arity,
 )
 from .._versions import binder as binder
@@ -25,6 +27,7 @@ from ._equation import Equation as Equation
 from ._explain import explain as explain, Explanation as Explanation
 from ._facts import Facts as Facts, support_of as support_of
 from ._index_cases import index_cases as index_cases
+from ._index_sets import boolean_product as boolean_product
 from ._known import Known as Known, on_host as on_host, Probe as Probe
 from ._masks import (
     as_dependence as as_dependence,

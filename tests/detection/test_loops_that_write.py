@@ -1,0 +1,135 @@
+"""Loops that write to known places, against the steps taken one by one, and against automatic differentiation."""
+
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import asdex
+from asdex.testing import check_rule
+
+
+N = 80
+X = jnp.linspace(0.5, 1.5, N)
+
+
+def neighbors(x):
+    return lax.fori_loop(1, N, lambda i, y: y.at[i].set(x[i] * x[i - 1]), x)
+
+
+def recurrence(x):
+    return lax.fori_loop(
+        1, N, lambda i, y: y.at[i].set(y[i - 1] * x[i]), jnp.zeros(N).at[0].set(1.0)
+    )
+
+
+def two_arrays(x):
+    def body(i, carry):
+        y, z = carry
+        return y.at[i].set(z[i] * x[i]), z.at[N - 1 - i].set(jnp.sin(y[i]))
+
+    return jnp.stack(lax.fori_loop(0, N, body, (x, jnp.ones(N))))
+
+
+def windows(x):
+    def body(i, y):
+        return lax.dynamic_update_slice(y, x[:3] * lax.dynamic_slice(y, (i,), (3,)), (i,))
+
+    return lax.fori_loop(0, N - 3, body, x)
+
+
+def with_a_sum(x):
+    def step(carry, i):
+        y, total = carry
+        return (y.at[2 * i % N].set(x[i]), total + y[i]), total * x[i]
+
+    (y, total), outputs = lax.scan(step, (jnp.zeros(N), 0.0), jnp.arange(N))
+    return jnp.concatenate([y, total[None], outputs])
+
+
+def backwards(x):
+    def step(y, item):
+        i, a = item
+        return y.at[i].set(a * y[(i + 3) % N]), y[i]
+
+    y, outputs = lax.scan(step, x, (jnp.arange(N), x), reverse=True)
+    return jnp.concatenate([y, outputs])
+
+
+def rows_of_a_matrix(x):
+    def body(i, y):
+        return y.at[i % 4, :].set(y[(i + 1) % 4, ::-1] * x[i])
+
+    return lax.fori_loop(0, 70, body, jnp.zeros((4, 3)).at[:, 0].set(x[:4]))
+
+
+def dropped(x):
+    def body(i, y):
+        return y.at[2 * i].set(x[i], mode="drop")
+
+    return lax.fori_loop(0, N, body, jnp.zeros(N))
+
+
+def unchanged(x):
+    def body(i, carry):
+        y, z = carry
+        return y, z.at[i].set(y[N - 1 - i])
+
+    return lax.fori_loop(0, N, body, (x, jnp.zeros(N)))[1]
+
+
+def read_after_writing(x):
+    """The written array is used in the same step: taken one by one."""
+
+    def step(y, i):
+        y = y.at[i].set(x[i])
+        return y, y[i] * y[0]
+
+    return lax.scan(step, x, jnp.arange(N))[1]
+
+
+def added(x):
+    return lax.fori_loop(0, N, lambda i, y: y.at[i % 7].add(x[i]), jnp.zeros(7))
+
+
+def one_place_twice(x):
+    def body(i, y):
+        return y.at[jnp.stack([i, i])].set(jnp.stack([x[i], 2 * x[i]]))
+
+    return lax.fori_loop(0, N, body, jnp.zeros(N))
+
+
+FUNCTIONS = [
+    *(neighbors, recurrence, two_arrays, windows, with_a_sum, backwards, rows_of_a_matrix),
+    *(dropped, unchanged, read_after_writing, added, one_place_twice),
+]
+
+
+EXCESS = [
+    # What is zero before it is written is known step by step only.
+    *(with_a_sum, rows_of_a_matrix),
+    # Which of two updates of one place comes last is not known.
+    one_place_twice,
+]
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_all_steps_at_once(f, monkeypatch):
+    assert check_rule(f, X, points=2).exact == (f not in EXCESS)
+    together = asdex.jacobian_sparsity(f, X)
+    loops = importlib.import_module("asdex.rules.loops")
+    monkeypatch.setattr(loops, "by_writes", lambda *_: None)
+    one_by_one = asdex.jacobian_sparsity(f, X)
+    assert together | one_by_one == together
+    if f not in EXCESS:
+        assert together == one_by_one
+
+
+@pytest.mark.parametrize("f", [neighbors, recurrence, with_a_sum, backwards])
+def test_hessians(f):
+    pattern = asdex.hessian_sparsity(lambda x: jnp.sum(f(x) ** 2), X).todense().astype(bool)
+    hessian = np.asarray(jax.hessian(lambda x: jnp.sum(f(x) ** 2))(X))
+    assert not ((hessian != 0) & ~pattern).any()
