@@ -16,6 +16,7 @@ from jax import lax
 from asdex import Dependence, Value
 from asdex.detection import (
     boolean_product,
+    EquationView,
     is_literal,
     jaxpr_consts,
     Known,
@@ -35,8 +36,6 @@ _FEW_STEPS = 64
 
 _MOST_WRITES = 1 << 22
 """Elements that all steps together may write: a body that writes whole arrays is analysed step by step."""
-
-_PLACED = ("dynamic_update_slice", "scatter")
 
 
 class _Write(NamedTuple):
@@ -73,9 +72,7 @@ def _writes(loop: LoopBody) -> list[_Write]:
         if keep:
             continue
         eqn = None if is_literal(after) else maker.get(after)
-        placed = eqn is not None and eqn.primitive.name in _PLACED and eqn.invars[0] is before
-        placed = placed and (eqn.primitive.name != "scatter" or overwrites(_Named(eqn)))
-        if placed and sum(atom is after for atom in used) == 1:
+        if eqn is not None and _places(eqn, before) and sum(atom is after for atom in used) == 1:
             is_scatter = eqn.primitive.name == "scatter"
             atoms = [eqn.invars[2], eqn.invars[1]] if is_scatter else eqn.invars[1:]
             writes.append(_Write(eqn, atoms, before.aval.shape))
@@ -84,11 +81,11 @@ def _writes(loop: LoopBody) -> list[_Write]:
     return writes
 
 
-class _Named:
-    """The name and the parameters of an equation of a jaxpr."""
-
-    def __init__(self, eqn: Any):
-        self.name, self.params = eqn.primitive.name, eqn.params
+def _places(eqn: Any, carried: Any) -> bool:
+    """Whether an equation replaces some elements of a carried variable."""
+    view = EquationView(eqn)
+    replaces = view.name == "dynamic_update_slice" or overwrites(view)
+    return replaces and eqn.invars[0] is carried
 
 
 class _Steps:
@@ -218,7 +215,7 @@ class _Steps:
         return loop.eqn.structure(jaxpr, operands, facts)
 
     def _split(self, values: Sequence[Value]) -> tuple[np.ndarray, Dependence]:
-        """Where the steps write, and what the written elements and then the outputs read: a row for each step."""
+        """Where each step writes, and what the written elements read, then the outputs: a row for each step."""
         count, offset, stream = len(self.order), 0, iter(values)
         targets, rows = [], []
         for write in self.writes:
@@ -237,7 +234,7 @@ class _Steps:
         return np.concatenate([empty, *targets], axis=1), joined
 
     def _resolved(self, rows: Dependence, links: "_Links", initial: Dependence) -> Dependence:
-        """What all that is written depends on, from what it reads of a carry that changes from step to step."""
+        """What all that is written depends on, given what it reads of a carry that changes step by step."""
         loop, count = self.loop, len(self.order)
         part = self._part(rows)
         read = part.carry.to_csr(initial.size)

@@ -278,7 +278,7 @@ def _slice(value: Value, number: int) -> Value:
 
 
 def _powers(step: Dependence, count: int) -> list[Dependence]:
-    """The structures of one step, of two, of four, ...: as many as `count` steps need, while they are sparse."""
+    """The structures of 1, 2, 4, ... steps: as many as `count` steps need, while they are sparse."""
     powers = [step]
     while 2 ** len(powers) <= count:
         last = powers[-1]

@@ -3,6 +3,7 @@
 from .._graphs import connected_components as connected_components
 from .._jaxprs import (
     call_jaxpr as call_jaxpr,
+    EquationView as EquationView,
     is_jaxpr as is_jaxpr,
     is_literal as is_literal,
     jaxpr_consts as jaxpr_consts,
