@@ -15,6 +15,7 @@ from . import (
     coverage,
     detection,
     evaluation,
+    first_detection,
     first_jacobian,
     fuzzing,
     long_programs,
@@ -30,6 +31,7 @@ from .runner import Library, REPOSITORY
 
 SECTIONS = {
     "detection": detection,
+    "first_detection": first_detection,
     "evaluation": evaluation,
     "accelerator": accelerator,
     "long_programs": long_programs,

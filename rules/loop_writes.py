@@ -215,7 +215,7 @@ class _Steps:
         return loop.eqn.structure(jaxpr, operands, facts)
 
     def _split(self, values: Sequence[Value]) -> tuple[np.ndarray, Dependence]:
-        """Where each step writes, and what the written elements read, then the outputs: a row for each step."""
+        """Where each step writes, and what all that it writes and returns reads: a row for each step."""
         count, offset, stream = len(self.order), 0, iter(values)
         targets, rows = [], []
         for write in self.writes:

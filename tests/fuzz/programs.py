@@ -222,6 +222,27 @@ def _custom(choose: Choose) -> Function:
     return [_straight_through, _neighbors, _reversed][choose(3)]
 
 
+def _assembled(choose: Choose) -> Function:
+    """Products and solves with a matrix made of the inputs, most elements of which are always zero."""
+    rows, cols, kind = _array(choose, SIZE), _array(choose, SIZE), choose(6)
+    mask = np.array([choose(3) == 0 for _ in range(SIZE * SIZE)]).reshape(SIZE, SIZE)
+
+    def matrix(x: jax.Array) -> jax.Array:
+        if kind % 2:
+            return jnp.zeros((SIZE, SIZE)).at[rows, cols].add(jnp.tanh(x))
+        return jnp.where(mask, jnp.tanh(jnp.outer(x, x)), 0.0)
+
+    def apply(x: jax.Array) -> jax.Array:
+        if kind < 2:
+            return matrix(x) @ x
+        large = matrix(x) + 4 * jnp.eye(SIZE)
+        if kind < 4:
+            return jax.scipy.linalg.solve_triangular(large, x, lower=bool(rows[0] % 2))
+        return jnp.linalg.solve(large, x)
+
+    return apply
+
+
 _FLAT: list[Callable[[Choose], Function]] = [
     _elementwise,
     _elementwise,
@@ -232,6 +253,7 @@ _FLAT: list[Callable[[Choose], Function]] = [
     _index,
     _contract,
     _custom,
+    _assembled,
 ]
 
 

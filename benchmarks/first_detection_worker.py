@@ -1,0 +1,111 @@
+"""The first detection of a small program in a fresh process, by whichever library this process imports."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental import sparse
+from jax.scipy.interpolate import RegularGridInterpolator
+
+import asdex
+
+
+def interpolated() -> Callable[..., Any]:
+    nodes, values = jnp.linspace(0.0, 1.0, 5), jnp.array([1.0, 2, 0, 1, 3])
+    return lambda x: jnp.interp(x, nodes, values) * x
+
+
+def upper_triangle() -> Callable[..., Any]:
+    return lambda x: x.reshape(6, 6)[jnp.triu_indices(6)] ** 2
+
+
+def resized() -> Callable[..., Any]:
+    return lambda x: jax.image.resize(x.reshape(6, 6), (12, 12), "cubic")
+
+
+def on_a_grid() -> Callable[..., Any]:
+    axes, values = (jnp.linspace(0, 1, 4), jnp.linspace(0, 1, 5)), jnp.arange(20.0).reshape(4, 5)
+    return lambda x: RegularGridInterpolator(axes, values)(x.reshape(-1, 2)) * x[::2]
+
+
+def sparse_product() -> Callable[..., Any]:
+    matrix = sparse.BCOO.fromdense(jnp.asarray(np.diag(np.arange(1.0, 37.0))))
+    return lambda x: matrix @ x
+
+
+def integer_updates() -> Callable[..., Any]:
+    def f(x: jax.Array) -> jax.Array:
+        i = jnp.arange(36)
+        for k in range(39):
+            i = (i * k + k) % 36
+        return x[i]
+
+    return f
+
+
+def chain() -> Callable[..., Any]:
+    def f(q: jax.Array) -> jax.Array:
+        frame, positions = jnp.eye(4), []
+        for k in range(8):
+            c, s = jnp.cos(q[k]), jnp.sin(q[k])
+            link = jnp.array([[c, -s, 0, 1.0], [s, c, 0, 0], [0, 0, 1, 0.5], [0, 0, 0, 1]])
+            frame = frame @ link
+            positions.append(frame[:3, 3])
+        return jnp.concatenate(positions)
+
+    return f
+
+
+def counted_loop(n: int) -> Callable[..., Any]:
+    return lambda x: lax.fori_loop(1, n, lambda i, y: y.at[i].set(x[i] * x[i - 1]), x)
+
+
+def long_scan() -> Callable[..., Any]:
+    return lambda x: lax.scan(lambda carry, a: (jnp.sin(a), carry * a), 0.0, x)[1]
+
+
+PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
+    "`jnp.interp`, 5 values": (36, interpolated),
+    "`triu_indices` read": (36, upper_triangle),
+    "cubic `image.resize`": (36, resized),
+    "`RegularGridInterpolator`": (36, on_a_grid),
+    "BCOO product": (36, sparse_product),
+    "39 integer updates": (36, integer_updates),
+    "chain of 8 joints": (8, chain),
+    "`fori_loop`, 2,000 steps": (2_000, lambda: counted_loop(2_000)),
+    "`fori_loop`, 20,000 steps": (20_000, lambda: counted_loop(20_000)),
+    "`scan`, 100,000 steps": (100_000, long_scan),
+}
+
+
+def main() -> None:
+    name = json.loads(sys.argv[2])["program"]
+    size, build = PROGRAMS[name]
+    f, x = build(), jnp.linspace(0.1, 0.9, size)
+    start = time.perf_counter()
+    jax.make_jaxpr(f)(x)
+    traced = time.perf_counter()
+    try:
+        nnz = (
+            asdex.jacobian_sparsity(f, x.shape).nnz
+            if is_peer()
+            else asdex.jacobian_sparsity(f, x).nnz
+        )
+    except NotImplementedError:
+        nnz = None
+    seconds = time.perf_counter() - traced
+    print(json.dumps({"tracing": traced - start, "seconds": seconds, "nnz": nnz}))
+
+
+def is_peer() -> bool:
+    return not hasattr(asdex, "register")
+
+
+if __name__ == "__main__":
+    main()
