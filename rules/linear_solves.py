@@ -87,7 +87,9 @@ def solve_by_components(
     """
     followed = [value.dependence for value in consts if value.dependence is not None]
     probes = [value if value.dependence is None else None for value in consts]
-    products = eqn.structure(matvec, [*probes, *([None] * len(right_hand_side))])
+    unknowns = [None] * len(right_hand_side)
+    facts = [*(value.facts for value in consts), *unknowns]
+    products = eqn.structure(matvec, [*probes, *unknowns], facts)
     joined = Dependence.join(
         [value.as_dependence(one) for value, one in zip(products, right_hand_side, strict=True)]
     )

@@ -31,7 +31,7 @@ def by_parts(equation: Equation) -> list[Dependence] | None:
         return None
     rule = find_rule(equation.primitive)
     function = None if rule is None else rule.functions.get("parts")
-    if function is None and (rule is None or not rule.is_linear(equation)):
+    if function is None and (rule is None or not (rule.moves or rule.is_linear(equation))):
         return None
     pairs = list(zip(equation.operands, equation.in_avals, strict=True))
     operands = [value.dependence for value, aval in pairs if is_complex(aval)]

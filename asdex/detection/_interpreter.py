@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TYPE_CHECKING
+from weakref import WeakSet
 
 from jax.core import Tracer
 
@@ -28,7 +29,7 @@ from ._complex import by_parts, without_parts
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
 from ._facts import Facts, facts_of_results, Knowledge
-from ._known import Known
+from ._known import Evaluation, Known
 from ._masks import as_dependence, everywhere, is_everywhere
 from ._numpy_values import known_results
 from ._registry import find_rule, Rule
@@ -72,6 +73,7 @@ class Interpreter:
         self._is_running = False
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
+        self._evaluations: WeakSet[Evaluation] = WeakSet()
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
         self._warned: set[str] = set()
@@ -138,7 +140,7 @@ class Interpreter:
                 self._callers.pop()
         if self.of_changes and not is_predictable(eqn):
             return [_changing(variable.aval) for variable in eqn.outvars]
-        known = _known_results(eqn, operands)
+        known = self._known_results(eqn, operands)
         facts = facts_of_results(eqn, operands, self)
         constant = all(operand.dependence is None for operand in operands)
         passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
@@ -180,6 +182,12 @@ class Interpreter:
             return results
         names = frozenset().union(*(operand.comes_from for operand in operands))
         return [result._replace(comes_from=names) for result in results]
+
+    def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
+        knowns = [operand.known for operand in operands if operand.known is not None]
+        if len(knowns) < len(operands) or not is_predictable(eqn):
+            return [None] * len(eqn.outvars)
+        return known_results(eqn, knowns, self._evaluations)
 
     def follows(self, aval: Any) -> bool:
         """Whether values of this type can depend on anything."""
@@ -281,13 +289,6 @@ def _advice(equation: Equation, failure: Exception | None) -> str:
         "To make the pattern sparser, register a rule with "
         f"asdex.register('{equation.name}').{reason}"
     )
-
-
-def _known_results(eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
-    knowns = [operand.known for operand in operands if operand.known is not None]
-    if len(knowns) < len(operands) or not is_predictable(eqn):
-        return [None] * len(eqn.outvars)
-    return known_results(eqn, knowns)
 
 
 def _changing(aval: Any) -> Value:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 import jax
 import numpy as np
 
 from .._arrays import is_key
 from .._versions import evaluate
+
+
+_SMALL = 1 << 16
+"""Elements of results that are computed before they are asked for, to compile one program in place of two."""
 
 
 class Unavailable(Exception):
@@ -118,18 +123,24 @@ class Evaluation:
     - `bind`: computes the list of results with JAX.
     - `compute`: the same with NumPy, for arrays that are not keys; returns `None` where it cannot, as does
         an equation without such a function (`None`).
+    - `size`: the number of elements of all results.
+    - `others`: the evaluations of the same detection, of which all small ones are compiled together.
     """
 
-    __slots__ = ("bind", "compute", "operands", "results")
+    __slots__ = ("__weakref__", "bind", "compute", "operands", "others", "results", "size")
 
     def __init__(
         self,
         operands: Sequence[Known],
         bind: Callable[..., Sequence[Any]],
         compute: Callable[..., Sequence[np.ndarray] | None] | None,
+        size: int = 1,
+        others: WeakSet[Evaluation] | None = None,
     ):
-        self.operands, self.bind, self.compute = tuple(operands), bind, compute
+        self.operands, self.bind, self.compute, self.size = tuple(operands), bind, compute, size
         self.results: Sequence[Any] | None = None
+        self.others = WeakSet() if others is None else others
+        self.others.add(self)
 
     def outputs(self, count: int) -> list[Known]:
         return [Known((self, index)) for index in range(count)]
@@ -162,14 +173,25 @@ def _forced(target: Evaluation) -> Sequence[Any]:
     What NumPy cannot compute is compiled as one program.
     """
     left: dict[Evaluation, None] = {}
-    for evaluation in _in_order(target) if target.results is None else ():
-        waits = any(one in left for one in evaluation.pending())
-        if waits or not evaluation.computed():
-            left[evaluation] = None
+    if target.results is None:
+        _compute(_in_order(target), left)
     if left:
+        for order in map(_in_order, [one for one in target.others if one.results is None]):
+            if all(one.size <= _SMALL for one in order):
+                with suppress(Unavailable):
+                    _compute(order, left)
         _compile_and_run(list(left))
     assert target.results is not None
     return target.results
+
+
+def _compute(order: Sequence[Evaluation], left: dict[Evaluation, None]) -> None:
+    """Compute what NumPy can, and note what is left."""
+    for evaluation in order:
+        if evaluation.results is not None or evaluation in left:
+            continue
+        if any(one in left for one in evaluation.pending()) or not evaluation.computed():
+            left[evaluation] = None
 
 
 def _in_order(target: Evaluation) -> list[Evaluation]:
@@ -208,9 +230,15 @@ def _compile_and_run(evaluations: Sequence[Evaluation]) -> None:
         with on_host():
             results = evaluate(jax.jit(program), [arrays])
     except Exception as error:  # a kernel for another backend, a collective, too little memory
+        for one in evaluations:
+            one.bind = _unavailable
         raise Unavailable from error
     for one, result in zip(evaluations, results, strict=True):
         one.settle(result)
+
+
+def _unavailable(*operands: Any) -> Any:
+    raise Unavailable
 
 
 def _maker(known: Known) -> Evaluation | None:

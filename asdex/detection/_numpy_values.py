@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ._known import Evaluation, Known
 from ._registry import find_rule, Rule
 
 
-def known_results(eqn: Any, operands: Sequence[Known]) -> list[Known]:
+def known_results(eqn: Any, operands: Sequence[Known], others: WeakSet[Evaluation]) -> list[Known]:
     """The results of an equation on known operands, which are computed when asked for."""
     bind = binder(eqn.primitive, eqn.params)
     multiple = eqn.primitive.multiple_results
@@ -23,7 +24,9 @@ def known_results(eqn: Any, operands: Sequence[Known]) -> list[Known]:
         results = bind(*arrays)
         return list(results) if multiple else [results]
 
-    return Evaluation(operands, bound, _computing(eqn)).outputs(len(eqn.outvars))
+    size = sum(size_of(variable.aval) for variable in eqn.outvars)
+    evaluation = Evaluation(operands, bound, _computing(eqn), size, others)
+    return evaluation.outputs(len(eqn.outvars))
 
 
 def _computing(eqn: Any) -> Callable[..., Sequence[np.ndarray] | None] | None:

@@ -154,6 +154,11 @@ CASES: dict[str, tuple[Any, tuple, int | None]] = {
         14,
     ),
     "solve": (lambda b, a: jnp.linalg.solve(matrix(BLOCKS, a), b), (X[:4], X[:8] ** 2), 8),
+    "solve for inputs": (
+        lambda z: jnp.linalg.solve(matrix(BLOCKS, z[4:]), z[:4]),
+        (jnp.concatenate([X[:4], X[:8] ** 2]),),
+        24,
+    ),
     "inv": (lambda b, a: jnp.linalg.inv(matrix(BLOCKS, a)) @ b, (X[:4], X[:8] ** 2), 8),
     "cholesky": (lambda b, a: cholesky(symmetric_blocks(a), lower=True) @ b, (X[:4], P[:8]), 6),
     "cholesky of inputs": (lambda a: cholesky(symmetric_blocks(a), lower=True), (P[:8],), None),
