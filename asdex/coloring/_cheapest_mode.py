@@ -25,14 +25,11 @@ def color_cheapest(
 
     A mode is colored if its lower bound lets it win, by the fast algorithms; the winner is improved.
     """
-    bounds = {
-        "fwd": int(np.bincount(sparsity.rows).max(initial=0)),
-        "rev": int(np.bincount(sparsity.cols).max(initial=0)),
-    }
-    problems, colorings, costs = {}, {}, {}
+    problems: dict[str, Columns] = {"fwd": Columns(sparsity), "rev": Rows(sparsity)}
+    bounds = {mode: problem.longest for mode, problem in problems.items()}
+    colorings, costs = {}, {}
     for mode in sorted(sparsity.modes, key=lambda mode: _COSTS[mode] * bounds[mode]):
         if _COSTS[mode] * bounds[mode] < min(costs.values(), default=np.inf):
-            problems[mode] = Rows(sparsity) if mode == "rev" else Columns(sparsity)
             colorings[mode] = (
                 start(problems[mode]) if order is None else color(problems[mode], budget, order)
             )

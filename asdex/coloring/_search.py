@@ -70,8 +70,8 @@ def _color_graph(problem: GraphProblem, budget: Budget, order: Order | None) -> 
         colors = problem.greedy(_visits(problem, order))
         assert colors is not None  # there was no limit
         return colors
-    if has_no_conflicts(problem):
-        return np.zeros(problem.incidence.num_vertices, np.int32)
+    if not problem.has_conflicts:
+        return _one_color(problem)
     return with_reduction(problem, lambda one: color_directly(one, Budget(budget.left)))
 
 
@@ -134,31 +134,13 @@ def _is_final(problem: GraphProblem, colors: Colors) -> bool:
     return problem.reduction.exact or (problem.symmetric and problem.sparsity.nnz > _SMALL_GRAPH)
 
 
-def has_no_conflicts(problem: GraphProblem) -> bool:
-    """Whether all vertices can have the same color, which is common after a few dense rows are peeled off."""
-    return problem.lower_bound <= 1 and problem.incidence.group_sizes().max(initial=0) <= 1
-
-
-def longest_apart(problem: GraphProblem) -> Colors | None:
-    """Give the longest vertices colors of their own and all others one color, if that is an optimal coloring.
-
-    A diagonal with a few dense columns is colored in this way, without a greedy run.
-    """
-    incidence, num_apart = problem.incidence, problem.lower_bound - 1
-    if problem.symmetric or not 0 < num_apart < incidence.num_vertices:
-        return None
-    lengths = np.diff(incidence.indptr)
-    longest = np.argpartition(-lengths, num_apart - 1)[:num_apart]
-    colors = np.zeros(incidence.num_vertices, np.int32)
-    colors[longest] = np.arange(1, num_apart + 1)
-    others = np.repeat(colors == 0, lengths)
-    conflict = np.bincount(incidence.indices[others]).max(initial=0) > 1
-    return None if conflict else colors
+def _one_color(problem: GraphProblem) -> Colors:
+    return np.zeros(problem.num_vertices, np.int32)
 
 
 def start(problem: GraphProblem) -> Colors:
     """Color by the algorithms of linear cost, until one of them meets the lower bound."""
-    return with_reduction(problem, start_directly)
+    return with_reduction(problem, start_directly) if problem.has_conflicts else _one_color(problem)
 
 
 def start_directly(problem: GraphProblem) -> Colors:
@@ -167,9 +149,6 @@ def start_directly(problem: GraphProblem) -> Colors:
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
         return best
-    apart = longest_apart(problem)
-    if apart is not None:
-        return apart
     attempts: list[Callable[[], Colors | None]] = [
         lambda: problem.greedy(natural(problem.incidence), count(best)),
         lambda: problem.lattice(count(best) - 1),
@@ -186,10 +165,10 @@ def start_directly(problem: GraphProblem) -> Colors:
 
 def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     """Search for fewer colors, by a better order and then by recoloring, within the budget."""
+    if count(best) <= problem.lower_bound or not problem.has_conflicts:
+        return best
     if problem.reduced is None or problem.reduction is None:
         return improve_directly(problem, best, budget)
-    if count(best) <= problem.lower_bound:
-        return best
     found = improve(problem.reduced, problem.reduction.contract(best), Budget(budget.left))
     best = fewer(best, problem.reduction.expand(found))
     if _is_final(problem, best):

@@ -56,7 +56,7 @@ class SearchOptions:
 
     def color(self, problem: Problem, mode: str) -> ColoredPattern:
         """Color a pattern, for the AD mode of its products."""
-        return problem.colored(color(problem, *self.limits(problem.sparsity.nnz)), mode)
+        return problem.colored(color(problem, *self.limits(problem.matrix.nnz)), mode)
 
 
 class JacobianSearch(SearchOptions):

@@ -2,6 +2,9 @@
 
 import functools
 
+import numpy as np
+from jaxtyping import Int32
+
 from ..._pattern import SparsityPattern
 from .._checks import check_coloring_cols
 from .._colors import Colors
@@ -18,7 +21,21 @@ class Columns(GraphProblem):
     make_graph, default_algorithm = columns, DISTANCE_2
 
     @functools.cached_property
-    def lower_bound(self) -> int:
+    def longest(self) -> int:
+        """The most columns that share a row; they all need different colors."""
+        groups = self._groups()
+        if np.all(groups[1:] > groups[:-1]):
+            return min(len(groups), 1)
+        return int(np.bincount(groups).max())
+
+    def _groups(self) -> Int32[np.ndarray, " nnz"]:
+        return self.sparsity.rows
+
+    @functools.cached_property
+    def has_conflicts(self) -> bool:
+        return self.longest > 1
+
+    def bound(self) -> int:
         return partition_lower_bound(self.incidence)
 
     def lattice(self, max_colors: int) -> Colors | None:
@@ -35,9 +52,20 @@ class Rows(Columns):
     """
 
     def __init__(self, matrix: SparsityPattern, algorithm: Algorithm | None = None):
-        shapes = tuple(aval.shape for aval in matrix.output_avals)
-        super().__init__(matrix.T, shapes, algorithm)
         self._matrix = matrix
+        self.grid = tuple(aval.shape for aval in matrix.output_avals)
+        self.algorithm = self.default_algorithm if algorithm is None else algorithm
+
+    @functools.cached_property
+    def sparsity(self) -> SparsityPattern:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._matrix.T
+
+    def _groups(self) -> Int32[np.ndarray, " nnz"]:
+        return self._matrix.cols
+
+    @property
+    def num_vertices(self) -> int:
+        return self._matrix.m
 
     def with_pattern(self, sparsity: SparsityPattern, grid: Shapes) -> GraphProblem:
         return Columns(sparsity, grid, self.algorithm)

@@ -22,8 +22,12 @@ class Problem(abc.ABC):
     **Attributes:** `sparsity`: the pattern.
     """
 
-    def __init__(self, sparsity: SparsityPattern):
-        self.sparsity = sparsity
+    sparsity: SparsityPattern
+
+    @property
+    def matrix(self) -> SparsityPattern:
+        """The pattern of the matrix that is to be read."""
+        return self.sparsity
 
     @functools.cached_property
     @abc.abstractmethod
@@ -48,7 +52,6 @@ class GraphProblem(Problem):
     **Attributes:**
 
     - `sparsity`: the pattern.
-    - `incidence`: the graph.
     - `grid`: the shapes of the arrays whose elements are the vertices, one after the other; empty
       if unknown. By default those of the pattern's inputs.
     - `algorithm`: the greedy algorithm; by default that of the class.
@@ -68,15 +71,37 @@ class GraphProblem(Problem):
         grid: Shapes | None = None,
         algorithm: Algorithm | None = None,
     ):
-        super().__init__(sparsity)
+        self.sparsity = sparsity
         shapes = tuple(aval.shape for aval in sparsity.input_avals)
-        self.incidence = type(self).make_graph(sparsity)
         self.grid = shapes if grid is None else grid
         self.algorithm = self.default_algorithm if algorithm is None else algorithm
 
     def with_pattern(self, sparsity: SparsityPattern, grid: Shapes) -> "GraphProblem":
         """Return the same problem for another pattern."""
         return type(self)(sparsity, grid, self.algorithm)
+
+    @functools.cached_property
+    def incidence(self) -> Incidence:
+        """The graph."""
+        return type(self).make_graph(self.sparsity)
+
+    @functools.cached_property
+    @abc.abstractmethod
+    def has_conflicts(self) -> bool:
+        """Whether not all vertices may have the same color; if they may, nothing is searched or checked."""
+
+    @abc.abstractmethod
+    def bound(self) -> int:
+        """A number of colors that every coloring of a graph with conflicts needs."""
+
+    @functools.cached_property
+    def lower_bound(self) -> int:
+        return self.bound() if self.has_conflicts else min(self.matrix.nnz, 1)
+
+    @property
+    def num_vertices(self) -> int:
+        """The number of vertices."""
+        return self.sparsity.n
 
     @functools.cached_property
     def reduction(self) -> Copies | Blocks | None:
@@ -123,7 +148,8 @@ class GraphProblem(Problem):
         """
 
     def colored(self, colors: Colors, mode: str) -> ColoredPattern:
-        self.check(colors)
+        if self.has_conflicts:
+            self.check(colors)
         matrix = self.matrix
         number = count(colors) if matrix.nnz else 0
         if number == len(colors) and matrix.nnz == matrix.m * matrix.n:
@@ -131,8 +157,3 @@ class GraphProblem(Problem):
             colors = np.arange(number, dtype=colors.dtype)
         how = self.symmetric, mode, self.lower_bound
         return ColoredPattern(matrix, colors, number, *how, recovery=self.recovery)
-
-    @property
-    def matrix(self) -> SparsityPattern:
-        """The pattern of the matrix that is to be read."""
-        return self.sparsity
