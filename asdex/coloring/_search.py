@@ -8,25 +8,22 @@ import numpy as np
 
 from .._progress import track
 from ._colors import Colors, count
-from .greedy import (
-    breadth_first,
-    largest_first,
-    natural,
-    num_conflicts,
-    Order,
-    saturation,
-    smallest_last,
-)
+from .greedy import num_conflicts, Order, saturation, smallest_last
 from .problems import GraphProblem, Problem
 from .reductions import possible_hubs, with_hubs, without_hubs
 
 
-# Seconds, per conflict and per call, on an ordinary machine.
-_CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
-_CACHED = 10_000  # vertices from which on access to the conflicts is slower
-_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is tried before a greedy coloring
+_LEAST, _MOST = 0.03, 0.045
+"""Seconds of the default budget: the least, and the most for patterns of up to a million nonzeros."""
+_CALLS, _PASS = 1000, 1.2e-9
+"""Between these, a search may take what one color less saves in a thousand calls. A color costs, in seconds per
+nonzero and call, 0.1e-9 to 0.2e-9 on a Brusselator, 0.7e-9 on small meshes and 2.4e-9 on large ones."""
+_DETECTION = 3e-8
+"""Seconds that detection takes per nonzero, which bounds the search on larger patterns."""
+_CONFLICT_COST, _VERTEX_COST, _SATURATION_COST = 3e-9, 1e-6, 2.1e-7
+"""Seconds of an order: smallest-last per conflict and per vertex, saturation per conflict."""
 _SMALL_GRAPH = 200_000  # nonzeros up to which all vertices of blocks are colored as well
-_MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
+_MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 4
 
 
 class Budget:
@@ -39,17 +36,17 @@ class Budget:
     def __init__(self, seconds: float):
         self.left = seconds
 
+    @classmethod
+    def default(cls, nnz: int) -> "Budget":
+        """The budget for a pattern with `nnz` nonzeros."""
+        return cls(max(_LEAST, min(_CALLS * _PASS * nnz, _MOST), _DETECTION * nnz))
+
     def pay(self, cost: float) -> bool:
         """Deduct the cost of some work, and return whether the budget was large enough for it."""
         if cost > self.left:
             return False
         self.left -= cost
         return True
-
-
-def default_budget(nnz: int) -> float:
-    """Return a budget of about the time that detection takes, in seconds."""
-    return max(0.15, 3e-8 * nnz)
 
 
 def color(problem: Problem, budget: Budget, order: Order | None = None) -> Any:
@@ -72,7 +69,7 @@ def _color_graph(problem: GraphProblem, budget: Budget, order: Order | None) -> 
         return colors
     if not problem.has_conflicts:
         return _one_color(problem)
-    return with_reduction(problem, lambda one: color_directly(one, Budget(budget.left)))
+    return with_reduction(problem, lambda one: color_directly(one, budget))
 
 
 def _visits(problem: GraphProblem, order: Order) -> np.ndarray:
@@ -94,25 +91,17 @@ def color_directly(problem: GraphProblem, budget: Budget) -> Colors:
     """
     if not problem.symmetric:
         return improve_directly(problem, start_directly(problem), budget)
-    best, best_hubs, best_rest = _start_graph(problem), np.zeros(0, np.int64), problem
+    best, best_hubs, best_rest = start_directly(problem), np.zeros(0, np.int64), problem
     total = count(best)
     for hubs in possible_hubs(problem.incidence, total):
         rest = problem.with_pattern(without_hubs(problem.sparsity, hubs), problem.grid)
-        colors = _start_graph(rest)
+        colors = start_directly(rest)
         if count(colors) + len(hubs) <= total:  # a tie is won by the smaller problem
             best, best_hubs, best_rest = colors, hubs, rest
             total = count(colors) + len(hubs)
     if total > problem.lower_bound:
         best = improve_directly(best_rest, best, budget)
     return with_hubs(best, best_hubs)
-
-
-def _start_graph(problem: GraphProblem) -> Colors:
-    """Color by the algorithms of linear cost; one of them is optimal for forests."""
-    colors = start_directly(problem)
-    if count(colors) <= problem.lower_bound:
-        return colors
-    return fewer(colors, problem.greedy(breadth_first(problem.incidence), count(colors)))
 
 
 def with_reduction(problem: GraphProblem, solve: Callable[[GraphProblem], Colors]) -> Colors:
@@ -149,15 +138,10 @@ def start_directly(problem: GraphProblem) -> Colors:
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
         return best
-    attempts: list[Callable[[], Colors | None]] = [
-        lambda: problem.greedy(natural(problem.incidence), count(best)),
-        lambda: problem.lattice(count(best) - 1),
-        lambda: problem.greedy(largest_first(problem.incidence), count(best)),
-    ]
-    if len(problem.incidence.indices) > _LATTICE_FIRST:
-        attempts[:2] = attempts[1::-1]
-    for attempt in attempts:
-        best = fewer(best, attempt())
+    if problem.periodic is not None:
+        return problem.periodic
+    for order in problem.orders:
+        best = fewer(best, problem.greedy(order(problem.incidence), count(best)))
         if count(best) <= problem.lower_bound:
             break
     return best
@@ -169,7 +153,7 @@ def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
         return best
     if problem.reduced is None or problem.reduction is None:
         return improve_directly(problem, best, budget)
-    found = improve(problem.reduced, problem.reduction.contract(best), Budget(budget.left))
+    found = improve(problem.reduced, problem.reduction.contract(best), budget)
     best = fewer(best, problem.reduction.expand(found))
     if _is_final(problem, best):
         return best
@@ -180,11 +164,18 @@ def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Col
     """The same as `improve`, without a search for copies and blocks."""
     if count(best) <= problem.lower_bound:
         return best
-    work = num_conflicts(problem.incidence)
-    scattered = max(1.0, problem.incidence.num_vertices / _CACHED) ** 0.5
-    if budget.pay(_CONFLICT_COST * work * scattered + problem.cost):
-        best = fewer(best, problem.greedy(smallest_last(problem.incidence), count(best)))
-    return iterate(problem, best, budget, _SATURATION_COST * work + problem.cost)
+    graph, work = problem.incidence, num_conflicts(problem.incidence)
+    saturation_cost = _SATURATION_COST * work + problem.cost
+    orders = problem.further_orders if problem.periodic is None else problem.every_order
+    attempts = [
+        *((order, problem.cost) for order in orders),
+        (smallest_last, _CONFLICT_COST * work + _VERTEX_COST * graph.num_vertices + problem.cost),
+        (saturation, saturation_cost),
+    ]
+    for order, cost in attempts:
+        if count(best) > problem.lower_bound and budget.pay(cost):
+            best = fewer(best, problem.greedy(order(graph), count(best)))
+    return iterate(problem, best, budget, saturation_cost)
 
 
 def fewer(a: Colors, b: Colors | None) -> Colors:
@@ -192,29 +183,28 @@ def fewer(a: Colors, b: Colors | None) -> Colors:
     return a if b is None or count(a) <= count(b) else b
 
 
-def iterate(problem: GraphProblem, colors: Colors, budget: Budget, restart_cost: float) -> Colors:
-    """Recolor greedily, one class of the last coloring after the other, in random orders.
+def iterate(problem: GraphProblem, best: Colors, budget: Budget, restart_cost: float) -> Colors:
+    """Recolor greedily, one class of the last coloring after the other, the last class first.
 
     For a distance-2 coloring, such a sweep never needs more colors than the one before (Culberson,
     "Iterated greedy graph coloring and the difficulty landscape", 1992). For other colorings, the
-    best is kept. After a dozen sweeps without a gain, the search starts again from a coloring by
+    best is kept. After three sweeps without a gain, the search starts again from a coloring by
     saturation with random ties. It ends at the lower bound, at the end of the budget, or after two
     hundred sweeps without a gain. A larger budget continues the search of a smaller one.
     """
     rng = np.random.default_rng(0)
-    best, in_vain = colors, 0
+    colors, in_vain = best, 0
     for _ in track(itertools.count(), "coloring"):
         if count(best) <= problem.lower_bound or in_vain == _MOST_SWEEPS_IN_VAIN:
             break
         restart = in_vain % _SWEEPS_PER_START == _SWEEPS_PER_START - 1
-        if not budget.pay(restart_cost if restart else max(problem.cost, _LEAST_COST)):
+        if not budget.pay(restart_cost if restart else problem.sweep_cost(count(colors))):
             break
+        limit = 2 * count(best)
         if restart:
-            order = saturation(problem.incidence, rng)
+            found = problem.greedy(saturation(problem.incidence, rng), limit)
         else:
-            rank = rng.permutation(count(colors))
-            order = np.argsort(rank[colors], kind="stable")
-        found = problem.greedy(order, 2 * count(best))
+            found = problem.recolor(colors, limit)
         colors = best if found is None else found
         in_vain = 0 if count(colors) < count(best) else in_vain + 1
         best = fewer(best, colors)

@@ -8,7 +8,15 @@ from jaxtyping import Int32
 from ..._pattern import SparsityPattern
 from .._checks import check_coloring_cols
 from .._colors import Colors
-from ..greedy import Algorithm, columns, DISTANCE_2
+from ..greedy import (
+    Algorithm,
+    columns,
+    DISTANCE_2,
+    largest_first,
+    natural,
+    recolor_partition,
+    recoloring_cost,
+)
 from ..stencils import lattice_columns, Shapes
 from ._lower_bounds import partition_lower_bound
 from ._problem import GraphProblem
@@ -19,6 +27,7 @@ class Columns(GraphProblem):
 
     symmetric = False
     make_graph, default_algorithm = columns, DISTANCE_2
+    orders = natural, largest_first
 
     @functools.cached_property
     def longest(self) -> int:
@@ -37,6 +46,13 @@ class Columns(GraphProblem):
 
     def bound(self) -> int:
         return partition_lower_bound(self.incidence)
+
+    def recolor(self, colors: Colors, limit: int) -> Colors:
+        del limit  # there are never more colors than before
+        return recolor_partition(self.incidence, colors)
+
+    def sweep_cost(self, num_colors: int) -> float:
+        return recoloring_cost(self.incidence, num_colors)
 
     def lattice(self, max_colors: int) -> Colors | None:
         return lattice_columns(self.sparsity, self.lower_bound, max_colors, self.grid)

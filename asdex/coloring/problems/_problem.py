@@ -11,7 +11,7 @@ from jaxtyping import Int
 from ..._pattern import SparsityPattern
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count
-from ..greedy import Algorithm, Incidence
+from ..greedy import Algorithm, Incidence, Order
 from ..reductions import Blocks, Copies, find_blocks, find_copies
 from ..stencils import Shapes
 
@@ -55,6 +55,8 @@ class GraphProblem(Problem):
     - `grid`: the shapes of the arrays whose elements are the vertices, one after the other; empty
       if unknown. By default those of the pattern's inputs.
     - `algorithm`: the greedy algorithm; by default that of the class.
+    - `orders`: the orders of the greedy colorings with which a search starts, if there is no lattice.
+    - `further_orders`: more of them, to go on with.
     - `symmetric`: whether the graph is the adjacency graph of a symmetric pattern.
     - `recovery`: "direct" or "substitution".
     """
@@ -64,6 +66,8 @@ class GraphProblem(Problem):
 
     make_graph: ClassVar[Callable[[SparsityPattern], Incidence]]
     default_algorithm: ClassVar[Algorithm]
+    orders: ClassVar[tuple[Order, ...]]
+    further_orders: ClassVar[tuple[Order, ...]] = ()
 
     def __init__(
         self,
@@ -123,6 +127,16 @@ class GraphProblem(Problem):
         """The estimated seconds of one greedy coloring."""
         return self.algorithm.cost(self.incidence, self.lower_bound)
 
+    @functools.cached_property
+    def periodic(self) -> Colors | None:
+        """A periodic coloring with fewer colors than vertices, if the graph is a stencil."""
+        return self.lattice(int(np.count_nonzero(np.diff(self.incidence.indptr))) - 1)
+
+    @property
+    def every_order(self) -> tuple[Order, ...]:
+        """Both kinds of orders."""
+        return (*self.orders, *self.further_orders)
+
     def greedy(
         self, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
     ) -> Colors | None:
@@ -131,6 +145,15 @@ class GraphProblem(Problem):
         **Returns:** the colors; `None` if there would be more than `limit` colors.
         """
         return self.algorithm(self.incidence, order, limit, self.lower_bound)
+
+    def recolor(self, colors: Colors, limit: int) -> Colors | None:
+        """Color greedily, one class of a coloring after the other, the last class first."""
+        return self.greedy(np.argsort(-colors, kind="stable"), limit)
+
+    def sweep_cost(self, num_colors: int) -> float:
+        """The estimated seconds of `recolor`."""
+        del num_colors
+        return self.cost
 
     def lattice(self, max_colors: int) -> Colors | None:
         """Return a periodic coloring with at most `max_colors` colors, if the graph is a stencil."""

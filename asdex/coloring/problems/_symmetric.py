@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import check_coloring_acyclic, check_coloring_symmetric
 from .._colors import Colors
-from ..greedy import ACYCLIC, adjacency, STAR
+from ..greedy import ACYCLIC, adjacency, breadth_first, largest_first, natural, STAR
 from ..stencils import lattice_acyclic, lattice_star
 from ._lower_bounds import acyclic_lower_bound, star_lower_bound
 from ._problem import GraphProblem
@@ -17,6 +17,7 @@ class Symmetric(GraphProblem):
     """The adjacency graph of a symmetric pattern, to be colored."""
 
     make_graph = adjacency
+    orders, further_orders = (largest_first, breadth_first), (natural,)
 
     @functools.cached_property
     def has_conflicts(self) -> bool:
