@@ -16,13 +16,12 @@ from .reductions import possible_hubs, with_hubs, without_hubs
 _LEAST, _MOST = 0.03, 0.045
 """Seconds of the default budget: the least, and the most for patterns of up to a million nonzeros."""
 _CALLS, _PASS = 1000, 1.2e-9
-"""Between these, a search may take what one color less saves in a thousand calls. A color costs, in seconds per
-nonzero and call, 0.1e-9 to 0.2e-9 on a Brusselator, 0.7e-9 on small meshes and 2.4e-9 on large ones."""
+"""Between these, a search may take what one color less saves in a thousand calls. A color costs, in seconds
+per nonzero and call, 0.1e-9 to 0.2e-9 on a Brusselator, 0.7e-9 on small meshes, 2.4e-9 on large ones."""
 _DETECTION = 3e-8
 """Seconds that detection takes per nonzero, which bounds the search on larger patterns."""
 _CONFLICT_COST, _VERTEX_COST, _SATURATION_COST = 3e-9, 1e-6, 2.1e-7
 """Seconds of an order: smallest-last per conflict and per vertex, saturation per conflict."""
-_SMALL_GRAPH = 200_000  # nonzeros up to which all vertices of blocks are colored as well
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 4
 
 
@@ -105,22 +104,10 @@ def color_directly(problem: GraphProblem, budget: Budget) -> Colors:
 
 
 def with_reduction(problem: GraphProblem, solve: Callable[[GraphProblem], Colors]) -> Colors:
-    """Color the smaller problem to which this one can be reduced, and also the whole if that may help.
-
-    The columns of blocks may need fewer colors than the nodes need times the size of a block. For
-    example, blocks of two columns on a circle of five nodes need 5 colors, not 6.
-    """
+    """Color the smaller problem to which this one can be reduced."""
     if problem.reduced is None or problem.reduction is None:
         return solve(problem)
-    colors = problem.reduction.expand(with_reduction(problem.reduced, solve))
-    return colors if _is_final(problem, colors) else fewer(colors, solve(problem))
-
-
-def _is_final(problem: GraphProblem, colors: Colors) -> bool:
-    """Whether coloring the whole problem cannot help, or would take too long."""
-    if problem.reduction is None or count(colors) <= problem.lower_bound:
-        return True
-    return problem.reduction.exact or (problem.symmetric and problem.sparsity.nnz > _SMALL_GRAPH)
+    return problem.reduction.expand(with_reduction(problem.reduced, solve))
 
 
 def _one_color(problem: GraphProblem) -> Colors:
@@ -154,10 +141,7 @@ def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     if problem.reduced is None or problem.reduction is None:
         return improve_directly(problem, best, budget)
     found = improve(problem.reduced, problem.reduction.contract(best), budget)
-    best = fewer(best, problem.reduction.expand(found))
-    if _is_final(problem, best):
-        return best
-    return fewer(best, improve_directly(problem, start_directly(problem), budget))
+    return fewer(best, problem.reduction.expand(found))
 
 
 def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
