@@ -75,8 +75,9 @@ def _cheaper_together(
     problem: Bidirectional, cost: float, order: Order | None
 ) -> Bicoloring | None:
     """A coloring for both modes that costs less, if the function allows it and a fast search finds one."""
-    too_many = problem.lower_bound + _BIDIRECTIONAL_OVERHEAD >= cost
-    if len(problem.sparsity.modes) < 2 or too_many:
+    if len(problem.sparsity.modes) < 2 or problem.lower_bound + _BIDIRECTIONAL_OVERHEAD >= cost:
+        return None
+    if problem.splits[0].bound + _BIDIRECTIONAL_OVERHEAD >= cost:
         return None
     both: Bicoloring = color(problem, Budget(0.0), order)
     return both if _cost_of_both(count(both.columns), count(both.rows)) < cost else None
