@@ -44,16 +44,18 @@ def greedy_acyclic(
     ones = np.ones(np.count_nonzero(before), np.int8)
     earlier = sp.coo_array((ones, (v[before], w[before])), shape=(n, n)).tocsr()
     colors = np.empty(n, np.int32)
-    colors[order] = _color_in_turn(earlier.indptr.tolist(), earlier.indices.tolist())
+    colors[order] = _color_in_turn(earlier.indptr, earlier.indices)
     return None if limit is not None and colors.max(initial=-1) >= limit else colors
 
 
-def _color_in_turn(starts: list[int], neighbors: list[int]) -> Int32[np.ndarray, " num_vertices"]:
+def _color_in_turn(
+    indptr: Int[np.ndarray, " num_vertices+1"], earlier: Int[np.ndarray, " edges"]
+) -> Int32[np.ndarray, " num_vertices"]:
     """Color vertices in turn, given the neighbors of each that come before it.
 
     Sets of colors are the bits of integers, and `trees[v]` maps color c to node (v, c).
     """
-    n = len(starts) - 1
+    starts, neighbors, n = indptr.tolist(), earlier.tolist(), len(indptr) - 1
     colors: list[int] = []
     trees: list[dict[int, int]] = [{} for _ in range(n)]
     parents: list[int] = []  # of each node; minus the size of the tree at its root

@@ -47,11 +47,14 @@ class Columns(GraphProblem):
     def bound(self) -> int:
         return partition_lower_bound(self.incidence)
 
-    def recolor(self, colors: Colors, limit: int) -> Colors:
-        del limit  # there are never more colors than before
+    def recolor(self, colors: Colors, limit: int) -> Colors | None:
+        if self.algorithm.is_compiled_for(self.incidence, self.lower_bound):
+            return super().recolor(colors, limit)
         return recolor_partition(self.incidence, colors)
 
     def sweep_cost(self, num_colors: int) -> float:
+        if self.algorithm.is_compiled_for(self.incidence, self.lower_bound):
+            return self.cost
         return recoloring_cost(self.incidence, num_colors)
 
     def lattice(self, max_colors: int) -> Colors | None:
