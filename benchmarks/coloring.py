@@ -38,8 +38,24 @@ class Case(NamedTuple):
     with_peer: bool = True
 
 
+SMALL = {
+    **{"Brusselator": 2_048, "tridiagonal": 1_000, "2-D 5-point": 2_500, "Delaunay mesh": 2_000},
+    **{"arrowhead": 3_000, "random, 5 a row": 1_000, "finite elements": 2_000},
+    **{"diagonal": 200_000, "empty": 200_000},
+}
+
+
 def cases() -> Iterator[tuple[str, list[Case]]]:
     """Titles of tables, and their rows."""
+    for title, kind in (("Small patterns", "auto"), ("Small patterns, Hessians", "star")):
+        yield (
+            title,
+            [
+                Case(f"{name}, n = {size:,}", FAMILIES[name](size), kind)
+                for name, size in SMALL.items()
+                if kind == "auto" or not name.startswith("random")
+            ],
+        )
     for size in SIZES:
         matrices = {name: FAMILIES[name](size) for name in SCALED}
         yield (

@@ -107,6 +107,16 @@ def nearly_dense(n: int) -> Any:
     return sp.csr_array(full.astype(np.int8))
 
 
+def empty(n: int) -> Any:
+    """No nonzeros, as the Hessian of a linear objective."""
+    return sp.csr_array((n, n), dtype=np.int8)
+
+
+def finite_elements(n: int) -> Any:
+    """Two unknowns at each vertex of a triangulation."""
+    return sp.csr_array(sp.kron(mesh(n // 2), np.ones((2, 2), np.int8)))
+
+
 def coordinates(matrix: Any) -> Coordinates:
     entries = sp.coo_array(matrix)
     return entries.row.astype(np.int32), entries.col.astype(np.int32), matrix.shape
@@ -125,4 +135,7 @@ FAMILIES: dict[str, Callable[[int], Any]] = {
     "mesh with 8 hubs": mesh_with_hubs,
     "sparse with 20 hubs": sparse_with_hubs,
     "nearly dense": nearly_dense,
+    "finite elements": finite_elements,
+    "diagonal": identity,
+    "empty": empty,
 }

@@ -25,14 +25,11 @@ def color_cheapest(
 
     A mode is colored if its lower bound lets it win, by the fast algorithms; the winner is improved.
     """
-    bounds = {
-        "fwd": int(np.bincount(sparsity.rows).max(initial=0)),
-        "rev": int(np.bincount(sparsity.cols).max(initial=0)),
-    }
-    problems, colorings, costs = {}, {}, {}
+    problems: dict[str, Columns] = {"fwd": Columns(sparsity), "rev": Rows(sparsity)}
+    bounds = {mode: problem.longest for mode, problem in problems.items()}
+    colorings, costs = {}, {}
     for mode in sorted(sparsity.modes, key=lambda mode: _COSTS[mode] * bounds[mode]):
         if _COSTS[mode] * bounds[mode] < min(costs.values(), default=np.inf):
-            problems[mode] = Rows(sparsity) if mode == "rev" else Columns(sparsity)
             colorings[mode] = (
                 start(problems[mode]) if order is None else color(problems[mode], budget, order)
             )
@@ -78,8 +75,9 @@ def _cheaper_together(
     problem: Bidirectional, cost: float, order: Order | None
 ) -> Bicoloring | None:
     """A coloring for both modes that costs less, if the function allows it and a fast search finds one."""
-    too_many = problem.lower_bound + _BIDIRECTIONAL_OVERHEAD >= cost
-    if len(problem.sparsity.modes) < 2 or too_many:
+    if len(problem.sparsity.modes) < 2 or problem.lower_bound + _BIDIRECTIONAL_OVERHEAD >= cost:
+        return None
+    if problem.splits[0].bound + _BIDIRECTIONAL_OVERHEAD >= cost:
         return None
     both: Bicoloring = color(problem, Budget(0.0), order)
     return both if _cost_of_both(count(both.columns), count(both.rows)) < cost else None

@@ -30,9 +30,9 @@ def color_cols(
       whose neighbors have the most colors), or "random" (the same order in every call). Or a function
       from a graph, `asdex.coloring.Incidence`, to a permutation of its vertices, here the columns.
     - `budget`: the time that the search may take, in seconds on an ordinary machine. The time is
-      estimated from sizes, so that the result is the same everywhere. By default it is about the
-      time that detection takes, and at least 0.15 seconds. Two greedy colorings and the search for a
-      periodic coloring are always done.
+      estimated from sizes, so that the result is the same everywhere. By default it is 0.03 to 0.045
+      seconds for patterns of up to a million nonzeros, and else about the time that detection takes.
+      The search for a periodic coloring is always done, and if there is none, two greedy colorings.
 
     **Returns:** `(colors, num_colors)`: int32 `(n,)`, and the number of colors, 0 if there are no
     nonzeros.

@@ -8,25 +8,21 @@ import numpy as np
 
 from .._progress import track
 from ._colors import Colors, count
-from .greedy import (
-    breadth_first,
-    largest_first,
-    natural,
-    num_conflicts,
-    Order,
-    saturation,
-    smallest_last,
-)
+from .greedy import num_conflicts, Order, saturation, smallest_last
 from .problems import GraphProblem, Problem
 from .reductions import possible_hubs, with_hubs, without_hubs
 
 
-# Seconds, per conflict and per call, on an ordinary machine.
-_CONFLICT_COST, _SATURATION_COST, _LEAST_COST = 1e-8, 3e-7, 1e-4
-_CACHED = 10_000  # vertices from which on access to the conflicts is slower
-_LATTICE_FIRST = 100_000  # nonzeros from which on a lattice is tried before a greedy coloring
-_SMALL_GRAPH = 200_000  # nonzeros up to which all vertices of blocks are colored as well
-_MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 12
+_LEAST, _MOST = 0.03, 0.045
+"""Seconds of the default budget: the least, and the most for patterns of up to a million nonzeros."""
+_CALLS, _PASS = 1000, 1.2e-9
+"""Between these, a search may take what one color less saves in a thousand calls. A color costs, in seconds
+per nonzero and call, 0.1e-9 to 0.2e-9 on a Brusselator, 0.7e-9 on small meshes, 2.4e-9 on large ones."""
+_DETECTION = 3e-8
+"""Seconds that detection takes per nonzero, which bounds the search on larger patterns."""
+_CONFLICT_COST, _VERTEX_COST, _SATURATION_COST = 3e-9, 1e-6, 2.1e-7
+"""Seconds of an order: smallest-last per conflict and per vertex, saturation per conflict."""
+_MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 4
 
 
 class Budget:
@@ -39,17 +35,17 @@ class Budget:
     def __init__(self, seconds: float):
         self.left = seconds
 
+    @classmethod
+    def default(cls, nnz: int) -> "Budget":
+        """The budget for a pattern with `nnz` nonzeros."""
+        return cls(max(_LEAST, min(_CALLS * _PASS * nnz, _MOST), _DETECTION * nnz))
+
     def pay(self, cost: float) -> bool:
         """Deduct the cost of some work, and return whether the budget was large enough for it."""
         if cost > self.left:
             return False
         self.left -= cost
         return True
-
-
-def default_budget(nnz: int) -> float:
-    """Return a budget of about the time that detection takes, in seconds."""
-    return max(0.15, 3e-8 * nnz)
 
 
 def color(problem: Problem, budget: Budget, order: Order | None = None) -> Any:
@@ -70,9 +66,9 @@ def _color_graph(problem: GraphProblem, budget: Budget, order: Order | None) -> 
         colors = problem.greedy(_visits(problem, order))
         assert colors is not None  # there was no limit
         return colors
-    if has_no_conflicts(problem):
-        return np.zeros(problem.incidence.num_vertices, np.int32)
-    return with_reduction(problem, lambda one: color_directly(one, Budget(budget.left)))
+    if not problem.has_conflicts:
+        return _one_color(problem)
+    return with_reduction(problem, lambda one: color_directly(one, budget))
 
 
 def _visits(problem: GraphProblem, order: Order) -> np.ndarray:
@@ -94,11 +90,11 @@ def color_directly(problem: GraphProblem, budget: Budget) -> Colors:
     """
     if not problem.symmetric:
         return improve_directly(problem, start_directly(problem), budget)
-    best, best_hubs, best_rest = _start_graph(problem), np.zeros(0, np.int64), problem
+    best, best_hubs, best_rest = start_directly(problem), np.zeros(0, np.int64), problem
     total = count(best)
     for hubs in possible_hubs(problem.incidence, total):
         rest = problem.with_pattern(without_hubs(problem.sparsity, hubs), problem.grid)
-        colors = _start_graph(rest)
+        colors = start_directly(rest)
         if count(colors) + len(hubs) <= total:  # a tie is won by the smaller problem
             best, best_hubs, best_rest = colors, hubs, rest
             total = count(colors) + len(hubs)
@@ -107,58 +103,20 @@ def color_directly(problem: GraphProblem, budget: Budget) -> Colors:
     return with_hubs(best, best_hubs)
 
 
-def _start_graph(problem: GraphProblem) -> Colors:
-    """Color by the algorithms of linear cost; one of them is optimal for forests."""
-    colors = start_directly(problem)
-    if count(colors) <= problem.lower_bound:
-        return colors
-    return fewer(colors, problem.greedy(breadth_first(problem.incidence), count(colors)))
-
-
 def with_reduction(problem: GraphProblem, solve: Callable[[GraphProblem], Colors]) -> Colors:
-    """Color the smaller problem to which this one can be reduced, and also the whole if that may help.
-
-    The columns of blocks may need fewer colors than the nodes need times the size of a block. For
-    example, blocks of two columns on a circle of five nodes need 5 colors, not 6.
-    """
+    """Color the smaller problem to which this one can be reduced."""
     if problem.reduced is None or problem.reduction is None:
         return solve(problem)
-    colors = problem.reduction.expand(with_reduction(problem.reduced, solve))
-    return colors if _is_final(problem, colors) else fewer(colors, solve(problem))
+    return problem.reduction.expand(with_reduction(problem.reduced, solve))
 
 
-def _is_final(problem: GraphProblem, colors: Colors) -> bool:
-    """Whether coloring the whole problem cannot help, or would take too long."""
-    if problem.reduction is None or count(colors) <= problem.lower_bound:
-        return True
-    return problem.reduction.exact or (problem.symmetric and problem.sparsity.nnz > _SMALL_GRAPH)
-
-
-def has_no_conflicts(problem: GraphProblem) -> bool:
-    """Whether all vertices can have the same color, which is common after a few dense rows are peeled off."""
-    return problem.lower_bound <= 1 and problem.incidence.group_sizes().max(initial=0) <= 1
-
-
-def longest_apart(problem: GraphProblem) -> Colors | None:
-    """Give the longest vertices colors of their own and all others one color, if that is an optimal coloring.
-
-    A diagonal with a few dense columns is colored in this way, without a greedy run.
-    """
-    incidence, num_apart = problem.incidence, problem.lower_bound - 1
-    if problem.symmetric or not 0 < num_apart < incidence.num_vertices:
-        return None
-    lengths = np.diff(incidence.indptr)
-    longest = np.argpartition(-lengths, num_apart - 1)[:num_apart]
-    colors = np.zeros(incidence.num_vertices, np.int32)
-    colors[longest] = np.arange(1, num_apart + 1)
-    others = np.repeat(colors == 0, lengths)
-    conflict = np.bincount(incidence.indices[others]).max(initial=0) > 1
-    return None if conflict else colors
+def _one_color(problem: GraphProblem) -> Colors:
+    return np.zeros(problem.num_vertices, np.int32)
 
 
 def start(problem: GraphProblem) -> Colors:
     """Color by the algorithms of linear cost, until one of them meets the lower bound."""
-    return with_reduction(problem, start_directly)
+    return with_reduction(problem, start_directly) if problem.has_conflicts else _one_color(problem)
 
 
 def start_directly(problem: GraphProblem) -> Colors:
@@ -167,18 +125,10 @@ def start_directly(problem: GraphProblem) -> Colors:
     best = np.where(occupied, np.cumsum(occupied) - 1, 0).astype(np.int32)
     if count(best) <= problem.lower_bound:  # every vertex needs a color of its own
         return best
-    apart = longest_apart(problem)
-    if apart is not None:
-        return apart
-    attempts: list[Callable[[], Colors | None]] = [
-        lambda: problem.greedy(natural(problem.incidence), count(best)),
-        lambda: problem.lattice(count(best) - 1),
-        lambda: problem.greedy(largest_first(problem.incidence), count(best)),
-    ]
-    if len(problem.incidence.indices) > _LATTICE_FIRST:
-        attempts[:2] = attempts[1::-1]
-    for attempt in attempts:
-        best = fewer(best, attempt())
+    if problem.periodic is not None:
+        return problem.periodic
+    for order in problem.orders:
+        best = fewer(best, problem.greedy(order(problem.incidence), count(best)))
         if count(best) <= problem.lower_bound:
             break
     return best
@@ -186,26 +136,30 @@ def start_directly(problem: GraphProblem) -> Colors:
 
 def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     """Search for fewer colors, by a better order and then by recoloring, within the budget."""
+    if count(best) <= problem.lower_bound or not problem.has_conflicts:
+        return best
     if problem.reduced is None or problem.reduction is None:
         return improve_directly(problem, best, budget)
-    if count(best) <= problem.lower_bound:
-        return best
-    found = improve(problem.reduced, problem.reduction.contract(best), Budget(budget.left))
-    best = fewer(best, problem.reduction.expand(found))
-    if _is_final(problem, best):
-        return best
-    return fewer(best, improve_directly(problem, start_directly(problem), budget))
+    found = improve(problem.reduced, problem.reduction.contract(best), budget)
+    return fewer(best, problem.reduction.expand(found))
 
 
 def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     """The same as `improve`, without a search for copies and blocks."""
     if count(best) <= problem.lower_bound:
         return best
-    work = num_conflicts(problem.incidence)
-    scattered = max(1.0, problem.incidence.num_vertices / _CACHED) ** 0.5
-    if budget.pay(_CONFLICT_COST * work * scattered + problem.cost):
-        best = fewer(best, problem.greedy(smallest_last(problem.incidence), count(best)))
-    return iterate(problem, best, budget, _SATURATION_COST * work + problem.cost)
+    graph, work = problem.incidence, num_conflicts(problem.incidence)
+    saturation_cost = _SATURATION_COST * work + problem.cost
+    orders = problem.further_orders if problem.periodic is None else problem.every_order
+    attempts = [
+        *((order, problem.cost) for order in orders),
+        (smallest_last, _CONFLICT_COST * work + _VERTEX_COST * graph.num_vertices + problem.cost),
+        (saturation, saturation_cost),
+    ]
+    for order, cost in attempts:
+        if count(best) > problem.lower_bound and budget.pay(cost):
+            best = fewer(best, problem.greedy(order(graph), count(best)))
+    return iterate(problem, best, budget, saturation_cost)
 
 
 def fewer(a: Colors, b: Colors | None) -> Colors:
@@ -213,29 +167,28 @@ def fewer(a: Colors, b: Colors | None) -> Colors:
     return a if b is None or count(a) <= count(b) else b
 
 
-def iterate(problem: GraphProblem, colors: Colors, budget: Budget, restart_cost: float) -> Colors:
-    """Recolor greedily, one class of the last coloring after the other, in random orders.
+def iterate(problem: GraphProblem, best: Colors, budget: Budget, restart_cost: float) -> Colors:
+    """Recolor greedily, one class of the last coloring after the other, the last class first.
 
     For a distance-2 coloring, such a sweep never needs more colors than the one before (Culberson,
     "Iterated greedy graph coloring and the difficulty landscape", 1992). For other colorings, the
-    best is kept. After a dozen sweeps without a gain, the search starts again from a coloring by
+    best is kept. After three sweeps without a gain, the search starts again from a coloring by
     saturation with random ties. It ends at the lower bound, at the end of the budget, or after two
     hundred sweeps without a gain. A larger budget continues the search of a smaller one.
     """
     rng = np.random.default_rng(0)
-    best, in_vain = colors, 0
+    colors, in_vain = best, 0
     for _ in track(itertools.count(), "coloring"):
         if count(best) <= problem.lower_bound or in_vain == _MOST_SWEEPS_IN_VAIN:
             break
         restart = in_vain % _SWEEPS_PER_START == _SWEEPS_PER_START - 1
-        if not budget.pay(restart_cost if restart else max(problem.cost, _LEAST_COST)):
+        if not budget.pay(restart_cost if restart else problem.sweep_cost(count(colors))):
             break
+        limit = 2 * count(best)
         if restart:
-            order = saturation(problem.incidence, rng)
+            found = problem.greedy(saturation(problem.incidence, rng), limit)
         else:
-            rank = rng.permutation(count(colors))
-            order = np.argsort(rank[colors], kind="stable")
-        found = problem.greedy(order, 2 * count(best))
+            found = problem.recolor(colors, limit)
         colors = best if found is None else found
         in_vain = 0 if count(colors) < count(best) else in_vain + 1
         best = fewer(best, colors)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from .._arguments import check_choice
 from ._colored_pattern import ColoredPattern
-from ._search import Budget, color, default_budget
+from ._search import Budget, color
 from .greedy import Order, OrderName, ORDERS
 from .problems import Problem
 
@@ -50,13 +50,13 @@ class SearchOptions:
 
     def limits(self, nnz: int) -> tuple[Budget, Order | None]:
         """How long to search among `nnz` nonzeros, and the order for a single greedy coloring instead."""
-        seconds = default_budget(nnz) if self.budget is None else float(self.budget)
+        budget = Budget.default(nnz) if self.budget is None else Budget(float(self.budget))
         order = self.order if self.order is None or callable(self.order) else ORDERS[self.order]
-        return Budget(seconds), order
+        return budget, order
 
     def color(self, problem: Problem, mode: str) -> ColoredPattern:
         """Color a pattern, for the AD mode of its products."""
-        return problem.colored(color(problem, *self.limits(problem.sparsity.nnz)), mode)
+        return problem.colored(color(problem, *self.limits(problem.matrix.nnz)), mode)
 
 
 class JacobianSearch(SearchOptions):

@@ -12,7 +12,7 @@ from scipy.sparse import csgraph
 import asdex
 from asdex.coloring import check_coloring_acyclic
 from asdex.coloring.greedy import adjacency
-from asdex.coloring.greedy._acyclic import compiled_acyclic, greedy_acyclic
+from asdex.coloring.greedy._acyclic import greedy_acyclic
 from asdex.coloring.greedy._orders import largest_first, natural
 from asdex.coloring.problems._lower_bounds import acyclic_lower_bound
 
@@ -171,34 +171,6 @@ def test_an_example_of_the_literature():
         np.random.default_rng(seed).permutation(graph.num_vertices) for seed in range(4)
     ]
     assert min(colors_of(graph, order).max() + 1 for order in orders) <= 33
-
-
-COMPILED = {
-    "5-point": five_point(40),
-    "9-point": nine_point(20),
-    "band": band(50, 9),
-    "tree": random_tree(500, 2),
-    "sparse": random_graph(400, 12, 0),
-    "nearly dense": random_graph(60, 40, 1),
-    "dense": np.ones((40, 40)),
-    "empty": np.zeros((5, 5)),
-    "hubs": sp.bmat([[None, np.ones((3, 300))], [np.ones((300, 3)), band(300, 1)]]),
-}
-
-
-@pytest.mark.parametrize("matrix", COMPILED.values(), ids=COMPILED.keys())
-def test_the_compiled_algorithm_gives_the_same_colors(matrix):
-    graph = graph_of(matrix)
-    orders = (
-        natural(graph),
-        largest_first(graph),
-        np.random.default_rng(0).permutation(len(graph.indptr) - 1),
-    )
-    interpreted = [colors_of(graph, order) for order in orders]
-    for order, expected in zip(orders, interpreted, strict=True):
-        colors = colors_of(graph, order, run=compiled_acyclic)
-        assert colors.dtype == np.int32
-        np.testing.assert_array_equal(colors, expected)
 
 
 def test_hubs_are_no_harder_than_other_vertices():

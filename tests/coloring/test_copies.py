@@ -57,7 +57,7 @@ def test_batches_are_colored_like_one_item(pattern, count, axis):
         np.testing.assert_array_equal(part, compact(pattern.todense()))
     colors = np.arange(copies.pattern.n, dtype=np.int32)
     np.testing.assert_array_equal(copies.contract(copies.expand(colors)), colors)
-    assert asdex.color_cols(whole, budget=0.0)[1] <= asdex.color_cols(pattern, budget=0.0)[1]
+    assert asdex.color_cols(whole, budget=0.01)[1] <= asdex.color_cols(pattern, budget=0.0)[1]
     assert asdex.color_rows(whole, budget=0.0)[1] <= whole.m
 
 

@@ -10,7 +10,11 @@ from graph_families import complete, complete_bipartite, cross, random_graph, ra
 
 import asdex
 from asdex.coloring.greedy import _algorithm, _compilation, adjacency, columns, DISTANCE_2, STAR
-from asdex.coloring.greedy._distance_2 import compiled_partition, greedy_partition
+from asdex.coloring.greedy._distance_2 import (
+    compiled_partition,
+    greedy_partition,
+    recolor_partition,
+)
 from asdex.coloring.greedy._orders import largest_first, natural, random, smallest_last
 from asdex.coloring.greedy._star import compiled_star, greedy_star
 from asdex.coloring.problems import Columns, Star
@@ -69,6 +73,21 @@ def test_partitions_agree(name):
                 assert (limited is None) == (number > limit)
                 if limited is not None:
                     np.testing.assert_array_equal(limited, expected)
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_recoloring_visits_one_class_after_the_other(name):
+    """All vertices of a class at once give the same colors as one after the other."""
+    pattern, _ = PARTITIONS[name]
+    graph = columns(pattern)
+    for order in ORDERS:
+        colors = greedy_partition(graph, order(graph))
+        assert colors is not None
+        expected = greedy_partition(graph, np.argsort(-colors, kind="stable"))
+        assert expected is not None
+        found = recolor_partition(graph, colors)
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.int32 and found.max(initial=0) <= colors.max(initial=0)
 
 
 STARS = {

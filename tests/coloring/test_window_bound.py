@@ -23,7 +23,7 @@ def bound(pattern, least=1):
         (cross(40, 41), 5),
         (cross(3, 30), 4),
         (cross(8, 9, 10), 5),
-        (box(20, 21), 7),
+        (box(20, 21), 6),
         (cycle(5), 4),
         (cycle(6), 3),
         (path(30), 3),

@@ -5,7 +5,11 @@ An order is a function from a graph, an `Incidence`, to a permutation of its ver
 
 from ._acyclic import ACYCLIC as ACYCLIC
 from ._algorithm import Algorithm as Algorithm
-from ._distance_2 import DISTANCE_2 as DISTANCE_2
+from ._distance_2 import (
+    DISTANCE_2 as DISTANCE_2,
+    recolor_partition as recolor_partition,
+    recoloring_cost as recoloring_cost,
+)
 from ._incidence import adjacency as adjacency, columns as columns, Incidence as Incidence
 from ._orders import (
     breadth_first as breadth_first,

@@ -40,14 +40,15 @@ class Algorithm(NamedTuple):
         least: int = 0,
     ) -> Colors | None:
         """Color a graph, of which it is known that it needs at least `least` colors."""
-        run = self.compiled if self._compiles(graph, least) else self.interpreted
+        run = self.compiled if self.is_compiled_for(graph, least) else self.interpreted
         assert run is not None
         return run(graph, order, limit)
 
     def cost(self, graph: Incidence, least: int) -> float:
         """The estimated seconds of one call."""
-        return len(graph.indices) * self.seconds[self._compiles(graph, least)]
+        return len(graph.indices) * self.seconds[self.is_compiled_for(graph, least)]
 
-    def _compiles(self, graph: Incidence, least: int) -> bool:
+    def is_compiled_for(self, graph: Incidence, least: int) -> bool:
+        """Whether a graph is colored by the program."""
         large = len(graph.indices) >= self.compile_from and least <= self.most_colors
         return large and self.compiled is not None and host_device() is not None

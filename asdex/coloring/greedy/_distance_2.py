@@ -8,12 +8,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Int, Int32
 
+from .._colors import count
 from ._algorithm import Algorithm
 from ._compilation import insert, lowest_zero, run_on_host, store
 from ._incidence import Incidence
 
 
-_WORD = 32
+_WORD, _LONG = 32, 64
 
 
 def greedy_partition(
@@ -25,52 +26,63 @@ def greedy_partition(
     Jacobian?", SIAM Review 47, 2005). Each group keeps the set of its used colors as the bits of
     one Python integer. A vertex then costs one union per group, which is O(nnz * num_colors / 64) in
     all. Visiting the members of every group would cost the sum of the squared group sizes instead.
-    The set of a group is released with its last vertex, and a group of one vertex needs no set.
 
     **Returns:** the colors; vertices without groups get color 0. `None` if there would be more than
     `limit` colors.
     """
     end = 1 << (problem.num_vertices if limit is None else limit)
-    reads, writes, releases = _schedule(problem, order)
+    indptr, groups = (part.tolist() for part in problem.visited_in(order))
     used = [0] * problem.num_groups
     colors = []
-    for read, write, release in zip(reads, writes, releases, strict=True):
+    for start, stop in pairwise(indptr):
+        around = groups[start:stop]
         forbidden = 0
-        for group in read:
+        for group in around:
             forbidden |= used[group]
         bit = ~forbidden & (forbidden + 1)
         if bit >= end:
             return None
-        for group in write:
+        for group in around:
             used[group] |= bit
-        for group in release:
-            used[group] = 0
         colors.append(bit.bit_length() - 1)
     result = np.empty(problem.num_vertices, np.int32)
     result[order] = colors
     return result
 
 
-def _schedule(problem: Incidence, order: Int[np.ndarray, " num_vertices"]):
-    """Iterate, vertex by vertex, over the groups to read, to write and to release.
+def recolor_partition(
+    problem: Incidence, colors: Int32[np.ndarray, " num_vertices"]
+) -> Int32[np.ndarray, " num_vertices"]:
+    """Return the coloring of `greedy_partition` that visits one class of a coloring after the other.
 
-    The first vertex of a group need not read its set, and the last need not write it.
+    The last class comes first. The vertices of a class share no group, so all of them take their colors at
+    once. The used colors of a group are the bits of 64-bit words. There are never more colors than before.
+    With 50,000 nonzeros in 12 classes it takes 1.4 ms, and `greedy_partition` 6 ms.
     """
+    order = np.argsort(-colors, kind="stable")
+    order = order[problem.indptr[order + 1] > problem.indptr[order]]
     indptr, groups = problem.visited_in(order)
-    visits = np.arange(len(problem.indices))
-    first, last = np.empty(problem.num_groups, np.int64), np.empty(problem.num_groups, np.int64)
-    first[groups[::-1]] = visits[::-1]
-    last[groups] = visits
-    is_first, is_last = first[groups] == visits, last[groups] == visits
-    return (
-        _slices(groups, indptr, chosen) for chosen in (~is_first, ~is_last, is_last & ~is_first)
-    )
+    starts = np.flatnonzero(np.diff(colors[order], prepend=-1, append=-1))
+    num_words = count(colors) // _LONG + 1
+    used = np.zeros((problem.num_groups, num_words), np.uint64)
+    bits, words = np.ones(len(order), np.uint64), np.zeros(len(order), np.int64)
+    for start, stop in pairwise(starts.tolist()):
+        around = groups[indptr[start] : indptr[stop]]
+        firsts = indptr[start:stop] - indptr[start]
+        forbidden = np.bitwise_or.reduceat(used[around], firsts, axis=0)
+        free = ~forbidden & (forbidden + np.uint64(1))
+        word = np.argmax(free != 0, axis=1)
+        free *= np.arange(num_words) == word[:, None]
+        used[around] |= np.repeat(free, np.diff(indptr[start : stop + 1]), axis=0)
+        bits[start:stop], words[start:stop] = free.sum(axis=1), word
+    result = np.zeros(problem.num_vertices, np.int32)
+    result[order] = _LONG * words + np.log2(bits).astype(np.int32)
+    return result
 
 
-def _slices(groups, indptr, chosen):
-    kept = np.concatenate([[0], np.cumsum(chosen)])[indptr].tolist()
-    chosen_groups = groups[chosen].tolist()
-    return (chosen_groups[start:stop] for start, stop in pairwise(kept))
+def recoloring_cost(problem: Incidence, num_colors: int) -> float:
+    """The estimated seconds of `recolor_partition`."""
+    return 2e-5 * num_colors + 3e-8 * len(problem.indices) * -(-num_colors // _LONG)
 
 
 def compiled_partition(
@@ -113,4 +125,5 @@ def _first_fit(indptr: Any, groups: Any, count: Any, used: Any) -> Any:
     return lax.fori_loop(jnp.int32(0), count, visit, (used, bits))[1]
 
 
-DISTANCE_2 = Algorithm(greedy_partition, compiled_partition, (3e-7, 3e-8))
+# A mesh of 700,000 nonzeros takes 111 ms interpreted; compiled 76 ms at first and 12 ms later.
+DISTANCE_2 = Algorithm(greedy_partition, compiled_partition, (2e-7, 3e-8))

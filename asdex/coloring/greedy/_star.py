@@ -9,7 +9,6 @@ import numpy as np
 from jax import lax
 from jaxtyping import Int, Int32
 
-from ..._sets import transpose_order
 from ._algorithm import Algorithm
 from ._compilation import insert, lowest_zero, run_on_host, store
 from ._incidence import Incidence
@@ -41,12 +40,9 @@ def greedy_star(
     n = graph.num_vertices
     end = 1 << (n if limit is None else limit)
     indptr, neighbors = graph.indptr.tolist(), graph.indices.tolist()
-    mirror = transpose_order(graph.indptr, graph.indices, n)[1].tolist()  # edge v-w to edge w-v
-    seen = [-1] * len(neighbors)  # the color of each neighbor, -1 before it has one
     bits, once, twice, hubs = [0] * n, [0] * n, [0] * n, [0] * n
     for v in order.tolist():
-        start, stop = indptr[v], indptr[v + 1]
-        around = neighbors[start:stop]
+        around = neighbors[indptr[v] : indptr[v + 1]]
         forbidden, repeated = once[v], twice[v]
         for w in around:
             forbidden |= hubs[w]
@@ -55,20 +51,18 @@ def greedy_star(
         bit = ~forbidden & (forbidden + 1)
         if bit >= end:
             return None
-        color = bit.bit_length() - 1
-        bits[v] = bit
-        for w, slot in zip(around, mirror[start:stop], strict=True):
+        for w in around:
             if bits[w] & repeated:
                 hubs[w] |= bit
             if not once[w] & bit:
                 once[w] |= bit
-            else:
-                hubs[v] |= bits[w]
-                if not twice[w] & bit:
-                    twice[w] |= bit
-                    other = neighbors[seen.index(color, indptr[w], indptr[w + 1])]
-                    hubs[other] |= bits[w]
-            seen[slot] = color
+                continue
+            hubs[v] |= bits[w]
+            if not twice[w] & bit:
+                twice[w] |= bit
+                beside = neighbors[indptr[w] : indptr[w + 1]]
+                hubs[next(u for u in beside if bits[u] == bit)] |= bits[w]
+        bits[v] = bit
     return np.fromiter((bit.bit_length() - 1 for bit in bits), np.int32, n)
 
 
@@ -180,4 +174,5 @@ def _star_kernel(words: int) -> Callable[..., Any]:
     return kernel
 
 
-STAR = Algorithm(greedy_star, compiled_star, (3e-7, 1e-7))
+# A mesh of 600,000 nonzeros takes 406 ms interpreted; compiled 325 ms at first and 107 ms later.
+STAR = Algorithm(greedy_star, compiled_star, (2.1e-7, 1e-7))

@@ -11,7 +11,7 @@ from ..._pattern import SparsityPattern
 from .._checks import check_coloring_bidirectional
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count
-from ._columns import Columns
+from ._columns import Columns, Rows
 from ._problem import GraphProblem, Problem
 
 
@@ -48,6 +48,9 @@ class Bidirectional(Problem):
     Coleman and Verma 1998; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 6.)
     """
 
+    def __init__(self, sparsity: SparsityPattern):
+        self.sparsity = sparsity
+
     @functools.cached_property
     def lower_bound(self) -> int:
         """A product holds at most max(m, n) numbers, and each nonzero is one number of some product."""
@@ -58,7 +61,14 @@ class Bidirectional(Problem):
         """The splits with the least lower bounds, the best first."""
         return best_splits(self.sparsity)
 
+    @functools.cached_property
+    def has_conflicts(self) -> bool:
+        """Whether neither all columns nor all rows may have the same color."""
+        return Columns(self.sparsity).has_conflicts and Rows(self.sparsity).has_conflicts
+
     def solve(self, color: Callable[[GraphProblem], Colors]) -> Bicoloring:
+        if not self.has_conflicts:
+            return self._in_one_group()
         best = None
         for split in self.splits:
             if best is None or split.bound < best.num_colors:
@@ -71,8 +81,18 @@ class Bidirectional(Problem):
         assert best is not None
         return best
 
+    def _in_one_group(self) -> Bicoloring:
+        """One group of all columns, or else of all rows, from which everything is read."""
+        colors = Bicoloring(*(np.full(size, -1, np.int32) for size in self.sparsity.shape[::-1]))
+        if Columns(self.sparsity).has_conflicts:
+            colors.rows[self.sparsity.rows] = 0
+        else:
+            colors.columns[self.sparsity.cols] = 0
+        return colors
+
     def colored(self, colors: Bicoloring, mode: str = "bidirectional") -> ColoredPattern:
-        check_coloring_bidirectional(self.sparsity, colors.columns, colors.rows)
+        if self.has_conflicts:
+            check_coloring_bidirectional(self.sparsity, colors.columns, colors.rows)
         return ColoredPattern(
             self.sparsity,
             column_colors=colors.columns,

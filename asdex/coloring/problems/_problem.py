@@ -11,7 +11,7 @@ from jaxtyping import Int
 from ..._pattern import SparsityPattern
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count
-from ..greedy import Algorithm, Incidence
+from ..greedy import Algorithm, Incidence, Order
 from ..reductions import Blocks, Copies, find_blocks, find_copies
 from ..stencils import Shapes
 
@@ -22,8 +22,12 @@ class Problem(abc.ABC):
     **Attributes:** `sparsity`: the pattern.
     """
 
-    def __init__(self, sparsity: SparsityPattern):
-        self.sparsity = sparsity
+    sparsity: SparsityPattern
+
+    @property
+    def matrix(self) -> SparsityPattern:
+        """The pattern of the matrix that is to be read."""
+        return self.sparsity
 
     @functools.cached_property
     @abc.abstractmethod
@@ -48,10 +52,11 @@ class GraphProblem(Problem):
     **Attributes:**
 
     - `sparsity`: the pattern.
-    - `incidence`: the graph.
     - `grid`: the shapes of the arrays whose elements are the vertices, one after the other; empty
       if unknown. By default those of the pattern's inputs.
     - `algorithm`: the greedy algorithm; by default that of the class.
+    - `orders`: the orders of the greedy colorings with which a search starts, if there is no lattice.
+    - `further_orders`: more of them, to go on with.
     - `symmetric`: whether the graph is the adjacency graph of a symmetric pattern.
     - `recovery`: "direct" or "substitution".
     """
@@ -61,6 +66,8 @@ class GraphProblem(Problem):
 
     make_graph: ClassVar[Callable[[SparsityPattern], Incidence]]
     default_algorithm: ClassVar[Algorithm]
+    orders: ClassVar[tuple[Order, ...]]
+    further_orders: ClassVar[tuple[Order, ...]] = ()
 
     def __init__(
         self,
@@ -68,15 +75,37 @@ class GraphProblem(Problem):
         grid: Shapes | None = None,
         algorithm: Algorithm | None = None,
     ):
-        super().__init__(sparsity)
+        self.sparsity = sparsity
         shapes = tuple(aval.shape for aval in sparsity.input_avals)
-        self.incidence = type(self).make_graph(sparsity)
         self.grid = shapes if grid is None else grid
         self.algorithm = self.default_algorithm if algorithm is None else algorithm
 
     def with_pattern(self, sparsity: SparsityPattern, grid: Shapes) -> "GraphProblem":
         """Return the same problem for another pattern."""
         return type(self)(sparsity, grid, self.algorithm)
+
+    @functools.cached_property
+    def incidence(self) -> Incidence:
+        """The graph."""
+        return type(self).make_graph(self.sparsity)
+
+    @functools.cached_property
+    @abc.abstractmethod
+    def has_conflicts(self) -> bool:
+        """Whether not all vertices may have the same color; if they may, nothing is searched or checked."""
+
+    @abc.abstractmethod
+    def bound(self) -> int:
+        """A number of colors that every coloring of a graph with conflicts needs."""
+
+    @functools.cached_property
+    def lower_bound(self) -> int:
+        return self.bound() if self.has_conflicts else min(self.matrix.nnz, 1)
+
+    @property
+    def num_vertices(self) -> int:
+        """The number of vertices."""
+        return self.sparsity.n
 
     @functools.cached_property
     def reduction(self) -> Copies | Blocks | None:
@@ -98,6 +127,16 @@ class GraphProblem(Problem):
         """The estimated seconds of one greedy coloring."""
         return self.algorithm.cost(self.incidence, self.lower_bound)
 
+    @functools.cached_property
+    def periodic(self) -> Colors | None:
+        """A periodic coloring with fewer colors than vertices, if the graph is a stencil."""
+        return self.lattice(int(np.count_nonzero(np.diff(self.incidence.indptr))) - 1)
+
+    @property
+    def every_order(self) -> tuple[Order, ...]:
+        """Both kinds of orders."""
+        return (*self.orders, *self.further_orders)
+
     def greedy(
         self, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
     ) -> Colors | None:
@@ -106,6 +145,15 @@ class GraphProblem(Problem):
         **Returns:** the colors; `None` if there would be more than `limit` colors.
         """
         return self.algorithm(self.incidence, order, limit, self.lower_bound)
+
+    def recolor(self, colors: Colors, limit: int) -> Colors | None:
+        """Color greedily, one class of a coloring after the other, the last class first."""
+        return self.greedy(np.argsort(-colors, kind="stable"), limit)
+
+    def sweep_cost(self, num_colors: int) -> float:
+        """The estimated seconds of `recolor`."""
+        del num_colors
+        return self.cost
 
     def lattice(self, max_colors: int) -> Colors | None:
         """Return a periodic coloring with at most `max_colors` colors, if the graph is a stencil."""
@@ -123,7 +171,8 @@ class GraphProblem(Problem):
         """
 
     def colored(self, colors: Colors, mode: str) -> ColoredPattern:
-        self.check(colors)
+        if self.has_conflicts:
+            self.check(colors)
         matrix = self.matrix
         number = count(colors) if matrix.nnz else 0
         if number == len(colors) and matrix.nnz == matrix.m * matrix.n:
@@ -131,8 +180,3 @@ class GraphProblem(Problem):
             colors = np.arange(number, dtype=colors.dtype)
         how = self.symmetric, mode, self.lower_bound
         return ColoredPattern(matrix, colors, number, *how, recovery=self.recovery)
-
-    @property
-    def matrix(self) -> SparsityPattern:
-        """The pattern of the matrix that is to be read."""
-        return self.sparsity

@@ -2,24 +2,38 @@
 
 import functools
 
+import numpy as np
+
 from .._checks import check_coloring_acyclic, check_coloring_symmetric
 from .._colors import Colors
-from ..greedy import ACYCLIC, adjacency, STAR
+from ..greedy import ACYCLIC, adjacency, breadth_first, largest_first, natural, STAR
 from ..stencils import lattice_acyclic, lattice_star
 from ._lower_bounds import acyclic_lower_bound, star_lower_bound
 from ._problem import GraphProblem
 from ._window_bound import window_star_bound
 
 
-class Star(GraphProblem):
-    """The adjacency graph of a symmetric pattern, to be star-colored."""
+class Symmetric(GraphProblem):
+    """The adjacency graph of a symmetric pattern, to be colored."""
 
-    make_graph, default_algorithm = adjacency, STAR
+    make_graph = adjacency
+    orders, further_orders = (largest_first, breadth_first), (natural,)
 
     @functools.cached_property
-    def lower_bound(self) -> int:
-        by_counting = star_lower_bound(self.incidence)
-        return min(window_star_bound(self.incidence, by_counting), self.sparsity.nnz)
+    def has_conflicts(self) -> bool:
+        square = self.sparsity.m == self.sparsity.n
+        if square and np.array_equal(self.sparsity.rows, self.sparsity.cols):
+            return False
+        return bool(len(self.incidence.indices))  # refuses patterns that are not symmetric
+
+
+class Star(Symmetric):
+    """The adjacency graph of a symmetric pattern, to be star-colored."""
+
+    default_algorithm = STAR
+
+    def bound(self) -> int:
+        return window_star_bound(self.incidence, star_lower_bound(self.incidence))
 
     def lattice(self, max_colors: int) -> Colors | None:
         return lattice_star(self.sparsity, self.lower_bound, max_colors, self.grid)
@@ -28,15 +42,14 @@ class Star(GraphProblem):
         check_coloring_symmetric(self.sparsity, colors)
 
 
-class Acyclic(GraphProblem):
+class Acyclic(Symmetric):
     """The adjacency graph of a symmetric pattern, to be colored such that no cycle has two colors."""
 
     recovery = "substitution"
-    make_graph, default_algorithm = adjacency, ACYCLIC
+    default_algorithm = ACYCLIC
 
-    @functools.cached_property
-    def lower_bound(self) -> int:
-        return min(acyclic_lower_bound(self.incidence), self.sparsity.nnz)
+    def bound(self) -> int:
+        return acyclic_lower_bound(self.incidence)
 
     def lattice(self, max_colors: int) -> Colors | None:
         return lattice_acyclic(self.sparsity, self.lower_bound, max_colors, self.grid)

@@ -44,9 +44,6 @@ class Blocks(NamedTuple):
     nodes: Int32[np.ndarray, " n"]
     members: Int32[np.ndarray, " n"]
 
-    exact = False
-    """Whether a best coloring of the smaller pattern always gives a best coloring of the whole."""
-
     def expand(self, colors: Int32[np.ndarray, " nodes"]) -> Int32[np.ndarray, " n"]:
         """Return the coloring of the columns that follows from a coloring of the nodes."""
         occupied = self.nodes >= 0

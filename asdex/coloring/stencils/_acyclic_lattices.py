@@ -8,7 +8,7 @@ from scipy.sparse import csgraph
 from ..._graphs import with_diagonal
 from ..._pattern import SparsityPattern
 from ..recoverability import is_acyclic_coloring
-from ._column_lattices import explanations, may_be_stencil
+from ._column_lattices import explanations, may_be_stencil, most_colors
 from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices
 from ._geometry_inference import Shapes
 from ._lattice_plans import linear_plan, spread
@@ -39,6 +39,7 @@ def lattice_acyclic(
     if not may_be_stencil(sparsity, least, max_colors):
         return None
     closed = row_groups(with_diagonal(sparsity))
+    max_colors = min(max_colors, most_colors(closed.longest))
     vertices, part = _part(sparsity)
     best = None
     for geometry, types in explanations(sparsity, closed, shapes):

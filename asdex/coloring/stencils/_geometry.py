@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int, Int32
 
 
 _WRAPPED = 0.75  # of the pairs of a type, those that lie across the end of a periodic axis
+_MANY = 2**24  # more than the pairs of a sample
 
 
 class Block(NamedTuple):
@@ -130,15 +131,18 @@ def periodic_axes(geometry: Geometry, types: Types) -> tuple[int, ...]:
 
 
 def _wraps(geometry: Geometry, types: Types, axis: int, far: Bool[np.ndarray, " types"]) -> bool:
-    if not np.any(far):
+    across = types.counts[far].sum()
+    if not 0 < across < _WRAPPED * (types.counts.sum() - across):
         return False
-    every = wrapped(geometry, types, (axis,)).counts
-    around = wrapped(geometry, types._replace(counts=types.counts * far), (axis,)).counts
+    both = types.counts * (1 + far * _MANY)  # two counts in one number
+    around, every = np.divmod(wrapped(geometry, types._replace(counts=both), (axis,)).counts, _MANY)
     return bool(around.sum() < _WRAPPED * (every - around)[around > 0].sum())
 
 
 def wrapped(geometry: Geometry, types: Types, axes: Sequence[int]) -> Types:
     """Return the types with offsets along periodic axes reduced to the shortest way round."""
+    if not axes:
+        return types
     offsets = types.offsets.copy()
     for axis in axes:
         size = geometry.sizes[axis]

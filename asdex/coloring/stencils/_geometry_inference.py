@@ -14,7 +14,7 @@ Shapes = Sequence[tuple[int, ...]]
 _MAX_SPECIES_DIMENSION = 8
 _MAX_SPECIES = 16
 _MAX_DIMENSIONS = 5
-_MAX_STRIDES = 16
+_MAX_STRIDES = 8
 _RARE = 0.05  # against the most frequent type
 
 

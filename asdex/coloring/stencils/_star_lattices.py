@@ -6,7 +6,7 @@ from jaxtyping import Bool, Int, Int32
 from ..._graphs import with_diagonal
 from ..._pattern import SparsityPattern
 from ..recoverability import middle_edges, mirror_positions
-from ._column_lattices import explanations, may_be_stencil, search_lattices
+from ._column_lattices import explanations, may_be_stencil, most_colors, search_lattices
 from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices
 from ._geometry import Geometry, Types
 from ._geometry_inference import Shapes
@@ -38,8 +38,7 @@ def lattice_star(
     seen = []
     candidates = (seen.append(each) or each for each in explanations(sparsity, closed, shapes))
     best = search_lattices(candidates, closed, max(closed.longest, least), max_colors)
-    if best is not None:
-        max_colors = int(best.max())
+    max_colors = most_colors(closed.longest) if best is None else int(best.max())
     better = _star_only(sparsity, seen, least, max_colors)
     return best if better is None else better
 
