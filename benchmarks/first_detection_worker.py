@@ -67,7 +67,7 @@ def counted_loop(n: int) -> Callable[..., Any]:
 
 
 def long_scan() -> Callable[..., Any]:
-    return lambda x: lax.scan(lambda carry, a: (jnp.sin(a), carry * a), 0.0, x)[1]
+    return lambda x: lax.scan(lambda carry, a: (jnp.sin(a), carry * a), jnp.zeros(()), x)[1]
 
 
 PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {

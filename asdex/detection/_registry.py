@@ -23,6 +23,9 @@ class Rule:
     gets the equation first; for several results it returns a list.
     """
 
+    __name__: str
+    __qualname__: str
+
     def __init__(
         self,
         dependence: Callable[..., Any],
