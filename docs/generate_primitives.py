@@ -155,7 +155,8 @@ def _built_in() -> dict[str, Callable[..., Any]]:
 def _place(rule: Callable[..., Any]) -> str:
     if rule.__module__.startswith("asdex.rules."):
         return f"`rules/{rule.__module__.rpartition('.')[2]}.py`"
-    return f"`asdex.{rule.__name__.lstrip('_')}`"
+    name = "elementwise" if rule.__name__ == "same_places" else rule.__name__.lstrip("_")
+    return f"`asdex.{name}`"
 
 
 def _achieved(rule: Callable[..., Any], cases: Sequence[Any]) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Facts, Mask, support_of
+from asdex.detection import Facts, support_of
 
 from .equinox_internal import is_checkpointed_loop
 
@@ -45,7 +47,7 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 
 
 @custom_jvp_call.zeros
-def zeros_of_a_function(eqn: Facts, *masks: Mask) -> list[Mask]:
+def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     """Those of the function itself, whatever its derivative."""
     del masks
     equation = eqn.equation()

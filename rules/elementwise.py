@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, elementwise, Equation, register
-from asdex.detection import intersection, is_everywhere, Mask, Parts
+from asdex.detection import intersection, is_everywhere, Parts
 
 from . import ranges, ranges_of_arithmetic as arithmetic
 
@@ -49,7 +49,7 @@ for _name, _range in {**arithmetic.ELEMENTWISE, "max": ranges.max_, "min": range
 
 
 @RULES["exp"].zeros
-def exp_zeros(eqn: Any, a: Mask) -> Mask:
+def exp_zeros(eqn: Any, a: np.ndarray) -> np.ndarray:
     """Zero where the operand is surely minus infinity, as it is behind a mask of scores."""
     del a
     return eqn.bounds(0).high > -np.inf
@@ -79,7 +79,7 @@ rem.alternatives(arithmetic.remainders)
 
 
 @rem.zeros
-def rem_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+def rem_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The remainder of zero is zero."""
     del b
     return np.broadcast_to(a, eqn.out_avals[0].shape)
@@ -103,7 +103,7 @@ def mul(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
 
 
 @mul.zeros
-def mul_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+def mul_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return intersection([a, b], eqn.out_avals[0].shape)
 
 
@@ -179,7 +179,7 @@ def _choice(selector: np.ndarray, cases: Any) -> np.ndarray:
 
 
 @select_n.zeros
-def select_n_zeros(eqn: Any, which: Mask, *cases: Mask) -> Mask:
+def select_n_zeros(eqn: Any, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
     """A case counts where the selector may pick it."""
     del which
     shape = eqn.out_avals[0].shape

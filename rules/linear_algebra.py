@@ -19,7 +19,6 @@ from asdex.detection import (
     as_mask,
     connected_components,
     everywhere,
-    Mask,
     transitive_closure,
 )
 
@@ -69,7 +68,7 @@ def lu(eqn: Equation, matrix: Dependence) -> list[Dependence]:
 
 @cholesky.zeros
 @lu.zeros
-def zeros_between_components(eqn: Any, matrix: Mask) -> list[Mask]:
+def zeros_between_components(eqn: Any, matrix: np.ndarray) -> list[np.ndarray]:
     """Factors are zero between unknowns that no chain of nonzeros connects."""
     together = _components(matrix)
     lower = np.tri(*matrix.shape[-2:], dtype=bool) if eqn.name == "cholesky" else True
@@ -87,7 +86,7 @@ def _connected(eqn: Equation, matrix: Dependence) -> np.ndarray | None:
     return None if together is None or matrix.keep(~together).nnz else together
 
 
-def _components(nonzero: Mask) -> np.ndarray | None:
+def _components(nonzero: np.ndarray) -> np.ndarray | None:
     """For square matrices a mask of the pairs in one connected component; `None` if that is all of them."""
     *batch, rows, columns = nonzero.shape
     if rows != columns or nonzero.all():
@@ -193,7 +192,7 @@ def triangular_solve(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
 
 
 @triangular_solve.zeros
-def triangular_solve_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+def triangular_solve_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A row of the solution is zero where all right-hand sides that it reads are."""
     return as_mask(triangular_solve(eqn, Dependence.none(a.shape), as_dependence(b)))
 

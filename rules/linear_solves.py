@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import as_dependence, as_mask, connected_components, everywhere, Facts, Mask
+from asdex.detection import as_dependence, as_mask, connected_components, everywhere, Facts
 
 
 @register("custom_linear_solve")
@@ -27,7 +27,7 @@ def custom_linear_solve(eqn: Equation, *operands: Dependence) -> list[Dependence
 
 
 @custom_linear_solve.zeros
-def zeros_of_a_solution(eqn: Facts, *masks: Mask) -> list[Mask]:
+def zeros_of_a_solution(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     """The solution is zero in components whose right-hand side is: on operands that depend on nothing."""
     lengths, equation = eqn.params["const_lengths"], eqn.equation()
     right_hand_side = [as_dependence(mask) for mask in masks[sum(lengths) :]]

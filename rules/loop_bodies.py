@@ -11,7 +11,6 @@ from asdex.detection import (
     everywhere,
     Facts,
     is_everywhere,
-    Mask,
     open_jaxpr,
     Probe,
     Rule,
@@ -89,7 +88,7 @@ class LoopBody:
         facts = [*(value.facts for value in self.consts), *carried, *slices]
         return self.eqn.structure(self.body, operands, facts)
 
-    def _supports(self, kept: Sequence[bool], slices: Sequence[Facts | None]) -> list[Mask]:
+    def _supports(self, kept: Sequence[bool], slices: Sequence[Facts | None]) -> list[np.ndarray]:
         """Where the carry may be nonzero before some step: the least fixed point from where it starts."""
         avals = self.avals[: self.num_carry]
         initial = [
@@ -110,7 +109,9 @@ class LoopBody:
             supports = reached
         return [everywhere(aval.shape) for aval in avals]
 
-    def _facts_after(self, supports: Sequence[Mask], slices: Sequence[Facts | None]) -> list[Value]:
+    def _facts_after(
+        self, supports: Sequence[np.ndarray], slices: Sequence[Facts | None]
+    ) -> list[Value]:
         """The results of any step, as far as facts go, from where the carry before it may be nonzero."""
         carried = [facts_of(*pair) for pair in zip(supports, self.avals, strict=False)]
         operands = [
@@ -190,7 +191,7 @@ def _asked(value: Value | None) -> bool:
     return value is not None and isinstance(value.known, Probe) and value.known.asked
 
 
-def facts_of(mask: Mask, aval: Any) -> Facts | None:
+def facts_of(mask: np.ndarray, aval: Any) -> Facts | None:
     return None if is_everywhere(mask) else Facts.of_support(mask, aval)
 
 

@@ -11,7 +11,6 @@ from asdex.detection import (
     everywhere,
     Facts,
     Known,
-    Mask,
     open_jaxpr,
     Probe,
     scan_arity,
@@ -82,7 +81,7 @@ def passing_on(eqn: Equation) -> str:
 
 @scan.zeros
 @while_.zeros
-def zeros_of_a_loop(eqn: Facts, *masks: Mask) -> list[Mask]:
+def zeros_of_a_loop(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     """What is zero in every step, of a loop on operands that depend on nothing."""
     del masks
     equation = eqn.equation()

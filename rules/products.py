@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
-from asdex.detection import as_dependence, as_mask, is_everywhere, Mask
+from asdex.detection import as_dependence, as_mask, is_everywhere
 
 
 @register("dot_general", exact=True)
@@ -70,7 +70,7 @@ def _contract(operand: _Operand, other: _Operand) -> Dependence:
 
 
 @dot_general.zeros
-def sums_of_products(eqn: Any, lhs: Mask, rhs: Mask) -> Mask | None:
+def sums_of_products(eqn: Any, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray | None:
     """Some product in the sum must be nonzero in both factors."""
     if is_everywhere(lhs) and is_everywhere(rhs):
         return None

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
-from asdex.detection import as_dependence, as_mask, is_everywhere, Mask
+from asdex.detection import as_dependence, as_mask, is_everywhere
 
 
 class _Window(NamedTuple):
@@ -61,7 +61,7 @@ def conv_general_dilated(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dep
 
 
 @conv_general_dilated.zeros
-def sums_of_products(eqn: Any, lhs: Mask, rhs: Mask) -> Mask | None:
+def sums_of_products(eqn: Any, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray | None:
     """Some product in the sum must be nonzero in both factors."""
     if is_everywhere(lhs) and is_everywhere(rhs):
         return None

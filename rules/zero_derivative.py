@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, zero_derivative
-from asdex.detection import intersection, Mask, same_places
+from asdex.detection import intersection, same_places
 
 from . import ranges
 from .reductions import reduce
@@ -47,7 +47,7 @@ for _name, (_, _range) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.item
 
 
 @RULES["and"].zeros
-def and_zeros(eqn: Any, a: Mask, b: Mask) -> Mask:
+def and_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """No bit is set where one operand has none."""
     return intersection([a, b], eqn.out_avals[0].shape)
 

@@ -36,7 +36,6 @@ from ._masks import (
     everywhere as everywhere,
     intersection as intersection,
     is_everywhere as is_everywhere,
-    Mask as Mask,
     simplified as simplified,
     union as union,
 )
