@@ -15,7 +15,6 @@ from .._jaxprs import (
 )
 from .._versions import binder as binder
 from ._chain import Chain as Chain
-from ._changing_elements import changing_elements as changing_elements
 from ._complex import Parts as Parts
 from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
 from ._detect import (
@@ -56,3 +55,4 @@ from ._registry import (
 )
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
+from ._values import changing_elements as changing_elements, claimed_facts as claimed_facts

@@ -1,18 +1,21 @@
-"""Which elements of a value can differ from one call of a function to the next.
+"""What detection says of values, and not of derivatives: which elements change, and what is sure about them.
 
-Unlike in a sparsity pattern, what counts is the value and not its derivative: `abs(x)` has the derivative
-`sign(x)`, which does not depend on `x` as far as derivatives go, and yet changes with it.
+The derivative of `abs(x)` is `sign(x)`, which does not depend on `x` as far as derivatives go, and yet
+changes with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .._jaxprs import open_jaxpr
+from ._facts import bounds_of, Facts, support_of
 from ._interpreter import Interpreter
 from ._masks import as_dependence, as_mask, everywhere, Mask
+from ._ranges import Range
 from ._registry import load_plugins
 from ._value import Value
 
@@ -35,3 +38,21 @@ def changing_elements(jaxpr: Any, *, captured: str = "constant") -> list[Mask]:
         else as_mask(one.dependence)
         for one, variable in zip(results, inner.outvars, strict=True)
     ]
+
+
+def claimed_facts(jaxpr: Any, masks: Sequence[Mask]) -> list[tuple[Mask, Range]]:
+    """Where the results of a closed jaxpr may be nonzero, and bounds on them.
+
+    **Arguments:**
+
+    - `masks`: for each input, which of its elements may be nonzero.
+    """
+    load_plugins()
+    inner = open_jaxpr(jaxpr)
+    values = [
+        Value(None, None, Facts.of_support(mask, variable.aval))
+        for mask, variable in zip(masks, inner.invars, strict=True)
+    ]
+    results = Interpreter().run(jaxpr, values)
+    pairs = [(one, v.aval) for one, v in zip(results, inner.outvars, strict=True)]
+    return [(support_of(*pair), bounds_of(*pair)) for pair in pairs]
