@@ -17,6 +17,7 @@ from asdex import Dependence, Value
 from asdex.detection import (
     boolean_product,
     EquationView,
+    is_key,
     is_literal,
     jaxpr_consts,
     Known,
@@ -25,6 +26,7 @@ from asdex.detection import (
     on_host,
     open_jaxpr,
     rebind,
+    size_of,
 )
 
 from .indexing import overwrites, scatter_targets, window_sizes
@@ -34,8 +36,8 @@ from .loop_bodies import facts_of, LoopBody, Part
 _FEW_STEPS = 64
 """Steps that are analysed one by one in less time than it takes to compile the known part of a body."""
 
-_MOST_WRITES = 1 << 22
-"""Elements that all steps together may write: a body that writes whole arrays is analysed step by step."""
+_MOST_ELEMENTS = 1 << 22
+"""Elements that all steps together may write or know: a body of whole arrays is analysed step by step."""
 
 
 class _Write(NamedTuple):
@@ -49,16 +51,20 @@ class _Write(NamedTuple):
 def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Dependence]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
     writes = _writes(loop)
-    elements = sum(math.prod(one.atoms[0].aval.shape) for one in writes)
-    known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
-    if (
-        not _FEW_STEPS <= len(order) <= _MOST_WRITES // max(elements, 1)
-        or open_jaxpr(loop.body).effects
-        or not all(one.is_available for one in known)
-    ):
+    if not _FEW_STEPS <= len(order) <= _MOST_ELEMENTS // max(_elements(loop, writes), 1):
         return None
-    steps = _Steps(loop, np.asarray(order, np.int64), writes)
-    return steps.results()
+    known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
+    if open_jaxpr(loop.body).effects or not all([one.is_available for one in known]):
+        return None
+    return _Steps(loop, np.asarray(order, np.int64), writes).results()
+
+
+def _elements(loop: LoopBody, writes: Sequence[_Write]) -> int:
+    """The elements that a step writes, and those whose values are known at each step."""
+    avals = [variable.aval for variable in open_jaxpr(loop.body).invars[len(loop.consts) :]]
+    values = zip(avals, (*loop.initial, *loop.scanned), strict=True)
+    known = sum(size_of(aval) for aval, value in values if value.known is not None)
+    return known + sum(size_of(one.atoms[0].aval) for one in writes)
 
 
 def _writes(loop: LoopBody) -> list[_Write]:
@@ -103,6 +109,8 @@ class _Steps:
         loop, count = self.loop, len(self.order)
         final, before = self._known_carry()
         values = self._structure(before)
+        if values is None:
+            return None
         targets, rows = self._split(values)
         keys = np.where(targets >= 0, targets * count + np.arange(count)[:, None], -1)
         links = _Links(keys, rows.shape[1], count)
@@ -139,7 +147,11 @@ class _Steps:
         loop, inner = self.loop, self.inner
         wanted = [*loop.kept, *(False for _ in loop.avals[loop.num_carry :])]
         steps = list(live_steps(inner, wanted))
-        fixed = dict(zip(inner.constvars, jaxpr_consts(loop.body), strict=True))
+        # What is known follows from known operands alone, also where an equation has others besides.
+        fixed = {
+            v: np.zeros(v.aval.shape, v.aval.dtype) for v in inner.invars if not is_key(v.aval)
+        }
+        fixed |= dict(zip(inner.constvars, jaxpr_consts(loop.body), strict=True))
         fixed |= {
             variable: value.known.raw()
             for variable, value in zip(inner.invars, loop.consts, strict=False)
@@ -151,8 +163,8 @@ class _Steps:
         scanned = {v: one for v, one in zip(scanned, self.slices, strict=True) if one is not None}
 
         def step(carry: Sequence[Any], slices: dict[str, Any]) -> tuple[list[Any], Sequence[Any]]:
-            values = dict(zip(scanned, slices.values(), strict=True))
-            values |= fixed | dict(zip(carried, carry, strict=True))
+            values = fixed | dict(zip(scanned, slices.values(), strict=True))
+            values |= dict(zip(carried, carry, strict=True))
 
             def read(atom: Any) -> Any:
                 return literal_value(atom) if is_literal(atom) else values[atom]
@@ -172,7 +184,7 @@ class _Steps:
             final, before = run()
         return final, [np.asarray(one) for one in before]
 
-    def _structure(self, before: Sequence[np.ndarray]) -> list[Value]:
+    def _structure(self, before: Sequence[np.ndarray]) -> list[Value] | None:
         """The structure of all steps in terms of constants, of one carry for all, and of their slices."""
         loop, inner = self.loop, self.inner
         written = [atom for write in self.writes for atom in write.atoms]
@@ -200,7 +212,11 @@ class _Steps:
             )
             for v, axis in zip(inner.invars, axes, strict=True)
         ]
-        jaxpr = jax.make_jaxpr(jax.vmap(body, in_axes=axes, axis_size=len(self.order)))(*structs)
+        mapped = jax.vmap(body, in_axes=axes, axis_size=len(self.order))
+        try:
+            jaxpr = jax.make_jaxpr(mapped)(*structs)
+        except Exception:  # a primitive that JAX cannot map
+            return None
         known = iter(before)
         operands = [
             *(value if value.dependence is None else None for value in loop.consts),

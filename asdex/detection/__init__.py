@@ -1,5 +1,6 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
+from .._arrays import is_key as is_key, size_of as size_of
 from .._graphs import connected_components as connected_components
 from .._jaxprs import (
     call_jaxpr as call_jaxpr,

@@ -102,7 +102,27 @@ def one_place_twice(x):
     return lax.fori_loop(0, N, body, jnp.zeros(N))
 
 
+def jitted_step(x):
+    """The known counter leaves an equation that has unknown operands as well."""
+
+    @jax.jit
+    def step(carry, _):
+        i, y = carry
+        return (i + 1, y.at[i].set(x[i] * x[0])), None
+
+    return lax.scan(step, (0, x), None, length=N)[0][1]
+
+
+def whole_array(x):
+    def step(y, i):
+        return jnp.roll(y, 1).at[0].set(x[i]), y[1]
+
+    y, outputs = lax.scan(step, jnp.zeros(3), jnp.arange(N))
+    return jnp.concatenate([y, outputs])
+
+
 FUNCTIONS = [
+    *(jitted_step, whole_array),
     *(neighbors, recurrence, two_arrays, windows, with_a_sum, backwards, rows_of_a_matrix),
     *(dropped, unchanged, read_after_writing, added, one_place_twice),
 ]
