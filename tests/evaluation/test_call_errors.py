@@ -169,7 +169,7 @@ def test_configuration_is_that_of_the_sample(sample, value):
         return jnp.roll(x, {1: 1, 2: 2, "left": -1}.get(how, 0))
 
     jac_fn = asdex.jacobian(rolled, X, sample, output_format="dense")
-    np.testing.assert_array_equal(jac_fn(X, sample), jax.jit(jax.jacobian(rolled))(X, sample))
+    np.testing.assert_array_equal(jac_fn(X, sample), jax.jacobian(rolled)(X, sample))
     with pytest.raises(ValueError, match=r"args\[1\]"):
         jac_fn(X, value)
 
@@ -179,7 +179,7 @@ def test_the_message_for_other_configuration():
     with raises(ValueError, "Expected args[1] to be 1 as in the sample", "got 2", "as an array"):
         jac_fn(X, 2)
     dynamic = asdex.jacobian(jnp.roll, X, jnp.asarray(1), output_format="dense")
-    np.testing.assert_array_equal(dynamic(X, 2), jax.jit(jax.jacobian(jnp.roll))(X, 2))
+    np.testing.assert_array_equal(dynamic(X, 2), jax.jacobian(jnp.roll)(X, 2))
     with raises(TypeError, "Expected args[1] to be an array or a number, got 'far'"):
         dynamic(X, "far")
 
