@@ -19,7 +19,6 @@ import asdex
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.xdist_group("devices")
 
 X = jnp.linspace(0.5, 2.0, 6)
 

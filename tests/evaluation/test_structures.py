@@ -142,7 +142,7 @@ def test_auxiliary_data(mode):
         np.testing.assert_array_equal(aux["square"], X**2)
         assert aux["list"][0] == X[0] and aux["list"][1] == "text"
 
-    expected, _ = jax.jit(jax.jacobian(f, has_aux=True))(X)
+    expected, _ = jax.jacobian(f, has_aux=True)(X)
     jac_fn = asdex.jacobian(f, X, has_aux=True, mode=mode)
     for _ in range(2):  # compiled, and from the cache
         jacobian, aux = jac_fn(X)
