@@ -38,7 +38,7 @@ $(EXAMPLES): $(VENV)/.installed-examples
 trajectory_optimization: $(VENV)/.installed-ipopt
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # The tests that are marked `quick` are in these files; to name them saves importing all others.
 QUICK := tests/test_*.py tests/rules/test_every_rule.py

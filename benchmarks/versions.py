@@ -105,7 +105,7 @@ def main() -> int:
         "pytest", nargs="*", help="options for pytest, after `--`; nothing is recorded with them"
     )
     arguments = parser.parse_args()
-    whole = ["-n", "auto", "--dist", "loadgroup"]
+    whole = ["-n", "auto", "--dist", "loadfile"]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         options = [*(arguments.pytest or whole), f"--junitxml={report}"]

@@ -3,11 +3,21 @@
 import gc
 import importlib
 import os
+import shutil
 from pathlib import Path
 
-import jax
 import pytest
 from hypothesis import settings
+
+
+# Most of the time goes into compiling programs that run once, so XLA takes its short ways, also in
+# the processes that tests start. What is set already stays: with `JAX_DISABLE_MOST_OPTIMIZATIONS=0
+# XLA_FLAGS= make test` the programs are compiled as they are for users.
+QUICK_COMPILER = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", QUICK_COMPILER)
+
+import jax  # noqa: E402
 
 
 # A traced and compiled example takes as long as the compiler wants: no deadlines.
@@ -23,20 +33,50 @@ if jax.default_backend() != "cpu":
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: the tests of `make test-quick`")
+    if hasattr(config, "cache"):
+        keep_compiled_programs(config.cache.mkdir("compiled"), hasattr(config, "workerinput"))
 
 
-_MEMORY = 2 * 2**30
+def keep_compiled_programs(folder, is_worker):
+    """Let all workers, and the next run, load from a folder what one of them has compiled.
+
+    A file that another worker is writing just then cannot be read, of which JAX warns before it compiles:
+    pyproject.toml ignores that warning. A folder with very many files is emptied.
+    """
+    if not is_worker and sum(1 for _ in folder.iterdir()) > 100_000:
+        shutil.rmtree(folder)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+_GIGABYTE = 2**30
 _STATM = Path("/proc/self/statm")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def bounded_memory():
-    """Drop compiled programs once they fill two gigabytes: JAX would keep all of them."""
-    yield
+def resident_memory():
     pages = int(_STATM.read_text().split()[1]) if _STATM.exists() else 0
-    if pages * os.sysconf("SC_PAGE_SIZE") > _MEMORY:
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(scope="session")
+def memory_limit():
+    """The number of bytes above which compiled programs are dropped."""
+    return [2 * _GIGABYTE]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory(memory_limit):
+    """Drop compiled programs once they fill gigabytes: JAX would keep all of them.
+
+    The process keeps part of that memory, so the limit rises, to twice the first at most.
+    """
+    yield
+    (limit,) = memory_limit
+    if resident_memory() > limit:
         jax.clear_caches()
         gc.collect()
+        memory_limit[0] = min(max(limit, resident_memory() + _GIGABYTE), 4 * _GIGABYTE)
 
 
 @pytest.fixture

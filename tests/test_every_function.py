@@ -24,7 +24,7 @@ def g(x):
     return jnp.sum(f(x) * x[:-1])
 
 
-JACOBIAN, HESSIAN = np.asarray(jax.jacobian(f)(X)), np.asarray(jax.hessian(g)(X))
+JACOBIAN, HESSIAN = np.asarray(jax.jit(jax.jacobian(f))(X)), np.asarray(jax.jit(jax.hessian(g))(X))
 JACOBIAN_PATTERN = asdex.SparsityPattern.from_dense(JACOBIAN)
 HESSIAN_PATTERN = asdex.SparsityPattern.from_dense(HESSIAN)
 OF_JACOBIAN = asdex.jacobian_coloring_from_sparsity(JACOBIAN_PATTERN)

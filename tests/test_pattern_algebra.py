@@ -130,7 +130,7 @@ def test_the_matrix_of_an_implicit_step_and_free_unknowns():
     at = jnp.arange(1.0, free.sum() + 1)
     coloring = asdex.jacobian_coloring_from_sparsity(pattern)
     found = asdex.jacobian_from_coloring(residual, coloring, output_format="dense")(at)
-    np.testing.assert_allclose(found, jax.jacobian(residual)(at), rtol=1e-6)
+    np.testing.assert_allclose(found, jax.jit(jax.jacobian(residual))(at), rtol=1e-6)
 
 
 def test_labels_stay_where_they_are_sure():
@@ -251,7 +251,9 @@ def test_values_in_an_order_of_ones_own():
     by_column = np.lexsort((pattern.rows, pattern.cols))
     rows, cols = pattern.rows[by_column], pattern.cols[by_column]
     theirs = jac_fn(x)[pattern.positions(rows, cols)]
-    np.testing.assert_array_equal(theirs, jax.jacobian(lambda x: x[1:] * x[:-1])(x)[rows, cols])
+    np.testing.assert_array_equal(
+        theirs, jax.jit(jax.jacobian(lambda x: x[1:] * x[:-1]))(x)[rows, cols]
+    )
 
 
 def test_wrong_entries_are_refused():

@@ -4,6 +4,7 @@ Prints a JSON object: for each program the largest relative difference from what
 """
 
 import contextlib
+import functools
 import json
 import sys
 import warnings
@@ -93,6 +94,12 @@ class Model(eqx.Module):
         return window(self.weight * x)
 
 
+@functools.cache
+def by_jax(transform, f):
+    """The dense derivative of `f`, compiled once."""
+    return jax.jit(transform(f))
+
+
 def difference(actual, expected):
     if hasattr(actual, "todense"):
         actual = actual.todense()
@@ -108,21 +115,25 @@ def values():
     for name, options in MESHES.items():
         for mode, f in cases:
             jacobian = asdex.jacobian(f, X, mode=mode, **options)(X)
-            yield f"{mode}, {name}", jacobian, jax.jacobian(f)(X)
+            yield f"{mode}, {name}", jacobian, by_jax(jax.jacobian, f)(X)
         for mode in ("fwd_over_rev", "rev_over_fwd", "rev_over_rev"):
             hessian = asdex.hessian(energy, X, mode=mode, **options)(X)
-            yield f"{mode}, {name}", hessian, jax.hessian(energy)(X)
+            yield f"{mode}, {name}", hessian, by_jax(jax.hessian, energy)(X)
     for chunk_size in (1, 2, 3):
         for mesh in (LINE, GRID):
             jac_fn = asdex.jacobian(
                 arrow, X, mode="fwd", chunk_size=chunk_size, mesh=mesh, axis="c"
             )
             assert jac_fn.coloring.num_colors == 24
-            yield f"chunks of {chunk_size}, {mesh.shape['c']}", jac_fn(X), jax.jacobian(arrow)(X)
+            yield (
+                f"chunks of {chunk_size}, {mesh.shape['c']}",
+                jac_fn(X),
+                by_jax(jax.jacobian, arrow)(X),
+            )
     hess_fn = asdex.hessian(energy, X, recovery="substitution", mesh=LINE)
-    yield "substitution", hess_fn(X), jax.hessian(energy)(X)
+    yield "substitution", hess_fn(X), by_jax(jax.hessian, energy)(X)
     hess_fn = asdex.hessian(energy, X, symmetric=False, mesh=LINE)
-    yield "unsymmetric", hess_fn(X), jax.hessian(energy)(X)
+    yield "unsymmetric", hess_fn(X), by_jax(jax.hessian, energy)(X)
 
 
 def functions():
@@ -130,12 +141,12 @@ def functions():
     for f in (iterated, spectrum, solved, constrained):
         sharded[f.__name__] = f
     for name, f in sharded.items():
-        yield name, asdex.jacobian(f, X, mesh=GRID, axis="c")(X), jax.jacobian(f)(X)
+        yield name, asdex.jacobian(f, X, mesh=GRID, axis="c")(X), by_jax(jax.jacobian, f)(X)
     yield "no colors", asdex.jacobian(jnp.sign, X, mesh=LINE)(X), np.zeros((24, 24))
     yield "one color", asdex.jacobian(jnp.sin, X, mesh=LINE)(X), jax.jacobian(jnp.sin)(X)
     jac_fn = asdex.jacobian(partly_linear, X, constant="reuse", mesh=LINE)
     assert jac_fn.num_constant > 0
-    yield "constant entries", jac_fn(X), jax.jacobian(partly_linear)(X)
+    yield "constant entries", jac_fn(X), by_jax(jax.jacobian, partly_linear)(X)
     z = X + 1j
     jac_fn = asdex.jacobian(window, z, holomorphic=True, mesh=LINE)
     yield "complex", jac_fn(z), jax.jacobian(window, holomorphic=True)(z)
@@ -156,11 +167,11 @@ def functions():
     yield "integers", jacobian["value"][1], np.zeros((24, 24))
     jac_fn = asdex.compressed_jacobian(window, X, mode="fwd", mesh=LINE)
     B = jac_fn(X)
-    yield "compressed", asdex.decompress(B, jac_fn.coloring), jax.jacobian(window)(X)
+    yield "compressed", asdex.decompress(B, jac_fn.coloring), by_jax(jax.jacobian, window)(X)
 
 
 def transformations():
-    expected = jax.jacobian(window)(X)
+    expected = by_jax(jax.jacobian, window)(X)
     for name in ("line", "made", "one axis of two"):
         options = MESHES[name]
         jac_fn = asdex.jacobian(window, X, **options)
@@ -168,12 +179,16 @@ def transformations():
         def penalty(x, jac_fn=jac_fn):
             return jnp.sum(jac_fn(x).data ** 2)
 
-        slopes = jax.grad(lambda x: jnp.sum(jax.jacobian(window)(x) ** 2))(X)
+        slopes = jax.grad(lambda x: jnp.sum(by_jax(jax.jacobian, window)(x) ** 2))(X)
         yield f"jit, {name}", jax.jit(jac_fn)(X), expected
         yield f"filter_jit, {name}", eqx.filter_jit(lambda g, x: g(x))(jac_fn, X), expected
-        yield f"vmap, {name}", jax.vmap(jac_fn)(BATCH), jax.vmap(jax.jacobian(window))(BATCH)
+        yield (
+            f"vmap, {name}",
+            jax.vmap(jac_fn)(BATCH),
+            jax.vmap(by_jax(jax.jacobian, window))(BATCH),
+        )
         batched = jax.jit(jax.vmap(jac_fn))(BATCH)
-        yield f"jit of vmap, {name}", batched, jax.vmap(jax.jacobian(window))(BATCH)
+        yield f"jit of vmap, {name}", batched, jax.vmap(by_jax(jax.jacobian, window))(BATCH)
         yield f"grad, {name}", jax.grad(penalty)(X), slopes
         yield f"jit of grad, {name}", jax.jit(jax.grad(penalty))(X), slopes
         yield f"grad of checkpoint, {name}", jax.grad(jax.checkpoint(penalty))(X), slopes
@@ -203,7 +218,11 @@ def transformations():
     inside = jax.jit(shard_map(jac_fn, mesh=GRID, in_specs=P(), out_specs=P(), **ONLY_D))
     yield "inside shard_map", inside(X), expected
     spread = jax.vmap(jac_fn, spmd_axis_name="d")
-    yield "vmap over an axis", jax.jit(spread)(BATCH[:2]), jax.vmap(jax.jacobian(window))(BATCH[:2])
+    yield (
+        "vmap over an axis",
+        jax.jit(spread)(BATCH[:2]),
+        jax.vmap(by_jax(jax.jacobian, window))(BATCH[:2]),
+    )
 
 
 def placements():

@@ -105,7 +105,7 @@ def test_entries_that_change_are_computed_in_each_call(f, changing):
     if changing < derivative.coloring.sparsity.nnz and derivative.coloring.num_colors > 1:
         assert derivative.coloring.sparsity.nnz - derivative.num_constant == changing
     for x in POINTS:
-        np.testing.assert_allclose(derivative(x), jax.jacfwd(f)(x), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(derivative(x), jax.jit(jax.jacfwd(f))(x), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_the_values_decide_is_not_constant(f):
     derivative = reuse(f, X)
     assert derivative.num_constant == 0
     for x in POINTS:
-        np.testing.assert_allclose(derivative(x), jax.jacfwd(f)(x), rtol=1e-6)
+        np.testing.assert_allclose(derivative(x), jax.jit(jax.jacfwd(f))(x), rtol=1e-6)
 
 
 # --- what may change --------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_other_arguments_change(samples, calls):
     assert derivative.num_constant == np.count_nonzero(A)
     assert passes(derivative) == 1
     for call in calls:
-        np.testing.assert_allclose(derivative(*call), jax.jacfwd(f)(*call), rtol=1e-6)
+        np.testing.assert_allclose(derivative(*call), jax.jit(jax.jacfwd(f))(*call), rtol=1e-6)
 
 
 def test_an_integer_that_picks_changes():
@@ -161,7 +161,7 @@ def test_an_integer_that_picks_changes():
     assert 0 < derivative.num_constant <= np.count_nonzero(A)
     for k in ([0, 2, 4], [5, 1, 0]):
         args = X, np.array(k)
-        np.testing.assert_allclose(derivative(*args), jax.jacfwd(f)(*args), rtol=1e-6)
+        np.testing.assert_allclose(derivative(*args), jax.jit(jax.jacfwd(f))(*args), rtol=1e-6)
 
 
 def test_an_integer_of_python_is_a_constant_that_a_call_must_repeat():
@@ -194,8 +194,8 @@ def test_floating_point_leaves_of_a_model_change(model):
     assert derivative.num_constant == 6 + np.count_nonzero(A) + 3
     other = eqx.tree_at(lambda one: (one.weights, one.scale), model, (-model.weights, 7.0))
     changed = eqx.tree_at(lambda one: one.f, derivative, other)
-    np.testing.assert_allclose(changed(X), jax.jacfwd(other)(X))
-    np.testing.assert_allclose(derivative(X), jax.jacfwd(model)(X))
+    np.testing.assert_allclose(changed(X), jax.jit(jax.jacfwd(other))(X))
+    np.testing.assert_allclose(derivative(X), jax.jit(jax.jacfwd(model))(X))
 
 
 def test_all_else_of_a_model_must_stay(model):
@@ -208,7 +208,7 @@ def test_all_else_of_a_model_must_stay(model):
         with pytest.raises(ValueError, match="Expected the function that the pattern was made for"):
             eqx.tree_at(where, derivative, value)(X)
     same = eqx.tree_at(lambda one: one.f.fixed, derivative, jnp.arange(3))
-    np.testing.assert_allclose(same(X), jax.jacfwd(model)(X))
+    np.testing.assert_allclose(same(X), jax.jit(jax.jacfwd(model))(X))
 
 
 def test_gradients_reach_the_weights_of_a_model(model):
@@ -229,7 +229,7 @@ def test_constants_are_no_parameters():
     assert derivative.num_constant
     assert not jax.tree.leaves(eqx.filter(derivative, eqx.is_inexact_array))
     moved = jax.tree.map(lambda leaf: 0 * leaf if eqx.is_inexact_array(leaf) else leaf, derivative)
-    np.testing.assert_allclose(moved(X), jax.jacfwd(block)(X), rtol=1e-6)
+    np.testing.assert_allclose(moved(X), jax.jit(jax.jacfwd(block))(X), rtol=1e-6)
 
 
 def test_captured_arrays_are_constants_unless_they_are_to_be_ignored():
@@ -255,7 +255,7 @@ def test_inside_of_a_trace_what_is_traced_changes():
         found.extend([with_argument.num_constant, with_closure.num_constant])
         return with_argument(x, scale), with_closure(x)
 
-    expected = jax.jacfwd(lambda x: jnp.concatenate([A @ x, 3.0 * x]))(X)
+    expected = jax.jit(jax.jacfwd(lambda x: jnp.concatenate([A @ x, 3.0 * x])))(X)
     for got in outer(3.0, X):
         np.testing.assert_allclose(got, expected, rtol=1e-6)
     assert found == [np.count_nonzero(A), 0]
@@ -269,7 +269,9 @@ def test_a_reaction_with_diffusion_takes_two_passes_instead_of_five():
     derivative = reuse(reaction_diffusion, u)
     assert (derivative.coloring.num_colors, passes(derivative)) == (5, 2)
     assert derivative.per_call is not None and derivative.per_call.sparsity.nnz == 42
-    np.testing.assert_allclose(derivative(3 * u), jax.jacfwd(reaction_diffusion)(3 * u), atol=1e-5)
+    np.testing.assert_allclose(
+        derivative(3 * u), jax.jit(jax.jacfwd(reaction_diffusion))(3 * u), atol=1e-5
+    )
 
 
 def test_a_linear_function_takes_no_pass():
@@ -301,7 +303,7 @@ def test_dense_rows_and_columns_that_are_constant_cost_nothing():
 
     derivative = reuse(f, X)
     assert passes(derivative) == 2  # x[0]**2 + x[0] changes too, beside constant ones in its column
-    np.testing.assert_allclose(derivative(2 * X), jax.jacfwd(f)(2 * X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(2 * X), jax.jit(jax.jacfwd(f))(2 * X), rtol=1e-6)
 
 
 def test_a_mode_that_the_function_does_not_allow_is_not_chosen():
@@ -315,10 +317,10 @@ def test_a_mode_that_the_function_does_not_allow_is_not_chosen():
         return jnp.concatenate([A @ x, jnp.sum(jnp.sin(x) + steps)[None]])
 
     with pytest.raises(ValueError, match="Reverse-mode"):
-        jax.jacrev(f)(X)
+        jax.jit(jax.jacrev(f))(X)
     derivative = reuse(f, X)
     assert derivative.options.mode == "fwd"
-    np.testing.assert_allclose(derivative(2 * X), jax.jacfwd(f)(2 * X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(2 * X), jax.jit(jax.jacfwd(f))(2 * X), rtol=1e-6)
 
 
 def test_nothing_is_reused_where_it_saves_nothing():
@@ -328,7 +330,7 @@ def test_nothing_is_reused_where_it_saves_nothing():
     derivative = reuse(f, X)
     assert derivative.per_call is None
     assert derivative.num_constant == 0
-    np.testing.assert_allclose(derivative(X), jax.jacfwd(f)(X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(X), jax.jit(jax.jacfwd(f))(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +355,7 @@ def test_blocks_of_pytrees():
     tree = {"a": X, "b": 2 * X[:2]}
     derivative = reuse(f, tree)
     assert passes(derivative) == 1
-    want = jax.jacfwd(f)(tree)
+    want = jax.jit(jax.jacfwd(f))(tree)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), derivative(tree), want)
 
 
@@ -368,7 +370,7 @@ def test_value_and_auxiliary_data():
     (value, aux), jacobian = derivative(2 * X)
     np.testing.assert_allclose(value, block(2 * X), rtol=1e-6)
     np.testing.assert_allclose(aux["sum"], 2 * jnp.sum(X))
-    np.testing.assert_allclose(jacobian, jax.jacfwd(block)(2 * X), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacfwd(block))(2 * X), rtol=1e-6)
 
 
 def test_the_value_of_a_linear_function():
@@ -390,7 +392,9 @@ def test_transformations(f):
         jax.grad(lambda x, one=one: jnp.sum(jnp.sin(one(x)) @ x))(X) for one in (derivative, dense)
     )
     np.testing.assert_allclose(second, expected, rtol=1e-5)
-    np.testing.assert_allclose(jax.jacfwd(derivative)(X), jax.jacfwd(dense)(X), rtol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(jax.jacfwd(derivative))(X), jax.jit(jax.jacfwd(dense))(X), rtol=1e-6
+    )
     scanned = lax.scan(lambda c, x: (c, derivative(x)), 0, batch)[1]
     np.testing.assert_allclose(scanned, jax.vmap(dense)(batch), rtol=1e-6)
 
@@ -418,7 +422,7 @@ def test_a_derivative_rule_can_make_a_constant_change_under_differentiation():
         derivative = reuse(one, X)
         assert derivative.num_constant == np.count_nonzero(A)
         np.testing.assert_allclose(
-            jax.jacfwd(derivative)(X), jax.jacfwd(jax.jacfwd(one))(X), rtol=1e-6
+            jax.jit(jax.jacfwd(derivative))(X), jax.jit(jax.jacfwd(jax.jacfwd(one)))(X), rtol=1e-6
         )
 
 
@@ -437,7 +441,7 @@ def test_a_mesh_of_devices():
     mesh = jax.make_mesh((1,), ("colors",))
     derivative = reuse(block, X, mesh=mesh)
     assert passes(derivative) == 1
-    np.testing.assert_allclose(derivative(2 * X), jax.jacfwd(block)(2 * X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(2 * X), jax.jit(jax.jacfwd(block))(2 * X), rtol=1e-6)
 
 
 # --- samples and values -----------------------------------------------------------------------------------
@@ -446,9 +450,9 @@ def test_a_mesh_of_devices():
 def test_samples_without_values():
     derivative = reuse(block, jax.ShapeDtypeStruct((6,), jnp.float32))
     assert derivative.num_constant == np.count_nonzero(A)
-    np.testing.assert_allclose(derivative(X), jax.jacfwd(block)(X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(X), jax.jit(jax.jacfwd(block))(X), rtol=1e-6)
     by_shape = asdex.jacobian(block, input_shape=6, constant="reuse", output_format="dense")
-    np.testing.assert_allclose(by_shape(X), jax.jacfwd(block)(X), rtol=1e-6)
+    np.testing.assert_allclose(by_shape(X), jax.jit(jax.jacfwd(block))(X), rtol=1e-6)
 
 
 def test_keys_without_values_are_not_made_up():
@@ -461,7 +465,7 @@ def test_keys_without_values_are_not_made_up():
     derivative = reuse(f, X, key)
     assert derivative.num_constant == np.count_nonzero(A)
     other = jax.random.key(2)
-    np.testing.assert_allclose(derivative(X, other), jax.jacfwd(f)(X, other), rtol=1e-6)
+    np.testing.assert_allclose(derivative(X, other), jax.jit(jax.jacfwd(f))(X, other), rtol=1e-6)
 
 
 def test_a_sample_at_which_factors_are_infinite():
@@ -472,7 +476,7 @@ def test_a_sample_at_which_factors_are_infinite():
 
     derivative = reuse(f, jnp.zeros(6))
     assert derivative.num_constant == np.count_nonzero(np.triu(A, 1))
-    np.testing.assert_allclose(derivative(X), jax.jacfwd(f)(X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(X), jax.jit(jax.jacfwd(f))(X), rtol=1e-6)
 
 
 def test_entries_that_are_never_finite_are_recomputed():
@@ -498,7 +502,7 @@ def test_what_differs_at_another_point_is_recomputed(monkeypatch):
     )
     derivative = reuse(block, X)
     assert derivative.num_constant == np.count_nonzero(A)
-    np.testing.assert_allclose(derivative(3 * X), jax.jacfwd(block)(3 * X), rtol=1e-6)
+    np.testing.assert_allclose(derivative(3 * X), jax.jit(jax.jacfwd(block))(3 * X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
@@ -517,7 +521,9 @@ def test_complex_numbers():
     z = X + 1j * X[::-1]
     derivative = reuse(f, z, holomorphic=True)
     assert derivative.num_constant == np.count_nonzero(A)
-    np.testing.assert_allclose(derivative(2 * z), jax.jacfwd(f, holomorphic=True)(2 * z), rtol=1e-6)
+    np.testing.assert_allclose(
+        derivative(2 * z), jax.jit(jax.jacfwd(f, holomorphic=True))(2 * z), rtol=1e-6
+    )
 
 
 def test_another_dtype_of_the_result_is_refused(enable_x64):
@@ -552,7 +558,7 @@ def test_hessians(f, colors, kept, mode):
     if kept:
         assert not derivative.per_call.symmetric
     for y in (x, 2 * x + 0.1):
-        np.testing.assert_allclose(derivative(y), jax.hessian(f)(y), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(derivative(y), jax.jit(jax.hessian(f))(y), rtol=1e-5, atol=1e-5)
 
 
 def test_the_value_beside_a_hessian():
@@ -560,7 +566,7 @@ def test_the_value_beside_a_hessian():
         2 * X
     )
     np.testing.assert_allclose(value, chain(2 * X), rtol=1e-6)
-    np.testing.assert_allclose(hessian, jax.hessian(chain)(2 * X), rtol=1e-5)
+    np.testing.assert_allclose(hessian, jax.jit(jax.hessian(chain))(2 * X), rtol=1e-5)
 
 
 # --- options ----------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def test_results_have_the_dtype_of_the_inputs(dtype, mode):
     x = X.astype(dtype)
     jacobian = asdex.jacobian(f, x, mode=mode, output_format="dense")(x)
     assert jacobian.dtype == dtype
-    expected = jax.jacobian(f)(x)
+    expected = jax.jit(jax.jacobian(f))(x)
     np.testing.assert_array_equal(jacobian, expected)
 
 
@@ -38,7 +38,7 @@ def test_hessians_of_half_precision(dtype, mode):
     x = X.astype(dtype)
     hessian = asdex.hessian(energy, x, mode=mode, output_format="dense")(x)
     assert hessian.dtype == dtype
-    expected = jax.hessian(energy)(x).astype(jnp.float32)
+    expected = jax.jit(jax.hessian(energy))(x).astype(jnp.float32)
     np.testing.assert_allclose(hessian.astype(jnp.float32), expected, atol=0.1)
 
 
@@ -48,17 +48,17 @@ def test_double_precision(enable_x64):
         jacobian = asdex.jacobian(f, input_shape=6)(x)
         assert jacobian.dtype == jnp.float64
         assert jacobian.indices.dtype == jnp.int32
-        np.testing.assert_allclose(jacobian.todense(), jax.jacobian(f)(x), rtol=1e-14)
+        np.testing.assert_allclose(jacobian.todense(), jax.jit(jax.jacobian(f))(x), rtol=1e-14)
         hessian = asdex.hessian(energy, x, output_format="scipy_csr")(x)
         assert hessian.dtype == np.float64
-        np.testing.assert_allclose(hessian.toarray(), jax.hessian(energy)(x), rtol=1e-14)
+        np.testing.assert_allclose(hessian.toarray(), jax.jit(jax.hessian(energy))(x), rtol=1e-14)
 
 
 def test_numpy_samples_have_the_dtype_that_jax_gives_them():
     x = np.linspace(0.5, 2.0, 6)
     jacobian = asdex.jacobian(f, x, output_format="numpy_dense")(x)
     assert jacobian.dtype == np.float32
-    np.testing.assert_allclose(jacobian, jax.jacobian(f)(X), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacobian(f))(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("promotion", ["standard", "strict"])
@@ -70,7 +70,7 @@ def test_mixed_precision(mode, promotion):
     params = {"half": X.astype(jnp.bfloat16), "single": X}
     with jax.numpy_dtype_promotion(promotion):
         jacobian = asdex.jacobian(mixed, params, mode=mode, output_format="dense")(params)
-    expected = jax.jacobian(mixed)(params)
+    expected = jax.jit(jax.jacobian(mixed))(params)
     np.testing.assert_allclose(
         jacobian[0]["half"].astype(jnp.float32), expected[0]["half"].astype(jnp.float32)
     )
@@ -83,7 +83,7 @@ def test_holomorphic_jacobian(mode):
     jac_fn = asdex.jacobian(f, Z, mode=mode, holomorphic=True, output_format="dense")
     jacobian = jac_fn(Z)
     assert jacobian.dtype == jnp.complex64
-    np.testing.assert_allclose(jacobian, jax.jacobian(f, holomorphic=True)(Z), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacobian(f, holomorphic=True))(Z), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["fwd_over_rev", "rev_over_fwd", "rev_over_rev"])
@@ -94,12 +94,16 @@ def test_holomorphic_hessian_from_coloring(mode, symmetric):
         coloring.sparsity.todense(), mode=mode, symmetric=symmetric
     )
     hessian = asdex.hessian_from_coloring(energy, coloring, "dense", holomorphic=True)(Z)
-    np.testing.assert_allclose(hessian, jax.hessian(energy, holomorphic=True)(Z), rtol=1e-6)
+    np.testing.assert_allclose(
+        hessian, jax.jit(jax.hessian(energy, holomorphic=True))(Z), rtol=1e-6
+    )
 
 
 def test_holomorphic_hessian_from_samples():
     hessian = asdex.hessian(energy, Z, holomorphic=True, output_format="dense")(Z)
-    np.testing.assert_allclose(hessian, jax.hessian(energy, holomorphic=True)(Z), rtol=1e-6)
+    np.testing.assert_allclose(
+        hessian, jax.jit(jax.hessian(energy, holomorphic=True))(Z), rtol=1e-6
+    )
 
 
 def test_complex_outputs_of_real_inputs_take_forward_mode():
@@ -108,7 +112,7 @@ def test_complex_outputs_of_real_inputs_take_forward_mode():
 
     jac_fn = asdex.jacobian(wave, X, output_format="dense")
     assert jac_fn.coloring.mode == "fwd"
-    np.testing.assert_allclose(jac_fn(X), jax.jacfwd(wave)(X), rtol=1e-6)
+    np.testing.assert_allclose(jac_fn(X), jax.jit(jax.jacfwd(wave))(X), rtol=1e-6)
 
 
 def test_real_outputs_of_complex_inputs_take_reverse_mode():
@@ -117,7 +121,7 @@ def test_real_outputs_of_complex_inputs_take_reverse_mode():
 
     jac_fn = asdex.jacobian(modulus, Z, output_format="dense")
     assert jac_fn.coloring.mode == "rev"
-    np.testing.assert_allclose(jac_fn(Z), jax.jacrev(modulus)(Z), rtol=1e-6)
+    np.testing.assert_allclose(jac_fn(Z), jax.jit(jax.jacrev(modulus))(Z), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["fwd", "rev", "auto"])
@@ -131,7 +135,7 @@ def test_allow_int_gives_integer_inputs_zero_columns(mode):
     )
     by_k, by_x = jac_fn(X, k)
     assert by_k.shape == (5, 6) and not by_k.any()
-    np.testing.assert_allclose(by_x, jax.jacobian(scaled)(X, k), rtol=1e-6)
+    np.testing.assert_allclose(by_x, jax.jit(jax.jacobian(scaled))(X, k), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["fwd", "rev"])
@@ -161,7 +165,7 @@ def test_integer_inputs_of_a_hessian_from_samples():
         lambda x, n: energy(n * x), X, k, argnums=(0, 1), allow_int=True, output_format="dense"
     )
     (xx, xk), (kx, kk) = hess_fn(X, k)
-    np.testing.assert_allclose(xx, jax.hessian(lambda x: energy(k * x))(X), rtol=1e-6)
+    np.testing.assert_allclose(xx, jax.jit(jax.hessian(lambda x: energy(k * x)))(X), rtol=1e-6)
     assert not xk.any() and not kx.any() and not kk.any()
 
 
@@ -171,8 +175,8 @@ def test_promotion_may_be_strict(promotion):
     with jax.numpy_dtype_promotion(promotion):
         jacobian = asdex.jacobian(f, x, chunk_size=1, output_format="dense")(x)
         hessian = asdex.hessian(energy, X, output_format="dense")(X)
-    np.testing.assert_array_equal(jacobian, jax.jacobian(f)(x))
-    np.testing.assert_allclose(hessian, jax.hessian(energy)(X), rtol=1e-6)
+    np.testing.assert_array_equal(jacobian, jax.jit(jax.jacobian(f))(x))
+    np.testing.assert_allclose(hessian, jax.jit(jax.hessian(energy))(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("output_format", ["dense", "numpy_dense", "bcoo", "scipy_csr"])
@@ -182,7 +186,7 @@ def test_blocks_of_integer_inputs_have_the_dtype_that_jax_gives_them(mode, outpu
         return x**2 * n
 
     x, n = jnp.arange(1.0, 4.0), jnp.arange(1, 4)
-    expected = jax.jacrev(f, argnums=(0, 1), allow_int=True)(x, n)
+    expected = jax.jit(jax.jacrev(f, argnums=(0, 1), allow_int=True))(x, n)
     options = {"argnums": (0, 1), "allow_int": True, "mode": mode}
     blocks = asdex.jacobian(f, x, n, output_format=output_format, **options)(x, n)
     assert [block.dtype for block in blocks] == [block.dtype for block in expected]

@@ -41,7 +41,7 @@ def dense(matrix):
 @pytest.mark.parametrize("f, x", [(on_grid, GRID), (on_tree, TREE)], ids=["grid", "tree"])
 def test_jacobians(f, x, output_format):
     g, z = flattened(f, x)
-    expected = jax.jacobian(g)(z)
+    expected = jax.jit(jax.jacobian(g))(z)
     matrix = asdex.jacobian(f, x, flatten=True, output_format=output_format)(x)
     assert matrix.shape == expected.shape
     got = dense(matrix) if output_format in SPARSE else matrix
@@ -61,7 +61,7 @@ def test_several_arguments_come_one_after_the_other():
 
     x, y = jnp.arange(1.0, 4.0), GRID
     matrix = asdex.jacobian(f, x, y, argnums=(1, 0), flatten=True, output_format="dense")(x, y)
-    blocks = jax.jacobian(f, argnums=(1, 0))(x, y)
+    blocks = jax.jit(jax.jacobian(f, argnums=(1, 0)))(x, y)
     expected = np.block([[np.reshape(block, (len(block), -1)) for block in row] for row in blocks])
     np.testing.assert_allclose(matrix, expected, rtol=1e-6)
 
@@ -72,7 +72,7 @@ def test_with_a_coloring_inside_jit_and_by_parts():
     value, matrix = jax.jit(derivative)(GRID)
     g, z = flattened(on_grid, GRID)
     np.testing.assert_allclose(value, on_grid(GRID), rtol=1e-6)
-    np.testing.assert_allclose(matrix.todense(), jax.jacobian(g)(z), rtol=1e-6)
+    np.testing.assert_allclose(matrix.todense(), jax.jit(jax.jacobian(g))(z), rtol=1e-6)
 
 
 def test_a_linear_map():
@@ -87,7 +87,7 @@ def test_a_linear_map():
 def test_triangles(triangle, recovery, output_format):
     g, z = flattened(energy, TREE)
     cut = np.tril if triangle == "lower" else np.triu
-    expected = cut(jax.hessian(lambda z: g(z)[0])(z))
+    expected = cut(jax.jit(jax.hessian(lambda z: g(z)[0]))(z))
     options = {"triangle": triangle, "recovery": recovery, "output_format": output_format}
     matrix = asdex.hessian(energy, TREE, flatten=True, **options)(TREE)
     got = dense(matrix) if output_format in SPARSE else matrix
@@ -104,14 +104,14 @@ def test_the_values_of_a_triangle_and_their_pattern(constant):
     pattern = derivative.sparsity
     assert np.all(pattern.rows >= pattern.cols) and pattern.nnz < derivative.coloring.sparsity.nnz
     np.testing.assert_allclose(
-        derivative(x), jax.hessian(f)(x)[pattern.rows, pattern.cols], rtol=1e-6
+        derivative(x), jax.jit(jax.hessian(f))(x)[pattern.rows, pattern.cols], rtol=1e-6
     )
     assert (derivative.num_constant > 0) == (constant == "reuse")
 
 
 def test_a_triangle_of_a_tree_of_blocks():
     blocks = asdex.hessian(energy, TREE, triangle="lower", output_format="dense")(TREE)
-    expected = jax.hessian(energy)(TREE)
+    expected = jax.jit(jax.hessian(energy))(TREE)
     np.testing.assert_allclose(blocks["b"][1]["a"], expected["b"][1]["a"], rtol=1e-6)
     assert not np.any(blocks["a"]["b"][1])
 
@@ -120,7 +120,7 @@ def test_a_triangle_inside_jit_from_a_coloring():
     coloring = asdex.hessian_coloring(energy, TREE)
     derivative = asdex.hessian_from_coloring(energy, coloring, triangle="upper", flatten=True)
     g, z = flattened(energy, TREE)
-    expected = np.triu(jax.hessian(lambda z: g(z)[0])(z))
+    expected = np.triu(jax.jit(jax.hessian(lambda z: g(z)[0]))(z))
     np.testing.assert_allclose(jax.jit(derivative)(TREE).todense(), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -143,7 +143,7 @@ def test_value_gradient_and_hessian(mode, flatten):
     if flatten:
         g, z = flattened(energy, TREE)
         np.testing.assert_allclose(
-            matrix.todense(), jax.hessian(lambda z: g(z)[0])(z), rtol=1e-5, atol=1e-5
+            matrix.todense(), jax.jit(jax.hessian(lambda z: g(z)[0]))(z), rtol=1e-5, atol=1e-5
         )
 
 

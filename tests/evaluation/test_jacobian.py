@@ -41,7 +41,7 @@ def dense(matrix):
 def test_modes_agree_with_jax(f, mode):
     jacobian = asdex.jacobian(f, X, mode=mode)(X)
     assert isinstance(jacobian, BCOO)
-    np.testing.assert_allclose(dense(jacobian), jax.jacobian(f)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jacobian), jax.jit(jax.jacobian(f))(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -49,7 +49,7 @@ def test_symmetric_jacobians_share_entries(mode):
     coloring = asdex.jacobian_coloring(laplacian, X, mode=mode, symmetric=True)
     assert coloring.symmetric
     jacobian = asdex.jacobian_from_coloring(laplacian, coloring)(X)
-    np.testing.assert_allclose(dense(jacobian), jax.jacobian(laplacian)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jacobian), jax.jit(jax.jacobian(laplacian))(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_output_formats(output_format, kind):
     jac_fn = asdex.jacobian(differences, X, output_format=output_format)
     jacobian = jac_fn(X)
     assert isinstance(jacobian, kind)
-    np.testing.assert_allclose(dense(jacobian), jax.jacobian(differences)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jacobian), jax.jit(jax.jacobian(differences))(X), rtol=1e-6)
     twin = asdex.jacobian_from_coloring(differences, jac_fn.coloring, output_format)(X)
     assert isinstance(twin, kind)
     np.testing.assert_array_equal(dense(twin), dense(jacobian))
@@ -77,7 +77,7 @@ def test_output_formats(output_format, kind):
 def test_data_format_follows_the_pattern():
     jac_fn = asdex.jacobian(differences, X, output_format="data")
     pattern = jac_fn.coloring.sparsity
-    expected = np.asarray(jax.jacobian(differences)(X))[pattern.rows, pattern.cols]
+    expected = np.asarray(jax.jit(jax.jacobian(differences))(X))[pattern.rows, pattern.cols]
     assert expected.shape == (12,)
     np.testing.assert_allclose(jac_fn(X), expected, rtol=1e-6)
 
@@ -90,7 +90,7 @@ def test_chunks_change_nothing(mode, chunk_size):
 
     jac_fn = asdex.jacobian(f, X, mode=mode, chunk_size=chunk_size)
     assert jac_fn.coloring.num_colors >= 3
-    np.testing.assert_allclose(dense(jac_fn(X)), jax.jacobian(f)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jac_fn(X)), jax.jit(jax.jacobian(f))(X), rtol=1e-6)
 
 
 def test_bcoo_is_sorted_and_holds_only_the_pattern():
@@ -103,7 +103,7 @@ def test_bcoo_is_sorted_and_holds_only_the_pattern():
 def test_value_and_jacobian():
     value, jacobian = asdex.value_and_jacobian(differences, X)(X)
     np.testing.assert_allclose(value, differences(X), rtol=1e-6)
-    np.testing.assert_allclose(dense(jacobian), jax.jacobian(differences)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jacobian), jax.jit(jax.jacobian(differences))(X), rtol=1e-6)
     coloring = asdex.jacobian_coloring(differences, X)
     twin = asdex.value_and_jacobian_from_coloring(differences, coloring, "dense")(X)
     np.testing.assert_array_equal(twin[0], value)
@@ -113,7 +113,7 @@ def test_value_and_jacobian():
 @pytest.mark.parametrize(("mode", "length"), [("fwd", 6), ("rev", 7)])
 def test_compressed_jacobian(mode, length):
     coloring = asdex.jacobian_coloring(differences, X, mode=mode)
-    expected = np.asarray(jax.jacobian(differences)(X))
+    expected = np.asarray(jax.jit(jax.jacobian(differences))(X))
     seeds = np.arange(2)[:, None] == coloring.colors
     B = asdex.compressed_jacobian(differences, X, mode=mode)(X)
     assert B.shape == (2, length)
@@ -137,19 +137,19 @@ def test_compressed_jacobian(mode, length):
 @pytest.mark.parametrize("input_shape", [7, (7,)])
 def test_input_shape_keyword(input_shape):
     jac_fn = asdex.jacobian(differences, input_shape=input_shape)
-    np.testing.assert_allclose(dense(jac_fn(X)), jax.jacobian(differences)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jac_fn(X)), jax.jit(jax.jacobian(differences))(X), rtol=1e-6)
 
 
 def test_input_shape_of_several_dimensions_and_of_a_scalar():
     field = jnp.arange(6.0).reshape(2, 3)
     jacobian = asdex.jacobian(jnp.sin, input_shape=(2, 3))(field)
-    np.testing.assert_allclose(dense(jacobian), jax.jacobian(jnp.sin)(field), rtol=1e-6)
+    np.testing.assert_allclose(dense(jacobian), jax.jit(jax.jacobian(jnp.sin))(field), rtol=1e-6)
     assert asdex.jacobian(jnp.sin, input_shape=())(0.0).todense() == 1.0
 
 
 def test_samples_may_be_shapes():
     jac_fn = asdex.jacobian(differences, jax.ShapeDtypeStruct((7,), jnp.float32))
-    np.testing.assert_allclose(dense(jac_fn(X)), jax.jacobian(differences)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense(jac_fn(X)), jax.jit(jax.jacobian(differences))(X), rtol=1e-6)
 
 
 def test_arrays_of_several_dimensions():
@@ -157,7 +157,7 @@ def test_arrays_of_several_dimensions():
         return u[1:, :] * u[:-1, :] + jnp.roll(u, 1, axis=1)[1:, :]
 
     u = jnp.linspace(1.0, 2.0, 12).reshape(3, 4)
-    expected = jax.jacobian(f)(u)
+    expected = jax.jit(jax.jacobian(f))(u)
     jacobian = asdex.jacobian(f, u)(u)
     assert jacobian.shape == expected.shape == (2, 4, 3, 4)
     np.testing.assert_allclose(dense(jacobian), expected, rtol=1e-6)
@@ -175,7 +175,7 @@ def test_scalar_inputs_and_outputs(mode):
         (lambda t: t * X, jnp.float32(0.3)),
         (lambda v: jnp.sum(v**2), X),
     ]:
-        expected = jax.jacobian(f)(x)
+        expected = jax.jit(jax.jacobian(f))(x)
         jacobian = asdex.jacobian(f, x, mode=mode)(x)
         assert jacobian.shape == expected.shape
         np.testing.assert_allclose(dense(jacobian), expected, rtol=1e-6)
@@ -218,7 +218,7 @@ def test_nan_stays_in_the_rows_that_read_it():
     reads = np.zeros((6, 7), bool)  # outputs 2 and 3 read input 3
     reads[2, [2, 3]] = reads[3, [3, 4]] = True
     np.testing.assert_array_equal(np.isnan(jacobian), reads)
-    expected = np.asarray(jax.jacobian(differences)(X))
+    expected = np.asarray(jax.jit(jax.jacobian(differences))(X))
     np.testing.assert_allclose(jacobian[~reads], expected[~reads], rtol=1e-6)
 
 
@@ -246,7 +246,7 @@ def test_a_coloring_serves_every_function_with_its_pattern():
         return jnp.sin(x[1:]) * x[:-1]
 
     jacobian = asdex.jacobian_from_coloring(other, coloring, "dense")(X)
-    np.testing.assert_allclose(jacobian, jax.jacobian(other)(X), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacobian(other))(X), rtol=1e-6)
 
 
 def test_patterns_without_shapes_give_a_matrix():
@@ -262,4 +262,4 @@ def test_saved_colorings_evaluate(tmp_path):
     coloring.save(tmp_path / "coloring")
     loaded = asdex.ColoredPattern.load(tmp_path / "coloring")
     jacobian = asdex.jacobian_from_coloring(differences, loaded, "dense")(X)
-    np.testing.assert_allclose(jacobian, jax.jacobian(differences)(X), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacobian(differences))(X), rtol=1e-6)

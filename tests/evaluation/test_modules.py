@@ -165,11 +165,11 @@ def test_a_second_jacobian(case):
     def matrix(x):
         return case.dense(derivative(x), derivative.coloring)[1]
 
-    expected = jax.jacobian(lambda x: case.expected(case.model, x)[1])(X)
+    expected = jax.jit(jax.jacobian(lambda x: case.expected(case.model, x)[1]))(X)
     second = asdex.jacobian(matrix, X)
     assert 0 < second.coloring.sparsity.density < 0.25
     np.testing.assert_allclose(second(X).todense(), expected, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(jax.jacfwd(matrix)(X), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(matrix))(X), expected, rtol=1e-4, atol=1e-4)
 
 
 @every_mode
@@ -229,7 +229,7 @@ def test_colorings_as_arguments_are_told_apart():
     changed = eqx.tree_at(lambda one: one.colors, coloring, 1 - coloring.colors)
     for one in (coloring, swapped, shifted, changed, pickle.loads(pickle.dumps(coloring))):
         result = evaluate(model, one, X)
-        np.testing.assert_allclose(result, jax.jacobian(model)(X), rtol=1e-5)
+        np.testing.assert_allclose(result, jax.jit(jax.jacobian(model))(X), rtol=1e-5)
     assert len(traces) == 2  # for two and for six colors
 
 

@@ -45,7 +45,7 @@ class Counted:
         return self.function(*args, **kwargs)
 
 
-JACOBIAN = jax.jacobian(f)(X)
+JACOBIAN = jax.jit(jax.jacobian(f))(X)
 EXPECTED = {
     "bcoo": lambda result: result.todense(),
     "bcsr": lambda result: result.todense(),
@@ -89,7 +89,7 @@ def test_vmap_of_a_hessian():
 def test_gradient_through_a_jacobian(mode):
     jac_fn = asdex.jacobian(f, X, mode=mode)
     gradient = jax.grad(lambda x: jnp.sum(jac_fn(x).data ** 2))(X)
-    expected = jax.grad(lambda x: jnp.sum(jax.jacobian(f)(x) ** 2))(X)
+    expected = jax.jit(jax.grad(lambda x: jnp.sum(jax.jacobian(f)(x) ** 2)))(X)
     np.testing.assert_allclose(gradient, expected, rtol=1e-5)
 
 
@@ -97,7 +97,7 @@ def test_gradient_through_a_jacobian(mode):
 def test_gradient_through_a_hessian(mode):
     hess_fn = asdex.hessian(energy, X, mode=mode)
     gradient = jax.grad(lambda x: jnp.sum(hess_fn(x).data ** 2))(X)
-    expected = jax.grad(lambda x: jnp.sum(jax.hessian(energy)(x) ** 2))(X)
+    expected = jax.jit(jax.grad(lambda x: jnp.sum(jax.hessian(energy)(x) ** 2)))(X)
     np.testing.assert_allclose(gradient, expected, rtol=1e-5)
 
 
@@ -134,7 +134,7 @@ def test_a_sparse_jacobian_inside_a_differentiated_function():
         return inner(x).data ** 2
 
     jacobian = asdex.jacobian(outer, X, output_format="dense")(X)
-    np.testing.assert_allclose(jacobian, jax.jacobian(outer)(X), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacobian(outer))(X), rtol=1e-6)
     hessian = asdex.hessian(lambda x: jnp.sum(outer(x)), X, output_format="dense")(X)
     np.testing.assert_allclose(hessian, jax.hessian(lambda x: jnp.sum(outer(x)))(X), rtol=1e-5)
 
@@ -142,7 +142,7 @@ def test_a_sparse_jacobian_inside_a_differentiated_function():
 def test_the_function_may_be_a_sparse_derivative():
     inner = asdex.jacobian(f, X, output_format="data")
     jacobian = asdex.jacobian(inner, X, output_format="dense")(X)
-    np.testing.assert_allclose(jacobian, jax.jacobian(inner)(X), rtol=1e-6)
+    np.testing.assert_allclose(jacobian, jax.jit(jax.jacobian(inner))(X), rtol=1e-6)
 
 
 def test_detection_inside_a_trace():

@@ -141,7 +141,7 @@ def test_dense_output():
         return solution.evaluate(0.15)
 
     report_covers = asdex.jacobian_sparsity(fn, Y).todense().astype(bool)
-    assert not ((np.asarray(jax.jacrev(fn)(Y)) != 0) & ~report_covers).any()
+    assert not ((np.asarray(jax.jit(jax.jacrev(fn))(Y)) != 0) & ~report_covers).any()
 
 
 def test_batches_of_trajectories_stay_apart():
@@ -181,9 +181,11 @@ def test_steady_state_by_implicit_differentiation():
 def test_gradient_through_a_solve():
     loss = lambda y: jnp.sum(integrate(y, advection, adjoint="DirectAdjoint") ** 2)  # noqa: E731
     detected = asdex.hessian_sparsity(loss, Y[:8]).todense().astype(bool)
-    assert not ((np.asarray(jax.hessian(loss)(Y[:8])) != 0) & ~detected).any()
+    assert not ((np.asarray(jax.jit(jax.hessian(loss))(Y[:8])) != 0) & ~detected).any()
 
 
 def test_jacobian_values():
     fn = lambda y: integrate(y, advection, t1=0.1)[-1]  # noqa: E731
-    np.testing.assert_allclose(asdex.jacobian(fn, Y)(Y).todense(), jax.jacrev(fn)(Y), rtol=1e-5)
+    np.testing.assert_allclose(
+        asdex.jacobian(fn, Y)(Y).todense(), jax.jit(jax.jacrev(fn))(Y), rtol=1e-5
+    )

@@ -97,13 +97,13 @@ def test_which_modes_a_loop_allows():
     assert modes["checkpointed"] == "rev"
     for kind in KINDS:
         sparse = asdex.jacobian(two_steps(kind), X)(X).todense()
-        dense = jax.jacfwd(two_steps("lax"))(X)
+        dense = jax.jit(jax.jacfwd(two_steps("lax")))(X)
         np.testing.assert_allclose(sparse, dense, rtol=1e-5)
 
 
 def test_hessian_through_a_checkpointed_loop():
     f = lambda x: jnp.sum(two_steps("checkpointed")(x))  # noqa: E731
-    dense = jax.jacfwd(jax.grad(f))(X)
+    dense = jax.jit(jax.jacfwd(jax.grad(f)))(X)
     detected = asdex.hessian_sparsity(f, X).todense().astype(bool)
     assert not ((dense != 0) & ~detected).any()
 

@@ -22,7 +22,6 @@ GENERAL = {
     "LU": lx.LU(),
     "QR": lx.QR(),
     "GMRES": lx.GMRES(1e-5, 1e-5),
-    "BiCGStab": lx.BiCGStab(1e-5, 1e-5),
     "Auto": lx.AutoLinearSolver(well_posed=True),
     "Auto, unsure": lx.AutoLinearSolver(well_posed=None),
 }
@@ -40,11 +39,18 @@ def solve(operator, vector, solver=GENERAL["Auto"], **options):
 @pytest.mark.parametrize("name", GENERAL)
 def test_general_solver(name: str):
     solver = GENERAL[name]
+    dense = lambda a, b: solve(lx.MatrixLinearOperator(regular(a)), b, solver)  # noqa: E731
+    assert_covers(dense, M, B, nnz=N * (N * N + N), points=2)
     blocks = lx.MatrixLinearOperator(BLOCKS)
-    if name != "BiCGStab":  # which breaks down at some of the points
-        dense = lambda a, b: solve(lx.MatrixLinearOperator(regular(a)), b, solver)  # noqa: E731
-        assert_covers(dense, M, B, nnz=N * (N * N + N), points=2)
     assert_exact(lambda b: solve(blocks, b, solver), B, nnz=2 * 4)
+
+
+def test_general_solver_that_breaks_down():
+    """BiCGStab divides zero by zero where it meets an exact solution: it stops before that here."""
+    near_identity = np.eye(3) + 0.05 * np.array([[1, 2, -1], [3, -2, 1], [1, 1, 2]])
+    blocks = lx.MatrixLinearOperator(jnp.asarray(np.kron(near_identity, np.eye(2)), jnp.float32))
+    solver = lx.BiCGStab(1e-2, 1e-2)
+    assert_exact(lambda b: solve(blocks, b, solver), values(6), nnz=2 * 9)
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)
@@ -158,4 +164,6 @@ def test_hessian():
 
 def test_jacobian_through_a_solve():
     fn = lambda b: solve(lx.MatrixLinearOperator(BLOCKS), b**2, lx.LU())  # noqa: E731
-    np.testing.assert_allclose(asdex.jacobian(fn, B)(B).todense(), jax.jacfwd(fn)(B), rtol=1e-5)
+    np.testing.assert_allclose(
+        asdex.jacobian(fn, B)(B).todense(), jax.jit(jax.jacfwd(fn))(B), rtol=1e-5
+    )

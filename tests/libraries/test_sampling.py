@@ -24,7 +24,9 @@ def test_fourier_transforms_mix_their_axes():
 
 
 def test_cosine_transform():
-    assert_exact(lambda x: jax.scipy.fft.dctn(x, axes=[1]), IMAGE, nnz=20 * 5)
+    assert_exact(lambda x: jax.scipy.fft.dctn(x, axes=[0]), IMAGE, nnz=20 * 4)
+    # In the middle of five points the odd cosines are zero, or a rounding error.
+    assert_covers(lambda x: jax.scipy.fft.dctn(x, axes=[1]), IMAGE, nnz=20 * 5)
 
 
 # Each axis on its own: 4 to 8 points read 14 entries, 5 to 10 read 18, and 4 to 2 read 2 * 4 or 2 * 3.

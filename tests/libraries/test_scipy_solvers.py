@@ -44,7 +44,7 @@ def boundary_value_problem(u):
 def solution():
     u = np.zeros(N)
     for _ in range(12):
-        dense = jax.jacobian(boundary_value_problem)(u)
+        dense = jax.jit(jax.jacobian(boundary_value_problem))(u)
         u = u - np.linalg.solve(dense, np.asarray(boundary_value_problem(u)))
     return u
 
@@ -152,7 +152,7 @@ def test_trust_constr():
     # What SciPy was handed is the dense Hessian of the constraints' part.
     np.testing.assert_allclose(
         curvature_fn(x, multipliers).toarray(),
-        jax.hessian(lambda x: multipliers @ circles(x))(x),
+        jax.jit(jax.hessian(lambda x: multipliers @ circles(x)))(x),
         atol=1e-12,
     )
 
@@ -211,7 +211,7 @@ def test_solve_ivp(method):
         finals[name] = result.y[:, -1]
     assert calls and all(sp.issparse(one) for one in calls)
     np.testing.assert_allclose(
-        calls[0].toarray(), jax.jacobian(brusselator, argnums=1)(0.0, y), rtol=1e-12
+        calls[0].toarray(), jax.jit(jax.jacobian(brusselator, argnums=1))(0.0, y), rtol=1e-12
     )
     np.testing.assert_allclose(finals["jac"], finals["nothing"], rtol=1e-4)
     np.testing.assert_allclose(finals["jac_sparsity"], finals["nothing"], rtol=1e-4)

@@ -31,7 +31,7 @@ def lagrangian(x, multipliers, factor, f=objective, g=constraints):
 
 
 def dense(multipliers=MULTIPLIERS, factor=1.0):
-    return jax.hessian(lagrangian)(X, multipliers, factor)
+    return jax.jit(jax.hessian(lagrangian))(X, multipliers, factor)
 
 
 # Neighbors and next neighbors.
@@ -116,7 +116,9 @@ def test_the_coloring_is_that_of_the_whole_matrix():
 
 def test_one_of_the_two_functions():
     hess = asdex.lagrangian_hessian(objective, None, X)(X, objective_factor=3.0)
-    np.testing.assert_allclose(hess.todense(), 3 * jax.hessian(objective)(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        hess.todense(), 3 * jax.jit(jax.hessian(objective))(X), rtol=1e-5, atol=1e-6
+    )
     hess_fn = asdex.lagrangian_hessian(None, constraints, X)
     hess = hess_fn(X, MULTIPLIERS)
     np.testing.assert_allclose(hess.todense(), dense(factor=0.0), rtol=1e-5, atol=1e-6)
@@ -134,8 +136,10 @@ def test_further_arguments():
     multipliers = jnp.arange(1.0, N)
     hess_fn = asdex.lagrangian_hessian(f, g, X, 1.0, power=4)
     for scale in (0.5, 2.0):
-        expected = jax.hessian(
-            lambda x, scale=scale: 2 * f(x, scale, power=4) + multipliers @ g(x, scale, power=4)
+        expected = jax.jit(
+            jax.hessian(
+                lambda x, scale=scale: 2 * f(x, scale, power=4) + multipliers @ g(x, scale, power=4)
+            )
         )(X)
         hess = hess_fn(X, multipliers, 2.0, scale, power=4)
         np.testing.assert_allclose(hess.todense(), expected, rtol=1e-4, atol=1e-5)
@@ -151,7 +155,7 @@ def test_variables_in_a_pytree():
     z = {"a": X, "b": X[::-1]}
     multipliers = (jnp.arange(1.0, N + 1), jnp.array(2.0))
     hess = asdex.lagrangian_hessian(f, g, z)(z, multipliers, 2.0)
-    expected = jax.hessian(lambda z: 2 * f(z) + multipliers[0] @ g(z)[0])(z)
+    expected = jax.jit(jax.hessian(lambda z: 2 * f(z) + multipliers[0] @ g(z)[0]))(z)
     assert hess["b"]["b"].nse == N
     for key in ("a", "b"):
         for other in ("a", "b"):
@@ -182,7 +186,7 @@ def test_transformations():
 
     # The Hessian is linear in the multipliers.
     slope = jax.grad(lambda factor: hess_fn(X, MULTIPLIERS, factor)[1, 0])(2.0)
-    np.testing.assert_allclose(slope, jax.hessian(objective)(X)[1, 0], rtol=1e-5)
+    np.testing.assert_allclose(slope, jax.jit(jax.hessian(objective))(X)[1, 0], rtol=1e-5)
 
 
 def test_other_multipliers_compile_nothing():
@@ -233,7 +237,7 @@ def test_mixed_precision_under_strict_promotion():
     with jax.numpy_dtype_promotion("strict"):
         hess_fn = asdex.lagrangian_hessian(objective, g, X)
         hess = hess_fn(X, (jnp.ones(N, jnp.bfloat16), jnp.ones(2)))
-    expected = jax.hessian(objective)(X) + 2 * jnp.eye(N)
+    expected = jax.jit(jax.hessian(objective))(X) + 2 * jnp.eye(N)
     np.testing.assert_allclose(hess.todense(), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -62,7 +62,7 @@ def dense_lagrangian(program, z, multipliers, factor, weight):
         )
         return factor * objective(value, weight) + multipliers @ g
 
-    return jax.hessian(lagrangian)(jnp.asarray(flat(z)))
+    return jax.jit(jax.hessian(lagrangian))(jnp.asarray(flat(z)))
 
 
 def test_sizes(program):
@@ -84,7 +84,7 @@ def test_jacobian(program):
     z = point(2)
     rows, cols = program.jacobianstructure()
     data = program.jacobian(program.ravel(z))
-    blocks = jax.jacobian(constraints)(z, 0.5)
+    blocks = jax.jit(jax.jacobian(constraints))(z, 0.5)
     dense = np.block(
         [
             [np.reshape(blocks[g][x], (-1, np.prod(SHAPES[x]))) for x in sorted(SHAPES)]

@@ -5,15 +5,12 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import pytest
-
 import asdex
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Builds and environments are slow on a shared disk; one worker after another makes them.
-pytestmark = pytest.mark.xdist_group("packaging")
 
 
 def tree_files():

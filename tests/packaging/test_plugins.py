@@ -5,8 +5,6 @@ import textwrap
 import pytest
 
 
-pytestmark = pytest.mark.xdist_group("packaging")
-
 PYPROJECT = """
 [build-system]
 requires = ["setuptools"]

@@ -7,8 +7,6 @@ import pytest
 import asdex
 
 
-pytestmark = pytest.mark.xdist_group("packaging")
-
 PYPROJECT = """
 [build-system]
 requires = ["setuptools"]

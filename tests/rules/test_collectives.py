@@ -14,7 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def counts() -> dict[str, tuple[int, int]]:
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    devices = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
+    devices = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     # What old versions of jax say about a `pmap` under `jit`.
     warnings = ["-W", "error", "-W", "ignore:The jitted function:UserWarning"]
     done = subprocess.run(

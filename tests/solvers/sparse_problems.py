@@ -115,4 +115,4 @@ def close(got, expected, dtype):
 
 
 def dense_jacobian(f, y):
-    return np.asarray(jax.jacobian(f)(y))
+    return np.asarray(jax.jit(jax.jacobian(f))(y))

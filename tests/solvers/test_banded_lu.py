@@ -1,6 +1,7 @@
 """`BandedLU`: direct solves of sparse systems of all structures."""
 
 import importlib
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -218,9 +219,9 @@ def test_transformations(enable_x64):
 
         for transform in (
             lambda f: jax.jit(jax.grad(loss(f), (0, 1)))(data, right),
-            lambda f: jax.jvp(f, (data, right), (data**2, 2 * right)),
-            lambda f: jax.vmap(f)(jnp.stack([data, 2 * data]), jnp.stack([right, right])),
-            lambda f: jax.hessian(lambda s: loss(f)(s * data, right))(1.3),
+            lambda f: jax.jit(partial(jax.jvp, f))((data, right), (data**2, 2 * right)),
+            lambda f: jax.jit(jax.vmap(f))(jnp.stack([data, 2 * data]), jnp.stack([right, right])),
+            lambda f: jax.jit(jax.hessian(lambda s: loss(f)(s * data, right)))(1.3),
         ):
             jax.tree.map(
                 lambda got, want: np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12),

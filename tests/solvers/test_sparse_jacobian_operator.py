@@ -105,7 +105,9 @@ def test_conjugate_gradients_with_a_tag():
     assert operator.T is operator
     for solver in (lx.CG(1e-6, 1e-6), lx.Cholesky()):
         solution = lx.linear_solve(operator, b, solver).value
-        np.testing.assert_allclose(solution, np.linalg.solve(jax.hessian(energy)(y), b), rtol=1e-4)
+        np.testing.assert_allclose(
+            solution, np.linalg.solve(jax.jit(jax.hessian(energy))(y), b), rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_a_function_without_forward_mode():
 def test_complex_values(enable_x64):
     with enable_x64():
         y, v = point(N, jnp.complex128) * (1 + 0.5j), point(N, jnp.complex128, seed=1) * 1j
-        dense = np.asarray(jax.jacobian(brusselator, holomorphic=True)(y))
+        dense = np.asarray(jax.jit(jax.jacobian(brusselator, holomorphic=True))(y))
         operator = Operator(brusselator, y, tags=lx.positive_semidefinite_tag)
         assert not lx.is_symmetric(operator)
         for one, want in ((operator, dense), (lx.conj(operator), dense.conj())):
@@ -208,7 +210,7 @@ def test_traced_weights_jit_grad_and_vmap():
         return jnp.sum(solution.value**2)
 
     def dense(model):
-        return lx.MatrixLinearOperator(jax.jacobian(model)(y))
+        return lx.MatrixLinearOperator(jax.jit(jax.jacobian(model))(y))
 
     def sparse(model):
         return lx.linearise(Operator(model, y, coloring=coloring))

@@ -93,8 +93,8 @@ def test_pytrees_and_batches():
         return dfx.diffeqsolve(term, solver, 0.0, 1.0, 0.1, y0, stepsize_controller=controller).ys
 
     many = jax.tree.map(lambda one: jnp.stack([one, 2 * one]), y0)
-    sparse = jax.vmap(lambda y: end(y, dfx.ImplicitEuler(root_finder=finder)))(many)
-    dense = jax.vmap(lambda y: end(y, dfx.ImplicitEuler()))(many)
+    sparse = jax.jit(jax.vmap(lambda y: end(y, dfx.ImplicitEuler(root_finder=finder))))(many)
+    dense = jax.jit(jax.vmap(lambda y: end(y, dfx.ImplicitEuler())))(many)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), sparse, dense)
 
 
@@ -108,6 +108,9 @@ def test_gradients(enable_x64):
             )
 
         finder = sparse_root_finder(TERM, 0.0, y0, SCALE)
-        sparse, dense = (jax.grad(loss, (0, 1))(y0, SCALE, one) for one in (finder, None))
+        sparse, dense = (
+            jax.jit(lambda *at, one=one: jax.grad(loss, (0, 1))(*at, one))(y0, SCALE)
+            for one in (finder, None)
+        )
         for got, want in zip(sparse, dense, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-7)
