@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from ._arguments import differentiated, Inputs, substitute
-from ._arrays import is_floating, size_of
+from ._arrays import is_floating, is_key, size_of
 from ._errors import VerificationError
-from .detection import jacobian_sparsity
+from .detection import claimed_facts, jacobian_sparsity
 
 
 class RuleReport(NamedTuple):
@@ -48,6 +48,9 @@ def check_rule(
     Derivatives that are not finite are ignored. A complex derivative counts as nonzero if it is nonzero in a
     real or in an imaginary direction.
 
+    At a last point some elements of `args` are zero, at random places, and what rules claim about the values
+    of the results, given these zeros, is compared with their values.
+
     **Arguments:**
 
     - `fn`: a function that calls the primitive. It takes arrays, and returns an array or a pytree.
@@ -62,7 +65,8 @@ def check_rule(
 
     **Raises:**
 
-    `asdex.VerificationError` if an entry is missing, with its row and column.
+    `asdex.VerificationError` if an entry is missing, with its row and column, or if a claim about values is
+    wrong.
     """
     argnums = tuple(i for i, arg in enumerate(args) if all(map(is_floating, jax.tree.leaves(arg))))
     sparsity = jacobian_sparsity(fn, *args, argnums=argnums, **options)
@@ -76,10 +80,18 @@ def check_rule(
     rng = np.random.default_rng(seed)
     first = [_near(leaf, 0, rng) for leaf in inputs.leaves]
     derivative, by_columns = _derivative(flat, first)
-    for number in range(points):
-        leaves = [_near(leaf, number, rng) for leaf in inputs.leaves] if number else first
-        for part in derivative(*leaves):
+    zeros = np.random.default_rng([seed, 1])
+    masks = [zeros.random(np.shape(leaf)) < 0.6 for leaf in first]
+    for number in range(points + 1):
+        if number == points:
+            pairs = zip(first, masks, strict=True)
+            leaves = [np.where(mask, leaf, leaf.dtype.type(0)) for leaf, mask in pairs]
+        else:
+            leaves = [_near(leaf, number, rng) for leaf in inputs.leaves] if number else first
+        values, parts = derivative(*leaves)
+        for part in parts:
             true |= _nonzeros(part).T if by_columns else _nonzeros(part)
+    _check_claims(flat, leaves, masks, values)
     missing = np.argwhere(true & ~detected)
     if len(missing):
         row, col = (int(i) for i in missing[0])
@@ -89,6 +101,32 @@ def check_rule(
             f"were detected, {int(true.sum())} are nonzero."
         )
     return RuleReport(detected, true)
+
+
+def _check_claims(
+    flat: Callable[..., list[Any]],
+    leaves: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    values: Sequence[Any],
+) -> None:
+    """Compare what is claimed about the results, where some elements are zero, with their values."""
+    claims = claimed_facts(jax.make_jaxpr(flat)(*leaves), masks)
+    for number, ((nonzero, bounds), value) in enumerate(zip(claims, values, strict=True)):
+        array = np.asarray(value) if not is_key(value) else np.zeros(0)
+        if array.dtype.kind not in "biufc" or not array.size:
+            continue
+        wrong = ~nonzero & np.isfinite(array) & (array != 0)
+        if array.dtype.kind != "c":
+            as_float = array.astype(np.float64)
+            wrong = wrong | (as_float < bounds.low) | (as_float > bounds.high)
+        if wrong.any():
+            place = tuple(map(int, np.argwhere(wrong)[0]))
+            raise VerificationError(
+                f"A rule claims that element {list(place)} of output {number} is "
+                f"{'zero' if not nonzero[place] else f'in {bounds.low[place]} to {bounds.high[place]}'} "
+                f"in every call, given zeros in the arguments, but it is {array[place]}. Check `zeros`, "
+                "`range` and the traits of the registration."
+            )
 
 
 def _near(leaf: Any, number: int, rng: np.random.Generator) -> np.ndarray:
@@ -106,19 +144,23 @@ def _derivative(
 ) -> tuple[Callable[..., Any], bool]:
     """The compiled derivative in all unit directions, and whether these are of the inputs.
 
-    For each entry of `_basis` it returns a batch of tangents of the outputs or, where `flat` has no forward
-    mode, a batch of cotangents of the inputs: one array per leaf, with the batch along its first axis.
+    It returns the outputs, and for each entry of `_basis` a batch of tangents of the outputs or, where `flat`
+    has no forward mode, a batch of cotangents of the inputs: one array per leaf, with the batch along its
+    first axis.
     """
 
-    def push(*leaves: Any) -> list[list[Any]]:
-        def along(*seed: Any) -> list[Any]:
-            return _filled(jax.jvp(flat, leaves, seed)[1])
+    def push(*leaves: Any) -> tuple[list[Any], list[list[Any]]]:
+        def along(*seed: Any) -> tuple[list[Any], list[Any]]:
+            outputs, tangents = jax.jvp(flat, leaves, seed)
+            return outputs, _filled(tangents)
 
-        return [jax.vmap(along)(*seeds) for seeds in _basis(leaves)]
+        mapped = jax.vmap(along, out_axes=(None, 0))
+        pairs = [mapped(*seeds) for seeds in _basis(leaves)]
+        return pairs[0][0], [tangents for _, tangents in pairs]
 
-    def pull(*leaves: Any) -> list[list[Any]]:
+    def pull(*leaves: Any) -> tuple[list[Any], list[list[Any]]]:
         outputs, pullback = jax.vjp(flat, *leaves)
-        return [
+        return outputs, [
             jax.vmap(lambda *seed: _filled(pullback(list(seed))))(*seeds)
             for seeds in _basis(outputs)
         ]

@@ -8,7 +8,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 import asdex
-from asdex.detection import _registry
+from asdex.detection import _registry, Range
 from asdex.testing import check_rule
 
 
@@ -187,3 +187,21 @@ def test_options_go_to_the_detection(shifted):
     opaque.def_abstract_eval(lambda x: x)
     with pytest.raises(asdex.UnknownPrimitiveError, match="'opaque'"):
         check_rule(opaque.bind, X, unknown="error")
+
+
+def test_a_wrong_claim_about_zeros_is_caught(shifted):
+    rule = asdex.register(shifted)(lambda eqn, x: x | x.rearrange(lambda p: np.roll(p, 1)))
+    check_rule(shifted.bind, X)
+    rule.zeros(lambda eqn, mask: mask)  # forgets the neighbor
+    with pytest.raises(asdex.VerificationError, match="output 0 is zero in every call"):
+        check_rule(shifted.bind, jnp.linspace(0.5, 1.0, 40), seed=1)
+
+
+def test_a_wrong_claim_about_a_range_is_caught(shifted):
+    rule = asdex.register(shifted, linear=True)(
+        lambda eqn, x: x | x.rearrange(lambda p: np.roll(p, 1))
+    )
+    check_rule(shifted.bind, X)
+    rule.range(lambda eqn, x: Range(np.zeros(3), np.full(3, 0.1)))
+    with pytest.raises(asdex.VerificationError, match=r"output 0 is in 0.0 to 0.1 in every call"):
+        check_rule(shifted.bind, X)
