@@ -51,9 +51,7 @@ from .decompression import (
     decompress_data as decompress_data,
     Decompressor as Decompressor,
     decompressor_for as decompressor_for,
-    DenseDecompressor as DenseDecompressor,
     RowDecompressor as RowDecompressor,
-    SelectDecompressor as SelectDecompressor,
     StarDecompressor as StarDecompressor,
     SubstitutionDecompressor as SubstitutionDecompressor,
 )

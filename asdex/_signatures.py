@@ -13,6 +13,11 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 
+def refusing(names: Collection[str], because: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator for a function that does not have some parameters of its kin, and says why not."""
+    return lambda function: signature_of(function, names, because)(function)
+
+
 def signature_of(
     function: Callable[P, R], without: Collection[str] = (), because: str = ""
 ) -> Callable[[Callable[..., S]], Callable[P, S]]:

@@ -125,7 +125,7 @@ EXCEPTIONS = {
 }
 DECOMPRESSION = (
     "Decompressor ColumnDecompressor RowDecompressor BidirectionalDecompressor StarDecompressor "
-    "SubstitutionDecompressor DenseDecompressor SelectDecompressor decompressor_for"
+    "SubstitutionDecompressor decompressor_for"
 )
 RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
 OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}

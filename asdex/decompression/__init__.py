@@ -11,8 +11,6 @@ from ._decompressors import (
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,
 )
-from ._dense import DenseDecompressor as DenseDecompressor
-from ._select import SelectDecompressor as SelectDecompressor
 from ._subset import SubsetDecompressor as SubsetDecompressor
 from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor
 from ._windows import block_decompressor as block_decompressor

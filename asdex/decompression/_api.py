@@ -16,8 +16,6 @@ from ._decompressors import (
     RowDecompressor,
     StarDecompressor,
 )
-from ._dense import dense_decompressor
-from ._select import select_decompressor
 from ._substitution import SubstitutionDecompressor
 
 
@@ -27,18 +25,11 @@ Compressed = ArrayLike | tuple[ArrayLike, ArrayLike]
 def decompressor_for(coloring: ColoredPattern) -> Decompressor:
     """Return the decompressor of a coloring; build it once to decompress many matrices.
 
-    Two kinds of matrices are read without a gather. For a full matrix whose columns or rows each have a color
-    of their own, in order, the result is an `asdex.DenseDecompressor`. For a large Jacobian with few colors
-    and as many nonzeros in every row, it is an `asdex.SelectDecompressor`.
-
     The coloring may be an argument of a function that is being compiled. The places from which nonzeros are
     read are then found in each call; symmetric and bidirectional colorings need sorting for this.
 
     **Raises:** `TypeError` for a traced coloring with recovery by substitution.
     """
-    without_gather = dense_decompressor(coloring) or select_decompressor(coloring)
-    if without_gather is not None and coloring.chosen_stars is None:
-        return without_gather
     sparsity, num_colors = coloring.sparsity, coloring.num_colors
     if coloring.mode == "bidirectional":
         columns, rows = coloring.column_colors, coloring.row_colors

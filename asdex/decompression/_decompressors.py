@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Integer, Shaped
 
 from .._pattern import SparsityPattern
@@ -47,7 +48,8 @@ class _Gather(Decompressor):
     """Reads each nonzero from one place of one matrix.
 
     `index` holds the place of each nonzero in `B`: one int32 array `(nnz,)` of positions in the flattened
-    `B`, or an array of colors and an array of positions if `B` is too large for flat int32 indices.
+    `B`, or an array of colors and an array of positions if `B` is too large for flat int32 indices. It has no
+    array where `B` holds nothing but the nonzeros in their order, such as a full row.
     """
 
     index: eqx.AbstractVar[tuple[Int[Array, " nnz"], ...]]
@@ -182,6 +184,8 @@ def check_shape(B: Shaped[Array, "num_colors length"], expected: tuple[int, int]
 
 
 def _take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nnz"]:
+    if not index:
+        return B.reshape(-1)
     if len(index) != 1:
         return B.at[index].get(mode="promise_in_bounds")
     (flat,) = index
@@ -222,6 +226,10 @@ def _index(
     color: Int[np.ndarray, " nnz"], position: Int[np.ndarray, " nnz"], shape: tuple[int, int]
 ) -> tuple[Int[Array, " nnz"], ...]:
     num_colors, length = shape
+    if len(color) == num_colors * length and not isinstance(color, Tracer):
+        places = np.asarray(color, np.int64) * length + np.asarray(position)
+        if np.array_equal(places, np.arange(len(places))):
+            return ()
     if num_colors * length <= np.iinfo(np.int32).max:
         parts = (color.astype(np.int32) * np.int32(length) + position.astype(np.int32),)
     else:

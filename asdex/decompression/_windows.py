@@ -82,7 +82,7 @@ def block_decompressor(coloring: ColoredPattern, blocks: BlockPattern) -> Decomp
         return decompressor
     nonzeros, order = decompressor_for(coloring), None
     with jax.ensure_compile_time_eval():
-        if isinstance(nonzeros, _Gather):
+        if isinstance(nonzeros, _Gather) and nonzeros.index:
             index = tuple(part[blocks.order.ravel()] for part in nonzeros.index)
             nonzeros = eqx.tree_at(lambda one: one.index, nonzeros, index)
         else:

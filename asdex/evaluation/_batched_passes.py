@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,13 +14,19 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int, Shaped
 
-from .._arrays import size_of
-from .._jaxprs import has_reference, is_staged, without_references
-from ._batch_size import default_chunk, is_unrolled
+from .._arrays import is_key, size_of
+from .._errors import UnbatchedPassesWarning
+from .._jaxprs import (
+    has_reference,
+    is_staged,
+    rebind,
+    source_line,
+    source_position,
+    without_references,
+)
+from ._batch_size import default_chunk, equations, examine, is_unrolled, Program, seed_terms
 from ._devices import Batches, ONE_BY_ONE
 from ._operations import Origin, Step, straight_line, StraightLine
-from ._pass_properties import examine, seed_terms
-from ._unbatched import warn_of_single_passes
 
 
 Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Any]]
@@ -33,7 +40,8 @@ _COLORS = Origin(known=True, seeded=False)
 _LEAF = Origin(known=False, seeded=False)
 
 _NOTED = 2**14
-"""Elements of all seeds below which nothing is gained by computing terms of them once for all calls."""
+"""Elements of all seeds below which nothing is gained by computing terms of them once for all calls. Above, a
+call is up to 9 times faster (convolution, 2e5 inputs), 4 times for the Brusselator, 3 for heat."""
 _KEPT = 2**22
 """Elements of such terms that are kept whatever else a call needs: 16 MB in single precision."""
 
@@ -46,27 +54,21 @@ class Passes:
     **Attributes:**
 
     - `batches`: how they are batched, as far as the user says.
-    - `is_dense`: whether the matrix is full: all are in one batch then, as in dense derivatives of jax.
     - `seed_terms`: arrays of this call that depend on the colors alone, and are traced with them; they may as
         well be computed once for all calls.
     """
 
-    def __init__(self, batches: Batches, is_dense: bool = False):
-        self.batches, self.is_dense = batches, is_dense
+    def __init__(self, batches: Batches):
+        self.batches = batches
         self.seed_terms: list[Array] = []
         self._has_warned = False
 
     def __call__(
-        self,
-        one: Pass,
-        leaves: Sequence[Any],
-        colorings: Sequence[Coloring],
-        batch_axis: int = 0,
+        self, one: Pass, leaves: Sequence[Any], colorings: Sequence[Coloring]
     ) -> tuple[list[Inexact[Array, "num_colors columns"]], Any]:
         """The compressed matrices, and what the passes share.
 
-        **Arguments:** `one`: is traced once. `colorings`: one for each matrix. `batch_axis`: the axis of the
-        passes in what is computed for a batch.
+        **Arguments:** `one`: is traced once. `colorings`: one for each matrix.
         """
         colors = [of_vertices for of_vertices, _ in colorings]
         numbers = [jax.ShapeDtypeStruct((), jnp.int32) for _ in colorings]
@@ -76,76 +78,54 @@ class Passes:
         count = len(colorings)
         line = straight_line(jaxpr, [_NUMBER] * count + [_COLORS] * count + [_LEAF] * len(leaves))
         _check_references(line)
-        unseeded = line.unseeded()
-        arguments = dict(zip(line.inputs[count:], (*colors, *leaves), strict=True))
-        values = line.evaluate(arguments, unseeded, acting=False)
-        known = arguments | dict(zip(unseeded, values, strict=True))
         length = max(sum(map(size_of, leaves)), *map(size_of, rows))
+        numbered = zip(line.inputs, line.inputs[count:], line.outputs, strict=False)
         matrices = [
-            self._matrix(
-                _Rows(line, known, line.inputs[i], line.inputs[count + i], line.outputs[i]),
-                colorings[i][1],
-                length,
-                batch_axis,
-            )
-            for i in range(count)
+            self._prepare(_Pass(line, *of_matrix), coloring, length)
+            for of_matrix, coloring in zip(numbered, colorings, strict=False)
         ]
-        # What a loop computes together with tangents is the same for all seeds.
-        any_seed = dict.fromkeys(line.inputs[:count], np.int32(0))
-        results = line.evaluate(known | any_seed, line.outputs[count:])
-        return matrices, jtu.tree_unflatten(jtu.tree_structure(shared), results)
 
-    def _matrix(
-        self, rows: _Rows, num_colors: int, length: int, batch_axis: int
-    ) -> Inexact[Array, "num_colors columns"]:
-        kept = len(self.seed_terms)
-        try:
-            return self._in_batches(self.batches, rows, num_colors, length, batch_axis)
-        except NotImplementedError as error:
-            # Raises again unless it is the batching that fails.
-            matrix = self._in_batches(ONE_BY_ONE, rows, num_colors, length, batch_axis)
-            del self.seed_terms[kept:]
-            if not self._has_warned:
-                self._has_warned = True
-                warn_of_single_passes(rows.line.steps, error)
-            return matrix
+        def evaluate(leaves: Sequence[Any]) -> tuple[list[Array], list[Any]]:
+            given = dict(zip(line.inputs[count:], (*colors, *leaves), strict=True))
+            unseeded = line.unseeded()
+            values = line.evaluate(given, unseeded, acting=False)
+            known = given | dict(zip(unseeded, values, strict=True))
+            # What a loop computes together with tangents is the same for all seeds.
+            any_seed = dict.fromkeys(line.inputs[:count], np.int32(0))
+            results = line.evaluate(known | any_seed, line.outputs[count:])
+            return [self._evaluate(matrix, known) for matrix in matrices], results
 
-    def _in_batches(
-        self, batches: Batches, rows: _Rows, num_colors: int, length: int, batch_axis: int
-    ) -> Inexact[Array, "num_colors columns"]:
-        terms = rows.seed_terms(_most(batches, rows.vertices, num_colors, length))
-        values = self._seed_terms(rows, terms, num_colors) if terms else []
-        row = rows.row(terms)
-        program = examine(rows.steps(terms))
-        size = batches.size
-        if size is None and not self.is_dense:
-            if batches.mesh is None and is_unrolled(num_colors, length, program):
-                return _unrolled(row, num_colors, values)
-            size = default_chunk(batches.share(num_colors), length, program)
-        width = batches.width(size or num_colors, num_colors)
-        if width <= 1:
-            return _one_by_one(row, num_colors, values)
+        types = [
+            jax.ShapeDtypeStruct((num_colors, *row.shape), row.dtype)
+            for (_, num_colors), row in zip(colorings, rows, strict=True)
+        ]
+        outputs = (types, jtu.tree_leaves(shared))
+        if all(one.program.kind == "fused" for one in matrices) and _can_be_apart(line, outputs):
+            evaluate = _apart(evaluate, outputs)
+        found, results = evaluate(leaves)
+        return found, jtu.tree_unflatten(jtu.tree_structure(shared), results)
 
-        def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
-            all_rows = jax.vmap(row, out_axes=batch_axis)(batches.spread(numbers), *of_batch)
-            return batches.spread(jnp.moveaxis(all_rows, batch_axis, 0))
+    def _prepare(self, one: _Pass, coloring: Coloring, length: int) -> _Matrix:
+        """Choose and compute the terms of the seeds of a matrix."""
+        colors, num_colors = coloring
+        most = _most_kept(self.batches, colors, num_colors * length)
+        terms = seed_terms(one.line, one.steps(()), one.wanted, most)
+        values: list[Array] = []
+        if terms:
+            try:
+                values = self._seed_terms(one, terms, coloring)
+            except NotImplementedError:  # a primitive that JAX cannot batch
+                terms = ()
+        return _Matrix(one, num_colors, length, examine(one.steps(terms)), terms, values)
 
-        # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
-        count = -(-num_colors // width)
-        numbers = jnp.arange(count * width, dtype=jnp.int32)
-        if rows.acts:  # what cannot be batched is found before anything is done
-            jax.eval_shape(jax.vmap(row), numbers[:num_colors], *values)
-        if count == 1:
-            return batch(numbers, *values)[:num_colors]
-        operands = [_cut(one, count, width) for one in (numbers, *values)]
-        stacked = jax.lax.map(lambda one: batch(*one), operands)
-        return stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
-
-    def _seed_terms(self, rows: _Rows, terms: Sequence[int], num_colors: int) -> list[Array]:
-        colors = rows.vertices
+    def _seed_terms(self, one: _Pass, terms: Sequence[int], coloring: Coloring) -> list[Array]:
+        colors, num_colors = coloring
 
         def evaluate(colors: Int[Array, " vertices"]) -> list[Array]:
-            return jax.vmap(rows.terms(terms, colors))(jnp.arange(num_colors, dtype=jnp.int32))
+            def of_pass(number: Int[Array, ""]) -> list[Array]:
+                return one.line.evaluate({one.colors: colors, one.number: number}, terms)
+
+            return jax.vmap(of_pass)(jnp.arange(num_colors, dtype=jnp.int32))
 
         if not isinstance(colors, Tracer):
             # Compiled beforehand it runs at once, also where a trace is under way.
@@ -154,70 +134,130 @@ class Passes:
         self.seed_terms += values
         return values
 
+    def _evaluate(
+        self, matrix: _Matrix, known: dict[int, Any]
+    ) -> Inexact[Array, "num_colors columns"]:
+        try:
+            return matrix.evaluate(known, self.batches)
+        except NotImplementedError as error:
+            # Raises again unless it is the batching that fails.
+            rows = matrix.evaluate(known, ONE_BY_ONE)
+            if not self._has_warned:
+                self._has_warned = True
+                _warn_of_single_passes(matrix.one.line.steps, error)
+            return rows
 
-def _most(batches: Batches, colors: Int[Array, " vertices"], num_colors: int, length: int) -> int:
-    """How many elements to keep of what depends on the seeds alone.
+
+def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> int:
+    """How many elements to keep of what depends on the seeds alone, for a matrix of `size` elements.
 
     As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
     where nothing is compiled that could be called again.
     """
-    size, limited = num_colors * length, batches != Batches()
-    once = not (isinstance(colors, Tracer) or is_staged())
+    limited, once = batches != Batches(), not (isinstance(colors, Tracer) or is_staged())
     return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 
-class _Rows(NamedTuple):
+def _can_be_apart(line: StraightLine, outputs: Any) -> bool:
+    """Whether a branch may hold the operations: on a CPU, in a program, without effects or keys in it."""
+    effects = any(step.eqn.effects for step in line.steps)
+    keys = any(map(is_key, jtu.tree_leaves(outputs)))
+    return jax.default_backend() == "cpu" and is_staged() and not effects and not keys
+
+
+def _apart(function: Callable[[Sequence[Any]], Any], outputs: Any) -> Callable[..., Any]:
+    """The function with its results complete before anything reads them; they have the types of `outputs`.
+
+    XLA's CPU compiler fuses elementwise operations into the gather that reads the matrix, and computes them
+    once for each nonzero: with 1e4 to 2e5 inputs, calls take 1.5 (Rosenbrock) to 3 times as long
+    (Brusselator). A barrier is gone by then, but a branch is not. What ends in operations that are not fused
+    is complete anyway: there, a branch would make finite elements slower by a fifth.
+    """
+
+    def zeros(_: Any) -> Any:
+        return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), outputs)
+
+    always = jax.lax.optimization_barrier(True)
+    return lambda leaves: jax.lax.cond(always, function, zeros, leaves)
+
+
+class _Pass(NamedTuple):
     """How a row of a compressed matrix follows from the number of its color.
 
     **Attributes:**
 
     - `line`: the trace of a pass.
-    - `known`: the values of all that does not depend on the seed.
     - `number`, `colors`, `wanted`: the numbers in `line` of the color, of the colors of all vertices, and of
         the row.
     """
 
     line: StraightLine
-    known: dict[int, Any]
     number: int
     colors: int
     wanted: int
 
-    @property
-    def vertices(self) -> Int[Array, " vertices"]:
-        """The color of each vertex."""
-        return self.known[self.colors]
+    def steps(self, terms: Sequence[int]) -> list[Step]:
+        """The steps of a pass where all that does not depend on its seed is there, and some terms of it."""
+        unseeded = [k for k, origin in enumerate(self.line.origins) if not origin.seeded]
+        return self.line.steps_between([*unseeded, self.number, *terms], [self.wanted])
 
     @property
     def acts(self) -> bool:
         """Whether a pass does more than return a row, such as to print."""
         return any(step.eqn.effects and step.origin.seeded for step in self.line.steps)
 
-    def steps(self, terms: Sequence[int]) -> list[Step]:
-        """The steps of a pass where some terms of its seed are there."""
-        return self.line.steps_between([*self.known, self.number, *terms], [self.wanted])
 
-    def seed_terms(self, most: int) -> tuple[int, ...]:
-        return seed_terms(self.line, self.steps(()), self.wanted, most)
+class _Matrix(NamedTuple):
+    """A compressed matrix to be computed, and the values of the terms of its seeds, one of each per color."""
 
-    def row(self, terms: Sequence[int]) -> _Row:
-        """One row of the matrix as a function."""
+    one: _Pass
+    num_colors: int
+    length: int
+    program: Program
+    terms: tuple[int, ...]
+    values: list[Array]
 
-        def evaluate(*arguments: Any) -> Inexact[Array, " columns"]:
-            of_pass = dict(zip((self.number, *terms), arguments, strict=True))
-            return self.line.evaluate(self.known | of_pass, [self.wanted], acting=True)[0]
+    def evaluate(
+        self, known: dict[int, Any], batches: Batches
+    ) -> Inexact[Array, "num_colors columns"]:
+        """The matrix, from the values of all that does not depend on the seeds."""
+        one, num_colors, values = self.one, self.num_colors, self.values
 
-        return evaluate
+        def row(*arguments: Any) -> Inexact[Array, " columns"]:
+            of_pass = dict(zip((one.number, *self.terms), arguments, strict=True))
+            return one.line.evaluate(known | of_pass, [one.wanted], acting=True)[0]
 
-    def terms(
-        self, terms: Sequence[int], colors: Int[Array, " vertices"]
-    ) -> Callable[[Int[Array, ""]], list[Array]]:
-        """A function of the number of a color that depends on no value of the call but the colors."""
+        size = batches.size
+        if size is None:
+            size = default_chunk(batches.share(num_colors), self.length, self.program)
+        width = batches.width(size, num_colors)
+        unrolled = batches == Batches() and is_unrolled(num_colors, self.program)
+        if unrolled or width == num_colors == 1:
+            return jnp.stack([row(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)])
+        if width <= 1:
+            numbers = jnp.arange(num_colors, dtype=jnp.int32)
+            return jax.lax.map(lambda of_pass: row(*of_pass), (numbers, *values))
 
-        def evaluate(number: Int[Array, ""]) -> list[Array]:
-            return self.line.evaluate({self.colors: colors, self.number: number}, terms)
+        def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
+            return batches.spread(jax.vmap(row)(batches.spread(numbers), *of_batch))
 
-        return evaluate
+        # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
+        count = -(-num_colors // width)
+        numbers = jnp.arange(count * width, dtype=jnp.int32)
+        if one.acts:  # what cannot be batched is found before anything is done
+            jax.eval_shape(jax.vmap(row), numbers[:num_colors], *values)
+        if count == 1:
+            return batch(numbers, *values)[:num_colors]
+        operands = [_cut(array, count, width) for array in (numbers, *values)]
+        stacked = jax.lax.map(lambda of_batch: batch(*of_batch), operands)
+        return stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
+
+
+def _cut(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
+    """The array in `count` parts of length `width`, the last of which is filled up."""
+    missing = count * width - len(array)
+    padded = jnp.concatenate([array, array[:missing]]) if missing else array
+    return padded.reshape(count, width, *array.shape[1:])
 
 
 def _check_references(line: StraightLine) -> None:
@@ -232,29 +272,37 @@ def _check_references(line: StraightLine) -> None:
         )
 
 
-_Row = Callable[..., Inexact[Array, " columns"]]
-"""A function of the number of a color and of the terms of its seed."""
+def _warn_of_single_passes(steps: Iterable[Step], error: NotImplementedError) -> None:
+    """Say that the passes run one at a time, because of which primitive and which of the user's lines.
+
+    **Arguments:** `steps`: those of a pass. `error`: what JAX raised when it was to batch them.
+    """
+    found = next(filter(None, map(_unbatchable, steps)), None)
+    source = "" if found is None else source_line(found) or "unknown source"
+    what = "the passes" if found is None else f"the primitive '{found.primitive.name}' ({source})"
+    message = (
+        f"JAX cannot batch {what}, so the passes run one at a time: {str(error).rstrip('.')}. Pass "
+        "chunk_size=1 to say that this is meant, or give the primitive a batching rule."
+    )
+    warnings.warn_explicit(message, UnbatchedPassesWarning, *source_position(source))
 
 
-def _unrolled(
-    row: _Row, num_colors: int, values: Sequence[Array]
-) -> Inexact[Array, "num_colors columns"]:
-    """All rows, each by operations of its own."""
-    return jnp.stack([row(np.int32(i), *(one[i] for one in values)) for i in range(num_colors)])
+def _unbatchable(step: Step) -> Any | None:
+    """The innermost equation of a step on seeds that cannot be batched, if there is one."""
+    if not step.origin.seeded:
+        return None
+    failing = [eqn for eqn in equations(step.eqn) if not _is_batchable(eqn)]
+    return failing[-1] if failing else None
 
 
-def _one_by_one(
-    row: _Row, num_colors: int, values: Sequence[Array]
-) -> Inexact[Array, "num_colors columns"]:
-    """All rows, one after the other."""
-    if num_colors == 1:
-        return _unrolled(row, num_colors, values)
-    numbers = jnp.arange(num_colors, dtype=jnp.int32)
-    return jax.lax.map(lambda one: row(*one), (numbers, *values))
-
-
-def _cut(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
-    """The array in `count` parts of length `width`, the last of which is filled up."""
-    missing = count * width - len(array)
-    padded = jnp.concatenate([array, array[:missing]]) if missing else array
-    return padded.reshape(count, width, *array.shape[1:])
+def _is_batchable(eqn: Any) -> bool:
+    try:
+        operands = [
+            jax.ShapeDtypeStruct((1, *atom.aval.shape), atom.aval.dtype) for atom in eqn.invars
+        ]
+        jax.eval_shape(jax.vmap(lambda *of_one: rebind(eqn, of_one)), *operands)
+    except NotImplementedError:
+        return False
+    except Exception:  # which has other causes: an axis of a mesh, a reference
+        return True
+    return True

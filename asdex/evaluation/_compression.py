@@ -26,21 +26,13 @@ LeafFunction = Callable[..., tuple[list[Any], Any]]
 def push_forward(
     function: LeafFunction, leaves: Leaves, coloring: Coloring, passes: Passes
 ) -> tuple[Inexact[Array, "num_colors m"], Any]:
-    """`B[c] = J @ seed_c` by forward mode, and the function's auxiliary data.
-
-    A full matrix is computed as by `jax.jacfwd`, with all passes in the last axis of a batch: as fast as it,
-    while to linearise the function is slower where there are many passes.
-    """
+    """`B[c] = J @ seed_c` by forward mode, and the function's auxiliary data."""
 
     def one(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
-        if passes.is_dense:
-            seeds = tuple(_seeds(numbers[0], colors[0], leaves))
-            _, tangents, aux = jax.jvp(function, tuple(leaves), seeds, has_aux=True)
-            return [ravel(tangents)], aux
         _, linear, aux = jax.linearize(function, *leaves, has_aux=True)
         return [ravel(linear(*_seeds(numbers[0], colors[0], leaves)))], aux
 
-    (B,), aux = passes(one, leaves, [coloring], batch_axis=-1 if passes.is_dense else 0)
+    (B,), aux = passes(one, leaves, [coloring])
     return B, aux
 
 

@@ -117,7 +117,7 @@ class _Entries(eqx.Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with warnings.catch_warnings():  # the calls will say so
             warnings.simplefilter("ignore", UnbatchedPassesWarning)
-            return self.kernel(args, kwargs).data
+            return self.kernel(args, kwargs)[0].data
 
 
 def _find(

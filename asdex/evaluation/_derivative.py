@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ from ..decompression import (
 from ..formats import Layout, layout_for
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
-from ._kernel import colors_of, Kernel, Options
+from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._options import EvaluationOptions
 from ._signature import Signature
 
@@ -51,6 +52,8 @@ class SparseDerivative(eqx.Module):
     - `coloring`: an `asdex.ColoredPattern` of the whole matrix; the one in use, unless there is:
     - `per_call`: where constant entries are reused, the coloring of those that each call computes.
     - `num_constant`: how many entries are reused.
+
+    The arrays of the other fields are the device's copies of what the coloring in use has on the host.
     """
 
     f: Callable[..., Any]
@@ -103,22 +106,36 @@ class SparseDerivative(eqx.Module):
         is noticed only where its leaves are not traced; `TypeError` for a NumPy or SciPy format inside a
         transformation. With constant entries, `TypeError` for results of another dtype.
         """
-        options, layout = self.options, self.layout
-        result, input_tree = evaluate_prepared(self, _prepare, args, kwargs)
-        derivative = result.data
-        if layout is not None:
-            rows = input_tree if options.is_hessian else result.output_tree.value
-            # Called through the class: Equinox builds a new object for each bound method.
-            dtypes = result.dtypes.value
-            derivative = Layout.assemble(layout, derivative, rows, input_tree, dtypes)
-        aux = eqx.combine(result.aux_arrays, result.aux_static.value) if options.has_aux else None
-        if not options.with_value:
-            return (derivative, aux) if options.has_aux else derivative
-        value = (result.output, aux) if options.has_aux else result.output
-        if not options.with_gradient:
-            return value, derivative
-        flat = layout is not None and not layout.is_tree
-        return value, _gradient(result.gradient, input_tree, flat), derivative
+        return evaluate_prepared(self, _prepare, args, kwargs)
+
+
+def _assembly(
+    derivative: SparseDerivative, input_tree: Any, static: Static
+) -> Callable[[Result], Any]:
+    """A function of the arrays of a call: what the user gets.
+
+    What it needs is looked up once: to read an attribute of an Equinox module takes a microsecond.
+    """
+    options, layout = derivative.options, derivative.layout
+    rows = input_tree if options.is_hessian else static.output_tree
+    made = None if layout is None else layout.assembly(rows, input_tree)
+    flat = layout is not None and not layout.is_tree
+    has_aux, with_value, with_gradient = (
+        options.has_aux,
+        options.with_value,
+        options.with_gradient,
+    )
+
+    def assemble(result: Result) -> Any:
+        parts = (result.data if made is None else made(result.data),)
+        if with_gradient:
+            parts = (_gradient(result.gradient, input_tree, flat), *parts)
+        aux = eqx.combine(result.aux, static.aux) if has_aux else None
+        if with_value:
+            return ((result.output, aux) if has_aux else result.output, *parts)
+        return (*parts, aux) if has_aux else parts[0]
+
+    return assemble
 
 
 def _gradient(leaves: Sequence[Any], tree: Any, flat: bool) -> Any:
@@ -130,8 +147,8 @@ def _gradient(leaves: Sequence[Any], tree: Any, flat: bool) -> Any:
 
 def _prepare(
     derivative: SparseDerivative, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Kernel, Any]:
-    """Check a call's arguments; return what evaluates it, and the tree of the differentiated arguments."""
+) -> tuple[Kernel, Callable[[Static], Callable[[Result], Any]]]:
+    """Check a call's arguments; return what evaluates it, and what makes the user's result of the rest."""
     options, sparsity = derivative.options, derivative.coloring.sparsity
     if derivative.signature is not None:
         derivative.signature.check(args, kwargs)
@@ -139,10 +156,16 @@ def _prepare(
     check_arity(args, options.argnums)
     inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
     check_inputs(inputs, sparsity.input_avals, sparsity.n)
+    layout = derivative.layout
     kernel = Kernel(
-        derivative.f, derivative.colors, derivative.row_colors, derivative.decompressor, options
+        derivative.f,
+        derivative.colors,
+        derivative.row_colors,
+        derivative.decompressor,
+        options,
+        None if layout is None else layout.computation(),
     )
-    return kernel, inputs.tree
+    return kernel, functools.partial(_assembly, derivative, inputs.tree)
 
 
 class Kind(NamedTuple):

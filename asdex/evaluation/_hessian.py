@@ -8,8 +8,8 @@ from typing import Any
 from jax.sharding import Mesh
 
 from .._arguments import Samples
-from .._signatures import signature_of
-from ..coloring import ColoredPattern, HessianMode, HessianSearch, OrderName, Recovery
+from .._signatures import refusing, signature_of
+from ..coloring import ColoredPattern, HessianMode, HessianSearch, Order, OrderName, Recovery
 from ..detection import Captured, DetectionOptions, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
@@ -25,7 +25,7 @@ def hessian(
     mode: HessianMode | None = None,
     symmetric: bool = True,
     recovery: Recovery = "direct",
-    order: OrderName | None = None,
+    order: OrderName | Order | None = None,
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     flatten: bool = False,
@@ -138,6 +138,13 @@ def value_and_compressed_hessian(
     return with_value(compressed_hessian(f, *args, **options))
 
 
+_NO_SAMPLES = (
+    "what is constant is found at sample arguments, and a coloring has none. Use "
+    "`asdex.hessian(f, *args, constant='reuse')`, which detects and colors by itself."
+)
+
+
+@refusing(("constant",), _NO_SAMPLES)
 def hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
@@ -158,7 +165,7 @@ def hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - all others: as for `asdex.hessian`. There is no `constant`, which needs samples of all arguments.
+    - all others: as for `asdex.hessian`. `constant` is refused, since it needs samples of all arguments.
 
     **Returns:**
 
@@ -166,8 +173,8 @@ def hessian_from_coloring(
 
     **Raises:**
 
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or for `constant`; `ValueError` if it is for
+    another kind of derivative.
     """
     options = EvaluationOptions(
         output_format=output_format,

@@ -8,8 +8,8 @@ from typing import Any
 from jax.sharding import Mesh
 
 from .._arguments import Samples
-from .._signatures import signature_of
-from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, OrderName
+from .._signatures import refusing, signature_of
+from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, Order, OrderName
 from ..detection import Captured, DetectionOptions, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
@@ -24,7 +24,7 @@ def jacobian(
     has_aux: bool = False,
     mode: JacobianMode | None = "auto",
     symmetric: bool = False,
-    order: OrderName | None = None,
+    order: OrderName | Order | None = None,
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     flatten: bool = False,
@@ -139,6 +139,13 @@ def value_and_compressed_jacobian(
     return with_value(compressed_jacobian(f, *args, **options))
 
 
+_NO_SAMPLES = (
+    "what is constant is found at sample arguments, and a coloring has none. Use "
+    "`asdex.jacobian(f, *args, constant='reuse')`, which detects and colors by itself."
+)
+
+
+@refusing(("constant",), _NO_SAMPLES)
 def jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
@@ -158,7 +165,7 @@ def jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - all others: as for `asdex.jacobian`. There is no `constant`, which needs samples of all arguments.
+    - all others: as for `asdex.jacobian`. `constant` is refused, since it needs samples of all arguments.
 
     **Returns:**
 
@@ -166,8 +173,8 @@ def jacobian_from_coloring(
 
     **Raises:**
 
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`; `ValueError` if it is for another kind of
-    derivative.
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or for `constant`; `ValueError` if it is for
+    another kind of derivative.
     """
     options = EvaluationOptions(
         output_format=output_format,

@@ -16,8 +16,8 @@ from .._arguments import Argnums, check_differentiable, check_outputs, Inputs
 from .._arrays import has_derivative, is_complex, ravel, size_of, struct_of, unravel
 from .._function import as_scalar, AtArguments
 from ..coloring import ColoredPattern
-from ..decompression import Decompressor, DenseDecompressor
-from ..formats import Dtypes
+from ..decompression import Decompressor
+from ..formats import Dtypes, Layout
 from ._batched_passes import Passes
 from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
@@ -56,28 +56,24 @@ class Options(eqx.Module):
 
 
 class Static(eqx.Module):
-    """Carries a value that is not an array out of a compiled function."""
+    """What a call finds out that is no array: the tree of the output, and the rest of the auxiliary data."""
 
-    value: Any = eqx.field(static=True)
+    output_tree: Any = eqx.field(static=True)
+    aux: Any = eqx.field(static=True)
 
 
 class Result(NamedTuple):
-    """What one call computes.
+    """The arrays that one call computes.
 
-    - `data`: the values of the nonzeros, or the compressed matrix without a decompressor.
+    - `data`: the values of the nonzeros, as the layout has them, or the compressed matrix.
     - `output`, `gradient`: the value of the function, and the leaves of its gradient, if they were asked for.
-    - `output_tree`: the tree of the output.
-    - `aux_arrays`, `aux_static`: the auxiliary data in two halves, arrays and the rest.
-    - `dtypes`: those of the blocks, an `asdex.formats.Dtypes`.
+    - `aux`: those among the auxiliary data.
     """
 
     data: Any
     output: Any
     gradient: Any
-    output_tree: Static
-    aux_arrays: Any
-    aux_static: Static
-    dtypes: Static
+    aux: Any
 
 
 class Shared(NamedTuple):
@@ -96,35 +92,38 @@ class Kernel(eqx.Module):
     row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
     options: Options
+    layout: Layout | None = None
 
     def __call__(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes | None = None
-    ) -> Result:
+    ) -> tuple[Result, Static]:
         """Evaluate at `args` with `passes`, by default new ones: `Kernel.passes(self)`."""
         evaluate = self.options.batches.gathered(Kernel._evaluate)
         return evaluate(self, args, kwargs, passes or Kernel.passes(self))
 
     def passes(self) -> Passes:
         """What evaluates the passes of a call, and keeps what depends on the colors alone."""
-        is_dense = isinstance(self.decompressor, DenseDecompressor)
-        return Passes(self.options.batches, is_dense)
+        return Passes(self.options.batches)
 
-    def _evaluate(self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes) -> Result:
+    def _evaluate(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes
+    ) -> tuple[Result, Static]:
         options = self.options
         at = AtArguments(self.f, args, kwargs, options.argnums, options.has_aux)
         inputs, call = at.inputs, _Call(at, options)
         _check_inputs(inputs, options)
         B, shared = self._compress(call, list(map(jnp.asarray, at.leaves)), passes)
         data = B if self.decompressor is None else self.decompressor(B)
-        tree = Static(jtu.tree_structure(shared.output))
-        dtypes = Static(_dtypes(shared.output, inputs, options))
+        if self.layout is not None:
+            data = self.layout.compute(data, _dtypes(shared.output, inputs, options))
         output = shared.output if options.with_value else None
         gradient = None
         if options.with_gradient:  # zeros of jax's own kind where there is no derivative
             gradient = inputs.complete(
                 shared.gradient, lambda leaf: np.zeros(np.shape(leaf), jax.dtypes.float0)
             )
-        return Result(data, output, gradient, tree, shared.aux, Static(call.aux_static), dtypes)
+        static = Static(jtu.tree_structure(shared.output), call.aux_static)
+        return Result(data, output, gradient, shared.aux), static
 
     def _compress(self, call: _Call, leaves: list[Array], passes: Passes) -> tuple[Any, Shared]:
         options, inputs = self.options, call.at.inputs
@@ -146,9 +145,7 @@ class Kernel(eqx.Module):
                 (forward, reverse), aux = push_and_pull(call.leaves, leaves, columns, rows, passes)
                 return (forward, _all_columns(reverse, inputs)), aux
             case "fwd_over_rev":
-                in_batch = passes.is_dense and passes.batches.size != 1
-                gradient = call.gradient_in_batch if in_batch else call.gradient
-                B, aux = push_forward(gradient, leaves, coloring, passes)
+                B, aux = push_forward(call.gradient, leaves, coloring, passes)
             case "rev_over_fwd":
                 B, aux = gradient_along(call.scalar, leaves, coloring, passes)
                 if options.with_gradient:
@@ -176,8 +173,8 @@ class Kernel(eqx.Module):
 def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
     """Those that jax gives to blocks: by `jax.jacfwd` of the output, by `jax.jacrev` of the input; and of
     the input where it is an integer, which has zero derivatives."""
-    columns = tuple(aval.dtype for aval in inputs.avals)
-    outputs = tuple(struct_of(leaf).dtype for leaf in jtu.tree_leaves(output))
+    columns = tuple(inputs.avals)
+    outputs = tuple(map(struct_of, jtu.tree_leaves(output)))
     rows = columns if options.is_hessian else outputs
     dtypes = Dtypes(rows, columns, by_column=options.mode == "rev")
     return None if dtypes.are_equal else dtypes
@@ -210,20 +207,6 @@ class _Call:
         )
         leaves, shared = gradient(*moved)
         return list(leaves), self._with(leaves, shared)
-
-    def gradient_in_batch(self, *moved: Any) -> tuple[list[Any], Shared]:
-        """As `gradient`, for a full Hessian: as `jax.hessian` has it, in a batch of one.
-
-        XLA may compile that into a program that is faster by a half, or slower.
-        """
-        value, pull, shared = jax.vjp(self.scalar, *moved, has_aux=True)
-        if self.options.holomorphic or not jnp.issubdtype(value.dtype, jnp.floating):
-            return self.gradient(*moved)
-        try:
-            leaves = [batch[0] for batch in jax.vmap(pull)(jnp.ones(1, value.dtype))]
-        except NotImplementedError:  # a primitive that JAX cannot batch
-            leaves = list(pull(jnp.ones((), value.dtype)))
-        return leaves, self._with(leaves, shared)
 
     def _with(self, gradient: Sequence[Any], shared: Shared) -> Shared:
         return shared._replace(gradient=list(gradient)) if self.options.with_gradient else shared

@@ -16,7 +16,7 @@ from jaxtyping import Array, Shaped
 from .._arrays import has_derivative, is_complex, struct_of
 from .._detect_and_color import jacobian_coloring
 from .._pattern import as_pattern, SparsityPattern
-from ..coloring import ColoredPattern, JacobianMode, OrderName
+from ..coloring import ColoredPattern, JacobianMode, Order, OrderName
 from ..detection import Captured, Unknown
 from ..formats import layout_for, OutputFormat
 from ._derivative import evaluate, JACOBIAN, with_value
@@ -35,7 +35,7 @@ def materialize(
     output_format: OutputFormat = "bcoo",
     mode: JacobianMode | None = None,
     symmetric: bool = False,
-    order: OrderName | None = None,
+    order: OrderName | Order | None = None,
     budget: float | None = None,
     flatten: bool = False,
     chunk_size: int | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +18,6 @@ from jax.experimental.sparse import BCOO, BCSR
 from jaxtyping import Array, Int32
 
 from .._indices import check_known
-from .._pattern import SparsityPattern
 from ._bsr import BlockPattern
 
 
@@ -39,11 +39,12 @@ OutputFormat = Literal[
 class Block(eqx.Module):
     """The derivative of one output leaf by one input leaf: a part of the nonzeros.
 
-    `select` are the positions of the block's values among all values (`None`: all of them), `row_shape` and
-    `col_shape` the shapes of the two leaves, and `prepared` is what the format has made of the pattern.
+    `sparsity` is its pattern (`None` in a compiled function), `select` are the positions of its values among
+    all values (`None`: all of them), `row_shape` and `col_shape` the shapes of the two leaves, and `prepared`
+    is what the format has made of the pattern.
     """
 
-    sparsity: SparsityPattern
+    sparsity: Any
     select: Int32[Array, " nnz"] | None
     row_shape: tuple[int, ...] = eqx.field(static=True)
     col_shape: tuple[int, ...] = eqx.field(static=True)
@@ -57,38 +58,49 @@ class Block(eqx.Module):
 class Format(NamedTuple):
     """A format of matrices.
 
-    - `make`: returns the matrix, given the values of a block and the block.
-    - `prepare`: returns what `make` needs of the block's pattern in each call, as `Block.prepared`.
+    - `make`: returns, for a block, the matrix as a function of what `compute` returned.
+    - `prepare`: returns what is needed of the block's pattern in each call, as `Block.prepared`.
+    - `compute`: returns what the values of a block are in this format, within a compiled function, given them
+        and the block without its pattern. By default they stay as they are.
     - `on_host`: whether the matrix lives outside of JAX, and cannot be made inside a transformation.
     - `of_all`: whether one array is made of all values, whatever blocks and dtypes they belong to.
     """
 
-    make: Callable[[Any, Block], Any]
+    make: Callable[[Block], Callable[[Any], Any]]
     prepare: Callable[[Block], Any] | None = None
+    compute: Callable[[Any, Block], Any] | None = None
     on_host: bool = False
     of_all: bool = False
 
 
-def make(values: Array, block: Block, output_format: str) -> Any:
-    """The matrix with the given values.
+def maker(block: Block, output_format: str) -> Callable[[Any], Any]:
+    """A function of what the format computed for a block: the matrix.
 
-    **Raises:** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
+    It **raises** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
     """
     chosen = FORMATS[output_format]
-    if chosen.on_host and isinstance(values, Tracer):
-        *others, last = (repr(name) for name, one in FORMATS.items() if not one.on_host)
-        raise TypeError(
-            f"Output format {output_format!r} lives outside JAX and cannot be made inside `jit`, "
-            f"`vmap`, `grad` or another transformation. Return {', '.join(others)} or {last} there, or "
-            "call the function outside of the transformation."
-        )
-    return chosen.make(values, block)
+    make = chosen.make(block)
+    if not chosen.on_host:
+        return make
+
+    def checked(values: Any) -> Any:
+        if isinstance(values, Tracer):
+            *others, last = (repr(name) for name, one in FORMATS.items() if not one.on_host)
+            raise TypeError(
+                f"Output format {output_format!r} lives outside JAX and cannot be made inside `jit`, "
+                f"`vmap`, `grad` or another transformation. Return {', '.join(others)} or {last} there, "
+                "or call the function outside of the transformation."
+            )
+        return make(values)
+
+    return checked
 
 
-def _bcoo(values: Array, block: Block) -> BCOO:
+def _bcoo(block: Block) -> Callable[[Array], BCOO]:
     # Initializing a BCOO would take as long as a small Jacobian.
     tree = _bcoo_tree((*block.row_shape, *block.col_shape))
-    return jtu.tree_unflatten(tree, (values, block.prepared))
+    indices = block.prepared
+    return lambda values: jtu.tree_unflatten(tree, (values, indices))
 
 
 @functools.cache
@@ -130,8 +142,12 @@ def _compressed_rows(block: Block) -> tuple[Array, Array]:
 
 
 def _bsr(values: Array, block: Block) -> Any:
+    return block.prepared.matrix(values)
+
+
+def _in_blocks(values: Array, block: Block) -> Array:
     blocks = block.prepared
-    return blocks.matrix(values) if values.ndim == 3 else blocks(values)
+    return values if values.ndim == 3 else blocks(values).data
 
 
 def _dense_blocks(block: Block) -> BlockPattern:
@@ -139,12 +155,23 @@ def _dense_blocks(block: Block) -> BlockPattern:
     return BlockPattern.from_sparsity(block.sparsity)
 
 
+def _coordinates(block: Block) -> tuple[Array, Array] | None:
+    """The rows and columns of the values; `None` if they are all entries in their order."""
+    rows, cols, (m, n) = block.sparsity.rows, block.sparsity.cols, block.sparsity.shape
+    if block.sparsity.nnz == m * n and not isinstance(rows, Tracer | jax.Array):
+        if np.array_equal(rows.astype(np.int64) * n + cols, np.arange(m * n)):
+            return None
+    return jnp.asarray(rows), jnp.asarray(cols)
+
+
 def _dense(values: Array, block: Block) -> Array:
-    sparsity = block.sparsity
-    zeros = jnp.zeros(sparsity.shape, values.dtype)
-    nonzeros = zeros.at[jnp.asarray(sparsity.rows), jnp.asarray(sparsity.cols)]
-    matrix = nonzeros.set(
-        values, indices_are_sorted=True, unique_indices=True, mode="promise_in_bounds"
+    if block.prepared is None:
+        return values.reshape(*block.row_shape, *block.col_shape)
+    shape = (math.prod(block.row_shape), math.prod(block.col_shape))
+    matrix = (
+        jnp.zeros(shape, values.dtype)
+        .at[block.prepared]
+        .set(values, indices_are_sorted=True, unique_indices=True, mode="promise_in_bounds")
     )
     return matrix.reshape(*block.row_shape, *block.col_shape)
 
@@ -175,15 +202,24 @@ def _scipy_bsr(values: Array, block: Block) -> Any:
     return matrix.to_scipy()
 
 
+def _of(make: Callable[[Any, Block], Any]) -> Callable[[Block], Callable[[Any], Any]]:
+    return lambda block: lambda values: make(values, block)
+
+
+def _as_computed(block: Block) -> Callable[[Any], Any]:
+    del block
+    return lambda values: values
+
+
 FORMATS: dict[str, Format] = {
     "bcoo": Format(_bcoo, _indices),
-    "bcsr": Format(_bcsr, _compressed_rows),
-    "bsr": Format(_bsr, _dense_blocks),
-    "data": Format(lambda values, block: values, of_all=True),
-    "dense": Format(_dense),
-    "numpy_dense": Format(_numpy_dense, on_host=True),
-    "scipy_coo": Format(_scipy_coo, on_host=True),
-    "scipy_csr": Format(lambda *of: _scipy_coo(*of).tocsr(), on_host=True),
-    "scipy_csc": Format(lambda *of: _scipy_coo(*of).tocsc(), on_host=True),
-    "scipy_bsr": Format(_scipy_bsr, _dense_blocks, on_host=True),
+    "bcsr": Format(_of(_bcsr), _compressed_rows),
+    "bsr": Format(_of(_bsr), _dense_blocks, _in_blocks),
+    "data": Format(_as_computed, of_all=True),
+    "dense": Format(_as_computed, _coordinates, _dense),
+    "numpy_dense": Format(_of(_numpy_dense), on_host=True),
+    "scipy_coo": Format(_of(_scipy_coo), on_host=True),
+    "scipy_csr": Format(_of(lambda *of: _scipy_coo(*of).tocsr()), on_host=True),
+    "scipy_csc": Format(_of(lambda *of: _scipy_coo(*of).tocsc()), on_host=True),
+    "scipy_bsr": Format(_of(_scipy_bsr), _dense_blocks, _in_blocks, on_host=True),
 }

@@ -12,33 +12,33 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
-from .._arguments import check_choice, size_of
+from .._arguments import check_choice
+from .._arrays import has_derivative, is_complex, size_of
 from .._indices import check_known
 from .._pattern import SparsityPattern
 from ._bsr import BlockPattern
-from ._formats import Block, FORMATS, make
+from ._formats import Block, FORMATS, maker
 
 
 class Dtypes(NamedTuple):
-    """The dtypes of the rows of blocks and of the columns, and which of them a block has."""
+    """The types of the rows of blocks and of the columns, and which of them a block has."""
 
-    rows: tuple[Any, ...]
-    columns: tuple[Any, ...]
+    rows: tuple[jax.ShapeDtypeStruct, ...]
+    columns: tuple[jax.ShapeDtypeStruct, ...]
     by_column: bool
 
     @property
     def are_equal(self) -> bool:
         """Whether all blocks have the dtype of all values."""
-        floating = all(jnp.issubdtype(dtype, np.inexact) for dtype in self.columns)
-        return floating and len(set(self.columns if self.by_column else self.rows)) <= 1
+        dtypes = {one.dtype for one in (self.columns if self.by_column else self.rows)}
+        return all(map(has_derivative, self.columns)) and len(dtypes) <= 1
 
     def cast(self, data: Array, row: int, column: int) -> Array:
         """The values of a block, which have a dtype for all blocks, in its own."""
-        dtype = self.columns[column]
-        if not self.by_column and jnp.issubdtype(dtype, np.inexact):
-            dtype = self.rows[row]
-        real = jnp.iscomplexobj(data) and not jnp.issubdtype(dtype, np.complexfloating)
-        return (data.real if real else data).astype(dtype)
+        own = self.columns[column]
+        if not self.by_column and has_derivative(own):
+            own = self.rows[row]
+        return (data.real if is_complex(data) and not is_complex(own) else data).astype(own.dtype)
 
 
 class Layout(eqx.Module):
@@ -59,34 +59,58 @@ class Layout(eqx.Module):
         prepared = alone[0].prepared if len(alone) == 1 else None
         return prepared if isinstance(prepared, BlockPattern) else None
 
-    def assemble(
-        self,
-        data: Array,
-        output_tree: Any = None,
-        input_tree: Any = None,
-        dtypes: Dtypes | None = None,
-    ) -> Any:
-        """The derivative in its format: a tree of trees of blocks, as `jax.jacobian` gives.
+    def computation(self) -> Layout:
+        """The part that `compute` needs: nothing of the patterns, whose arrays live on the host."""
+        compute = FORMATS[self.output_format].compute
+
+        def part(block: Block) -> Block:
+            prepared = None if compute is None else block.prepared
+            return dataclasses.replace(block, sparsity=None, prepared=prepared)
+
+        blocks = jax.tree.map(part, self.blocks, is_leaf=lambda one: isinstance(one, Block))
+        return Layout(blocks, self.output_format)
+
+    def compute(self, data: Array, dtypes: Dtypes | None = None) -> Any:
+        """What all values are in this format, by blocks: within a compiled function."""
+        compute = FORMATS[self.output_format].compute or (lambda values, _: values)
+        if isinstance(self.blocks, Block):
+            return compute(data, self.blocks)
+        if FORMATS[self.output_format].of_all:
+            return data
+
+        def computed(block: Block, i: int, j: int) -> Any:
+            values = block.values(data)
+            return compute(values if dtypes is None else dtypes.cast(values, i, j), block)
+
+        return [[computed(one, i, j) for j, one in enumerate(r)] for i, r in enumerate(self.blocks)]
+
+    def assembly(self, output_tree: Any = None, input_tree: Any = None) -> Callable[[Any], Any]:
+        """A function of what `compute` returned: the derivative, a tree of trees as `jax.jacobian` gives.
+
+        It **raises** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
+        """
+        blocks, output_format = self.blocks, self.output_format
+        if isinstance(blocks, Block):
+            return maker(blocks, output_format)
+        if FORMATS[output_format].of_all:
+            return maker(blocks[0][0], output_format)
+        makers = [[maker(block, output_format) for block in row] for row in blocks]
+
+        def assembled(data: Any) -> Any:
+            rows = [
+                input_tree.unflatten([make(one) for make, one in zip(*row, strict=True)])
+                for row in zip(makers, data, strict=True)
+            ]
+            return output_tree.unflatten(rows)
+
+        return assembled
+
+    def assemble(self, data: Array, output_tree: Any = None, input_tree: Any = None) -> Any:
+        """The derivative with the given values of all nonzeros.
 
         **Raises:** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
         """
-        output_format = self.output_format
-        if isinstance(self.blocks, Block):
-            return make(data, self.blocks, output_format)
-        if FORMATS[output_format].of_all:
-            return make(data, self.blocks[0][0], output_format)
-
-        def assembled(block: Block, i: int, j: int) -> Any:
-            # Called through the class: Equinox builds a new object for each bound method.
-            values = Block.values(block, data)
-            values = values if dtypes is None else dtypes.cast(values, i, j)
-            return make(values, block, output_format)
-
-        rows = [
-            input_tree.unflatten([assembled(block, i, j) for j, block in enumerate(row)])
-            for i, row in enumerate(self.blocks)
-        ]
-        return output_tree.unflatten(rows)
+        return self.assembly(output_tree, input_tree)(self.compute(data))
 
 
 def assemble(data: Shaped[Array, "..."], sparsity: SparsityPattern, output_format: str) -> Any:

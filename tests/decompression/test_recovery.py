@@ -70,15 +70,17 @@ def gathered(decompressor, B):
     """What the decompressor reads, by NumPy: its index arrays without a compilation per shape."""
     if isinstance(B, tuple):
         columns, rows = (
-            part.ravel()[np.asarray(*index)] if part.size else np.zeros(len(*index), part.dtype)
+            read(part, index) if part.size or not index else np.zeros(len(*index), part.dtype)
             for part, index in zip(
                 B, (decompressor.column_index, decompressor.row_index), strict=True
             )
         )
         return np.where(decompressor.from_columns, columns, rows)
-    if isinstance(decompressor, asdex.DenseDecompressor):
-        return np.asarray(decompressor(B))
-    return B.ravel()[np.asarray(*decompressor.index)]
+    return read(B, decompressor.index)
+
+
+def read(B, index):
+    return B.ravel()[np.asarray(*index)] if index else B.ravel()
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(KINDS))

@@ -1,4 +1,4 @@
-"""Full matrices have a pass for each column or row, and are computed as dense derivatives of jax are."""
+"""Full matrices have a pass for each column or row."""
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,6 @@ def compare(got, expected):
 @pytest.mark.parametrize("f", [loop, product])
 def test_jacobians_with_values_and_auxiliary_data(f, mode):
     call = asdex.value_and_jacobian(f, X, mode=mode, has_aux=True, output_format="dense")
-    assert isinstance(call.decompressor, asdex.DenseDecompressor)
     for one in (call, jax.jit(call)):
         (value, aux), matrix = one(2 * X)
         compare(value, f(2 * X)[0])
@@ -50,7 +49,6 @@ def test_hessians_with_values_and_auxiliary_data(f, mode):
         return jnp.sum(result) ** 2, aux
 
     call = asdex.value_and_hessian(energy, X, mode=mode, has_aux=True, output_format="dense")
-    assert isinstance(call.decompressor, asdex.DenseDecompressor)
     for one in (call, jax.jit(call)):
         (value, aux), matrix = one(X)
         compare(value, energy(X)[0])

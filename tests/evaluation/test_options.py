@@ -212,3 +212,17 @@ def test_sparse_outputs_are_refused():
     coloring = asdex.jacobian_coloring(lambda x: x**2, X)
     with pytest.raises(TypeError, match="got a BCOO"):
         asdex.jacobian_from_coloring(f, coloring)(X)
+
+
+def test_constant_entries_without_samples_are_refused_with_a_reason():
+    x = jnp.ones(4)
+    jacobian = asdex.jacobian_coloring(jnp.sin, x)
+    hessian = asdex.hessian_coloring(lambda x: jnp.sum(x**2), x)
+    for make, coloring in (
+        (asdex.jacobian_from_coloring, jacobian),
+        (asdex.value_and_jacobian_from_coloring, jacobian),
+        (asdex.hessian_from_coloring, hessian),
+        (asdex.value_gradient_and_hessian_from_coloring, hessian),
+    ):
+        with pytest.raises(TypeError, match=r"found at sample arguments.*constant='reuse'"):
+            make(jnp.sin, coloring, constant="reuse")

@@ -223,7 +223,7 @@ def test_callbacks_on_tangents():
     def f(x):
         return with_tangent_outside(x) * jnp.roll(x, 1)
 
-    jacobian = asdex.jacobian(f, X, mode="fwd", output_format="dense")
+    jacobian = asdex.jacobian(f, X, mode="fwd", output_format="dense", chunk_size=N)
     result, (one,) = caught(jacobian, X)
     assert "'pure_callback'" in str(one.message)
     np.testing.assert_allclose(result, dense_jacobian(f, X), rtol=1e-6)
@@ -307,7 +307,9 @@ def test_constant_entries_are_looked_for_in_silence():
         return jnp.concatenate([CSR @ x, (bidiagonal @ x) ** 2])
 
     jacobian, seen = caught(
-        lambda: asdex.jacobian(f, X, constant="reuse", mode="fwd", output_format="dense")
+        lambda: asdex.jacobian(
+            f, X, constant="reuse", mode="fwd", output_format="dense", chunk_size=N
+        )
     )
     assert seen == []
     assert jacobian.num_constant == CSR.nse

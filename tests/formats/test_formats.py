@@ -53,7 +53,7 @@ def test_a_format_is_one_entry(monkeypatch):
         prepared.append(block.row_shape)
         return block.sparsity.rows
 
-    entry = Format(lambda values, block: [block.prepared, values], prepare, on_host=True)
+    entry = Format(lambda block: lambda values: [block.prepared, values], prepare, on_host=True)
     monkeypatch.setitem(FORMATS, "pairs", entry)
     jac_fn = asdex.jacobian(shuffled, X, output_format="pairs")  # pyright: ignore
     for _ in range(2):

@@ -1,7 +1,7 @@
 """Values of sparse derivatives beside dense ones, for random programs: plain, compiled and in batches.
 
-The bounds below which nothing is gained by it are taken away, so that small programs, too, have terms of
-their seeds computed once for all calls, passes compiled one by one, and values selected without a gather.
+The bound below which nothing is gained by it is taken away, so that small programs, too, have terms of
+their seeds computed once for all calls.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from constant_programs import compare_values, dense_jacobian, with_parameters
 from programs import SIZE
 
 import asdex
-from asdex.decompression import _select
-from asdex.evaluation import _batch_size, _batched_passes, _compiled
+from asdex.evaluation import _batched_passes, _compiled
 
 
 MODES = ("auto", "fwd", "rev", "bidirectional")
@@ -33,11 +32,7 @@ CHUNKS = (None, None, 1, 2)
 @contextlib.contextmanager
 def however_small() -> Iterator[None]:
     """Do what is done for large problems."""
-    with (
-        mock.patch.object(_batched_passes, "_NOTED", 0),
-        mock.patch.object(_batch_size, "_WORTHWHILE", (1, 0)),
-        mock.patch.object(_select, "_FEWEST", 0),
-    ):
+    with mock.patch.object(_batched_passes, "_NOTED", 0):
         yield
 
 
