@@ -43,9 +43,12 @@ class LoopBody:
         self.initial = list(operands[num_consts : num_consts + num_carry])
         self.scanned = list(operands[num_consts + num_carry :])
         self.avals = [variable.aval for variable in open_jaxpr(body).outvars]
-        self._analyse()
+        self.slices = [
+            _facts_of_slices(value, aval)
+            for value, aval in zip(self.scanned, self._scanned_avals(), strict=True)
+        ]
 
-    def _analyse(self) -> None:
+    def analyse(self) -> None:
         """Find the carried values that stay known, and the body's structure in terms of the others."""
         consts = [None if value.dependence is not None else value for value in self.consts]
         scanned = [_probe(value) for value in self.scanned]
@@ -77,46 +80,41 @@ class LoopBody:
 
     def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
         """The structure of the body, given what is zero in every step."""
-        kept = [value is not None for value in operands[len(self.consts) :][: self.num_carry]]
-        slices = [
-            _facts_of_slices(value, aval)
-            for value, aval in zip(self.scanned, self._scanned_avals(), strict=True)
-        ]
-        self.supports = self._supports(kept, slices)
-        self.slices = slices
+        self.find_supports([value is not None for value in operands[len(self.consts) :]])
         carried = [facts_of(*pair) for pair in zip(self.supports, self.avals, strict=False)]
-        facts = [*(value.facts for value in self.consts), *carried, *slices]
+        facts = [*(value.facts for value in self.consts), *carried, *self.slices]
         return self.eqn.structure(self.body, operands, facts)
 
-    def _supports(self, kept: Sequence[bool], slices: Sequence[Facts | None]) -> list[np.ndarray]:
-        """Where the carry may be nonzero before some step: the least fixed point from where it starts."""
-        avals = self.avals[: self.num_carry]
-        initial = [
-            everywhere(aval.shape) if keep else support_of(value, aval)
-            for value, aval, keep in zip(self.initial, avals, kept, strict=True)
-        ]
-        supports = initial
-        for _ in range(_ROUNDS):
-            if all(map(is_everywhere, supports)):
-                return supports
-            results = self._facts_after(supports, slices)
-            reached = [
-                simplified(old | support_of(value, aval), aval.shape)
-                for old, value, aval in zip(supports, results, avals, strict=False)
-            ]
-            if all(map(np.array_equal, reached, supports)):
-                return supports
-            supports = reached
-        return [everywhere(aval.shape) for aval in avals]
+    def find_supports(self, known: Sequence[bool]) -> None:
+        """Find where the carry may be nonzero before some step: the least fixed point from where it starts.
 
-    def _facts_after(
-        self, supports: Sequence[np.ndarray], slices: Sequence[Facts | None]
-    ) -> list[Value]:
+        **Arguments:**
+
+        - `known`: which of the carried values are known at each step, and need no such facts.
+        """
+        avals = self.avals[: self.num_carry]
+        self.supports = [
+            everywhere(aval.shape) if skip else support_of(value, aval)
+            for value, aval, skip in zip(self.initial, avals, known, strict=False)
+        ]
+        for _ in range(_ROUNDS):
+            if all(map(is_everywhere, self.supports)):
+                return
+            before = self.supports
+            self.supports = [
+                simplified(old | support_of(value, aval), aval.shape)
+                for old, value, aval in zip(before, self._facts_after(), avals, strict=False)
+            ]
+            if all(map(np.array_equal, self.supports, before)):
+                return
+        self.supports = [everywhere(aval.shape) for aval in avals]
+
+    def _facts_after(self) -> list[Value]:
         """The results of any step, as far as facts go, from where the carry before it may be nonzero."""
-        carried = [facts_of(*pair) for pair in zip(supports, self.avals, strict=False)]
+        carried = [facts_of(*pair) for pair in zip(self.supports, self.avals, strict=False)]
         operands = [
             *(value._replace(dependence=None) for value in self.consts),
-            *(Value(None, None, facts) for facts in (*carried, *slices)),
+            *(Value(None, None, facts) for facts in (*carried, *self.slices)),
         ]
         return self.eqn.interpret(self.body, operands)
 
@@ -125,7 +123,7 @@ class LoopBody:
         outputs = self.avals[self.num_carry :]
         if not outputs:
             return []
-        results = self._facts_after(self.supports, self.slices)[self.num_carry :]
+        results = self._facts_after()[self.num_carry :]
         stacked = self.eqn.out_avals[self.num_carry :]
         return [
             None

@@ -1,5 +1,7 @@
 """Loops."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +16,6 @@ from asdex.detection import (
     open_jaxpr,
     Probe,
     scan_arity,
-    support_of,
     transitive_closure,
 )
 
@@ -40,8 +41,8 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     each step, such as a loop counter in an index, it is analysed anew at each step instead.
     """
     del operands
-    num_consts, num_carry = scan_arity(eqn)
-    loop = _Loop(eqn, eqn.params["jaxpr"], eqn.operands, num_consts, num_carry)
+    loop = _scanned(eqn)
+    loop.analyse()
     length, backwards = eqn.params["length"], eqn.params["reverse"]
     carry, outputs = loop.run(range(length - 1, -1, -1) if backwards else range(length))
     stacked = [
@@ -58,10 +59,9 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
     A trip count that depends on known values alone is followed. Otherwise any number of steps may be taken:
     the results are the transitive closure of the body's structure.
     """
-    split = eqn.params["cond_nconsts"]
-    body_consts = eqn.params["body_nconsts"]
-    num_carry = len(operands) - split - body_consts
-    loop = _Loop(eqn, eqn.params["body_jaxpr"], eqn.operands[split:], body_consts, num_carry)
+    del operands
+    split, loop = eqn.params["cond_nconsts"], _repeated(eqn)
+    loop.analyse()
     steps, knowns = loop.known_steps(eqn.params["cond_jaxpr"], eqn.operands[:split])
     results = loop.closure() if steps is None else loop.run(range(steps))[0]
     if not all(value.dependence is None or value.dependence.is_none for value in results):
@@ -69,6 +69,16 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
     if eqn.of_changes and steps is None:
         results = loop.with_any_number_of_steps(results, eqn.params["cond_jaxpr"], split)
     return [value._replace(known=known) for value, known in zip(results, knowns, strict=True)]
+
+
+def _scanned(eqn: Equation) -> _Loop:
+    return _Loop(eqn, eqn.params["jaxpr"], eqn.operands, *scan_arity(eqn))
+
+
+def _repeated(eqn: Equation) -> _Loop:
+    operands, num_consts = eqn.operands[eqn.params["cond_nconsts"] :], eqn.params["body_nconsts"]
+    num_carry = len(operands) - num_consts
+    return _Loop(eqn, eqn.params["body_jaxpr"], operands, num_consts, num_carry)
 
 
 @scan.cause
@@ -85,8 +95,13 @@ def zeros_of_a_loop(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     """What is zero in every step, of a loop on operands that depend on nothing."""
     del masks
     equation = eqn.equation()
-    values = (scan if eqn.name == "scan" else while_)(equation, *equation.dependences())
-    return [support_of(value, aval) for value, aval in zip(values, eqn.out_avals, strict=True)]
+    loop = _scanned(equation) if eqn.name == "scan" else _repeated(equation)
+    loop.find_supports([False] * loop.num_carry)
+    outputs = zip(loop.facts_of_outputs(), eqn.out_avals[loop.num_carry :], strict=True)
+    return [
+        *loop.supports,
+        *(everywhere(aval.shape) if one is None else one.support() for one, aval in outputs),
+    ]
 
 
 scan.changes(scan.dependence)

@@ -50,9 +50,9 @@ class Interpreter:
     """One detection: evaluates jaxprs on `Value`s.
 
     `unknown` says what happens to a primitive for which nothing better is known than that every result
-    depends on every operand: `"dense"` warns once per primitive, `"error"` raises. `captured="unknown"`
-    treats captured floating-point arrays as unknown, `"constant"` as constants. A `recorder` keeps what was
-    done.
+    depends on every operand: `"dense"` warns once per primitive, `"error"` raises, `"quiet"` does neither.
+    `captured="unknown"` treats captured floating-point arrays as unknown, `"constant"` as constants. A
+    `recorder` keeps what was done.
 
     With `of_changes` the question is which elements of values change with the inputs, and not which
     derivatives can be nonzero: `floor(x)` changes with `x`, and so does what a changing index picks.
@@ -158,7 +158,7 @@ class Interpreter:
             error.add_note(f"While asdex propagated '{equation.name}' from {equation.source}.")
             raise
         values = [
-            self._with_facts(checked(equation, aval, result, self.follows(aval)), one)
+            self._with_facts(equation, checked(equation, aval, result, self.follows(aval)), one)
             for aval, result, one in zip(equation.out_avals, results, facts, strict=True)
         ]
         values = self._with_arguments(operands, values)
@@ -166,14 +166,19 @@ class Interpreter:
             self._recorder.leave(record, values)
         return values
 
-    def _with_facts(self, value: Value, facts: Facts | None) -> Value:
-        """A result with the facts about it. What is always zero does not change."""
-        facts = facts or value.facts
+    def _with_facts(self, equation: Equation, value: Value, facts: Facts | None) -> Value:
+        """A result with the facts about it. What is always zero does not change.
+
+        The result of a function with a derivative rule of its own does all the same: a constant with a
+        derivative that is not zero.
+        """
+        facts, dependence = facts or value.facts, value.dependence
         if facts is None:
             return value
-        dependence = value.dependence
-        if self.of_changes and dependence is not None and not is_everywhere(facts.support()):
-            dependence = dependence.keep(facts.support())
+        rule = find_rule(equation.primitive)
+        if self.of_changes and dependence is not None and rule is not None and rule.says_of_changes:
+            support = facts.support()
+            dependence = dependence if is_everywhere(support) else dependence.keep(support)
         return value._replace(facts=facts, dependence=dependence)
 
     def _with_arguments(self, operands: list[Value], results: list[Value]) -> list[Value]:
@@ -196,7 +201,8 @@ class Interpreter:
     def equation_on(self, eqn: Any, operands: Sequence[Knowledge]) -> Equation:
         """An equation on operands that depend on nothing."""
         values = [Value(None, known, facts) for known, facts in operands]
-        return Equation(eqn, values, [True] * len(eqn.outvars), self)
+        quiet = Interpreter(unknown="quiet", captured=self.captured)
+        return Equation(eqn, values, [True] * len(eqn.outvars), quiet)
 
     def propagate(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Apply the primitive's rule, or what stands in for one."""
@@ -264,7 +270,7 @@ class Interpreter:
                 'every result would have to be taken to depend on every operand, as unknown="dense" '
                 f"allows. {_advice(equation, failure)}"
             )
-        if equation.name not in self._warned:
+        if equation.name not in self._warned and self.unknown != "quiet":
             self._warned.add(equation.name)
             file, line = source_position(equation.source)
             message = (
@@ -301,9 +307,9 @@ def _changes(equation: Equation, rule: Rule | None) -> Sequence[Dependence | Val
     everything = [_changing(aval) for aval in equation.out_avals]
     if rule is None:
         return everything
-    function = rule.functions.get("changes")
-    if function is None and not rule.exact:
+    if not rule.says_of_changes:
         return everything
+    function = rule.functions.get("changes")
     operands = equation.dependences()
     if function is None:
         if not all(operands[number].is_none for number in rule.steered_by(equation)):

@@ -52,6 +52,11 @@ class Rule:
     def __call__(self, eqn: Any, *operands: Dependence) -> Any:
         return self.dependence(eqn, *operands)
 
+    @property
+    def says_of_changes(self) -> bool:
+        """Whether it is known which elements of the results change with the operands."""
+        return self.exact or "changes" in self.functions
+
     def is_linear(self, eqn: Any) -> bool:
         """Whether the results are linear, with real coefficients, in all that they read."""
         return self._linear(eqn) if callable(self._linear) else self._linear
