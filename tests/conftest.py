@@ -80,6 +80,15 @@ def bounded_memory(memory_limit):
 
 
 @pytest.fixture
+def optimized():
+    """Programs that run longer than they compile are optimized."""
+    before = jax.config.jax_disable_most_optimizations  # pyright: ignore[reportAttributeAccessIssue]
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
 def batches_of_a_cpu(monkeypatch):
     """The passes are batched as on a CPU, whatever they run on."""
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
