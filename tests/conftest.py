@@ -82,7 +82,7 @@ def bounded_memory(memory_limit):
 @pytest.fixture
 def optimized():
     """Programs that run longer than they compile are optimized."""
-    before = jax.config.jax_disable_most_optimizations  # pyright: ignore[reportAttributeAccessIssue]
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

@@ -15,19 +15,12 @@ TABLES = [
 ]
 
 
-def marks(one: Case):
-    return [pytest.mark.usefixtures("optimized")] if max(one.shape, default=1) > 100 else []
-
-
 @pytest.mark.parametrize(
-    "one",
-    [
-        pytest.param(one, id=name, marks=marks(one))
-        for table in TABLES
-        for name, one in table.items()
-    ],
+    "one", [pytest.param(one, id=name) for table in TABLES for name, one in table.items()]
 )
-def test_pattern(one: Case):
+def test_pattern(one: Case, request: pytest.FixtureRequest):
+    if max(one.shape, default=1) > 100:
+        request.getfixturevalue("optimized")
     if one.needs:
         pytest.importorskip(one.needs)
     detected = asdex.jacobian_sparsity(one.fn, sample(one)).todense() != 0
