@@ -86,10 +86,14 @@ def _traced_through(
 class _Plan(NamedTuple):
     """What a call needs beyond its values.
 
-    To look it up by the kinds of the arguments takes 10 microseconds; to check and flatten all, 200 or more.
+    To look it up by the kinds of the arguments takes 10 microseconds; to check all, 200 or more.
 
-    **Attributes:** `kernel`: the kernel's data. `seed_terms`: the terms of its seeds. `changing`: which of the
-    arguments' leaves are data. `trace`: what is compiled. `assemble`: what is made of the results.
+    **Attributes:**
+
+    - `kernel`, `seed_terms`: the kernel's data, and the terms of its seeds.
+    - `changing`: which of the arguments' leaves are data.
+    - `trace`, `program`: what is compiled.
+    - `assemble`: what is made of the results.
     """
 
     kernel: list[Any]

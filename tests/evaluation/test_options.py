@@ -224,5 +224,5 @@ def test_constant_entries_without_samples_are_refused_with_a_reason():
         (asdex.hessian_from_coloring, hessian),
         (asdex.value_gradient_and_hessian_from_coloring, hessian),
     ):
-        with pytest.raises(TypeError, match="found at sample arguments.*constant='reuse'"):
+        with pytest.raises(TypeError, match=r"found at sample arguments.*constant='reuse'"):
             make(jnp.sin, coloring, constant="reuse")
