@@ -15,7 +15,7 @@ from jaxtyping import Array
 from .._arrays import has_derivative, is_complex, struct_of
 from .._function import as_scalar
 from .._pattern import SparsityPattern
-from ..coloring import ColoredPattern, HessianMode, OrderName, Recovery
+from ..coloring import ColoredPattern, HessianMode, Order, OrderName, Recovery
 from ..detection import Captured, Unknown
 from ..evaluation import hessian, SparseDerivative, Triangle
 from ..formats import OutputFormat
@@ -104,7 +104,7 @@ def lagrangian_hessian(
     mode: HessianMode | None = None,
     symmetric: bool = True,
     recovery: Recovery = "direct",
-    order: OrderName | None = None,
+    order: OrderName | Order | None = None,
     budget: float | None = None,
     output_format: OutputFormat = "bcoo",
     flatten: bool = False,

@@ -218,11 +218,12 @@ def test_constant_entries_without_samples_are_refused_with_a_reason():
     x = jnp.ones(4)
     jacobian = asdex.jacobian_coloring(jnp.sin, x)
     hessian = asdex.hessian_coloring(lambda x: jnp.sum(x**2), x)
-    for make, coloring in (
-        (asdex.jacobian_from_coloring, jacobian),
-        (asdex.value_and_jacobian_from_coloring, jacobian),
-        (asdex.hessian_from_coloring, hessian),
-        (asdex.value_gradient_and_hessian_from_coloring, hessian),
-    ):
+    colorings = {
+        "jacobian_from_coloring": jacobian,
+        "value_and_jacobian_from_coloring": jacobian,
+        "hessian_from_coloring": hessian,
+        "value_gradient_and_hessian_from_coloring": hessian,
+    }
+    for name, coloring in colorings.items():
         with pytest.raises(TypeError, match=r"found at sample arguments.*constant='reuse'"):
-            make(jnp.sin, coloring, constant="reuse")
+            getattr(asdex, name)(jnp.sin, coloring, constant="reuse")

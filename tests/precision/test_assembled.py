@@ -16,6 +16,7 @@ import asdex
 N = 12
 PLACES = np.arange(N - 1)
 X, P = jnp.linspace(0.5, 1.5, N), jnp.linspace(1.0, 2.0, N)
+DIAGONAL = jnp.stack([PLACES, PLACES], 1)
 BAND = np.eye(N) + np.eye(N, k=1) + np.eye(N, k=-1)
 LOWER = np.tri(N, dtype=bool)
 BLOCKS = ([0, 0, 1, 1, 2, 2, 3, 3], [0, 1, 0, 1, 2, 3, 2, 3])
@@ -115,9 +116,7 @@ CASES: dict[str, tuple[Any, tuple, int | None]] = {
     "strain": (strain, (X[:6], jnp.ones((2, 3))), 12),
     "causal attention": (attention, (X[:4], jnp.ones((4, 4))), 10),
     "BCOO data": (
-        lambda x, d: (
-            BCOO((jnp.where(PLACES > 5, d, 0.0), np.stack([PLACES, PLACES], 1)), shape=(N, N)) @ x
-        ),
+        lambda x, d: BCOO((jnp.where(PLACES > 5, d, 0.0), DIAGONAL), shape=(N, N)) @ x,
         (X, P[:-1]),
         5,
     ),
