@@ -20,7 +20,7 @@ from asdex.detection import (
 )
 
 
-_ROUNDS = 8
+_ROUNDS = 4
 """How often a body is evaluated before nothing is said about the zeros of what it carries."""
 
 

@@ -32,7 +32,7 @@ class Facts:
     """Facts about one result of an equation, computed when asked for, and the equation as rules see it."""
 
     __slots__ = (
-        *("_answers", "_depth", "_eqn", "_interpreter", "in_avals", "index", "name"),
+        *("_answers", "_depth", "_eqn", "_interpreter", "_shared", "in_avals", "index", "name"),
         *("operands", "out_avals", "params", "primitive", "rule"),
     )
 
@@ -50,6 +50,7 @@ class Facts:
         self.rule = find_rule(eqn.primitive)
         self._depth = _depth_after(self.operands)
         self._answers: dict[str, Any] = {}
+        self._shared: dict[Any, Any] = {}
 
     @staticmethod
     def of_support(mask: Mask, aval: Any) -> Facts:
@@ -71,6 +72,7 @@ class Facts:
         facts.in_avals, facts.out_avals = list(in_avals), [aval]
         facts.operands = tuple(Knowledge(value.known, value.facts) for value in values)
         facts.rule, facts._eqn, facts._interpreter, facts._answers = rule, None, None, {}
+        facts._shared = {}
         facts._depth = _depth_after(facts.operands)
         return facts
 
@@ -115,6 +117,7 @@ class Facts:
     def given(self, operands: Sequence[Knowledge], result: Range | None = None) -> Facts:
         """The same equation on other operands, with the bounds of its result where these are settled."""
         other = copy(self)
+        other._shared = {}
         other.operands, other._answers = (
             tuple(operands),
             {} if result is None else {"range": result},
@@ -160,7 +163,9 @@ class Facts:
 
     def _result(self, answers: Callable[[Facts, Rule], Any]) -> Any:
         """What a rule answers about this result; `None` if it has nothing to say."""
-        found = None if self.rule is None else answers(self, self.rule)
+        if answers not in self._shared:
+            self._shared[answers] = None if self.rule is None else answers(self, self.rule)
+        found = self._shared[answers]
         return found[self.index] if isinstance(found, list) else found
 
 
@@ -187,11 +192,15 @@ def facts_of_results(eqn: Any, operands: Sequence[Any], interpreter: Any) -> lis
         return nothing
     if "range" not in rule.functions:
         silent = all(operand.known is None and operand.facts is None for operand in operands)
-        silent = silent and not any(map(is_jaxpr, eqn.params.values()))
+        if any(map(is_jaxpr, eqn.params.values())):
+            silent = interpreter.unknown == "quiet"  # facts within facts would multiply
         if silent or not (rule.exact or "zeros" in rule.functions):
             return nothing
     pairs = [Knowledge(operand.known, operand.facts) for operand in operands]
-    return [Facts(eqn, pairs, index, interpreter) for index in range(len(eqn.outvars))]
+    results = [Facts(eqn, pairs, index, interpreter) for index in range(len(eqn.outvars))]
+    for one in results:
+        one._shared = results[0]._shared
+    return list(results)
 
 
 def bounds_of(operand: Any, aval: Any) -> Range:

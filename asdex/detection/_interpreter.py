@@ -172,7 +172,7 @@ class Interpreter:
         The result of a function with a derivative rule of its own does all the same: a constant with a
         derivative that is not zero.
         """
-        facts, dependence = facts or value.facts, value.dependence
+        facts, dependence = value.facts or facts, value.dependence
         if facts is None:
             return value
         rule = find_rule(equation.primitive)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -148,6 +148,11 @@ class Evaluation:
     def settle(self, results: Sequence[Any]) -> None:
         self.results, self.operands = results, ()
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether an operand is known only at each step of an enclosing loop. Asks for nothing."""
+        return any(isinstance(known, Probe) for known in self.operands)
+
     def pending(self) -> list[Evaluation]:
         makers = [known._make[0] for known in self.operands if known._make is not None]
         return [evaluation for evaluation in makers if evaluation.results is None]
@@ -177,9 +182,8 @@ def _forced(target: Evaluation) -> Sequence[Any]:
         _compute(_in_order(target), left)
     if left:
         for order in map(_in_order, [one for one in target.others if one.results is None]):
-            if all(one.size <= _SMALL for one in order):
-                with suppress(Unavailable):
-                    _compute(order, left)
+            if all(one.size <= _SMALL and not one.is_probing for one in order):
+                _compute(order, left)
         _compile_and_run(list(left))
     assert target.results is not None
     return target.results
