@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Facts, support_of
 
 from .equinox_internal import is_checkpointed_loop
 
@@ -46,15 +43,6 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     ]
 
 
-@custom_jvp_call.zeros
-def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
-    """Those of the function itself, whatever its derivative."""
-    del masks
-    equation = eqn.equation()
-    values = equation.interpret(_function(equation), equation.operands)
-    return [support_of(value, aval) for value, aval in zip(values, eqn.out_avals, strict=True)]
-
-
 @register("custom_vjp_call", "custom_vjp_call_jaxpr")
 def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Follows the function's VJP rule, transposed. JAX has no forward mode for such functions."""
@@ -66,9 +54,6 @@ def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
         with eqn.allowing("rev"):
             return eqn.interpret(function, eqn.operands, eqn.needed)
     return eqn.derive_reverse()
-
-
-custom_vjp_call.zeros(zeros_of_a_function)
 
 
 def _function(eqn: Equation) -> Any:

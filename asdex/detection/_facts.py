@@ -188,7 +188,8 @@ def facts_of_results(eqn: Any, operands: Sequence[Any], interpreter: Any) -> lis
     """Facts about the results of an equation, which hold on to what is known of its operands."""
     rule = find_rule(eqn.primitive)
     nothing: list[Facts | None] = [None] * len(eqn.outvars)
-    if rule is None:
+    # A function with a derivative rule of its own may be constant and have a derivative that is not zero.
+    if rule is None or (interpreter.of_changes and not rule.says_of_changes):
         return nothing
     if "range" not in rule.functions:
         silent = all(operand.known is None and operand.facts is None for operand in operands)

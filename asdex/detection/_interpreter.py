@@ -201,7 +201,7 @@ class Interpreter:
     def equation_on(self, eqn: Any, operands: Sequence[Knowledge]) -> Equation:
         """An equation on operands that depend on nothing."""
         values = [Value(None, known, facts) for known, facts in operands]
-        quiet = Interpreter(unknown="quiet", captured=self.captured)
+        quiet = Interpreter(unknown="quiet", captured=self.captured, of_changes=self.of_changes)
         return Equation(eqn, values, [True] * len(eqn.outvars), quiet)
 
     def propagate(self, equation: Equation) -> Sequence[Dependence | Value]:
