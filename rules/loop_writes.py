@@ -40,8 +40,17 @@ _MOST_ELEMENTS = 1 << 22
 """Elements that all steps together may write or know: a body of whole arrays is analysed step by step."""
 
 
+class _OneByOne(Exception):
+    """The steps cannot be taken at once."""
+
+
 class _Write(NamedTuple):
-    """What a step writes to one of the carried values: by an equation of the body, or all of it (`None`)."""
+    """What a step writes to one of the carried values.
+
+    - `eqn`: the equation of the body that writes to a part; `None` for all of it.
+    - `atoms`: what is written, then where; empty if nothing is.
+    - `shape`: of the carried value.
+    """
 
     eqn: Any
     atoms: Sequence[Any]
@@ -56,7 +65,12 @@ def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[D
     known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
     if open_jaxpr(loop.body).effects or not all([one.is_available for one in known]):
         return None
-    return _Steps(loop, np.asarray(order, np.int64), writes).results()
+    if any(is_key(one.raw()) for one in known):
+        return None
+    try:
+        return _Steps(loop, np.asarray(order, np.int64), writes).results()
+    except _OneByOne:
+        return None
 
 
 def _elements(loop: LoopBody, writes: Sequence[_Write]) -> int:
@@ -64,7 +78,7 @@ def _elements(loop: LoopBody, writes: Sequence[_Write]) -> int:
     avals = [variable.aval for variable in open_jaxpr(loop.body).invars[len(loop.consts) :]]
     values = zip(avals, (*loop.initial, *loop.scanned), strict=True)
     known = sum(size_of(aval) for aval, value in values if value.known is not None)
-    return known + sum(size_of(one.atoms[0].aval) for one in writes)
+    return known + sum(size_of(atom.aval) for one in writes for atom in one.atoms[:1])
 
 
 def _writes(loop: LoopBody) -> list[_Write]:
@@ -83,7 +97,8 @@ def _writes(loop: LoopBody) -> list[_Write]:
             atoms = [eqn.invars[2], eqn.invars[1]] if is_scatter else eqn.invars[1:]
             writes.append(_Write(eqn, atoms, before.aval.shape))
         else:
-            writes.append(_Write(None, [after], before.aval.shape))
+            atoms = [] if after is before else [after]
+            writes.append(_Write(None, atoms, before.aval.shape))
     return writes
 
 
@@ -105,17 +120,15 @@ class _Steps:
             for value in loop.scanned
         ]
 
-    def results(self) -> tuple[list[Value], list[Dependence]] | None:
+    def results(self) -> tuple[list[Value], list[Dependence]]:
         loop, count = self.loop, len(self.order)
         final, before = self._known_carry()
         values = self._structure(before)
-        if values is None:
-            return None
         targets, rows = self._split(values)
         keys = np.where(targets >= 0, targets * count + np.arange(count)[:, None], -1)
         links = _Links(keys, rows.shape[1], count)
         if not links.are_unique:
-            return None
+            raise _OneByOne
         initial = loop.join_carry(loop.as_dependences(loop.initial))
         written = self._resolved(rows.reshape((rows.size,)), links, initial)
         last = links.last(np.arange(initial.size), np.full(initial.size, count))
@@ -179,12 +192,15 @@ class _Steps:
             v.known.raw() for v, k in zip(loop.initial, loop.kept, strict=True) if k and v.known
         ]
         named = {str(number): one for number, one in enumerate(scanned.values())}
-        with on_host():
-            run = jax.jit(lambda: lax.scan(step, initial, named, length=len(self.order)))
-            final, before = run()
+        try:
+            with on_host():
+                run = jax.jit(lambda: lax.scan(step, initial, named, length=len(self.order)))
+                final, before = run()
+        except Exception as error:  # what does not run on the host
+            raise _OneByOne from error
         return final, [np.asarray(one) for one in before]
 
-    def _structure(self, before: Sequence[np.ndarray]) -> list[Value] | None:
+    def _structure(self, before: Sequence[np.ndarray]) -> list[Value]:
         """The structure of all steps in terms of constants, of one carry for all, and of their slices."""
         loop, inner = self.loop, self.inner
         written = [atom for write in self.writes for atom in write.atoms]
@@ -215,8 +231,8 @@ class _Steps:
         mapped = jax.vmap(body, in_axes=axes, axis_size=len(self.order))
         try:
             jaxpr = jax.make_jaxpr(mapped)(*structs)
-        except Exception:  # a primitive that JAX cannot map
-            return None
+        except Exception as error:  # a primitive that JAX cannot map
+            raise _OneByOne from error
         known = iter(before)
         operands = [
             *(value if value.dependence is None else None for value in loop.consts),
@@ -235,12 +251,15 @@ class _Steps:
         count, offset, stream = len(self.order), 0, iter(values)
         targets, rows = [], []
         for write in self.writes:
+            offset += math.prod(write.shape)
+            if not write.atoms:
+                continue
             update, *places = [next(stream) for _ in write.atoms]
             shape = (count, *write.atoms[0].aval.shape)
             rows.append(update.as_dependence(jax.ShapeDtypeStruct(shape, np.float32)))
-            found = _targets(write, shape, [one.known.get() for one in places if one.known])
-            targets.append(np.where(found >= 0, found + offset, -1).reshape(count, -1))
-            offset += math.prod(write.shape)
+            found = _targets(write, shape, [_value(one) for one in places])
+            found = np.where(found >= 0, found + offset - math.prod(write.shape), -1)
+            targets.append(found.reshape(count, -1))
         for aval, value in zip(self.loop.avals[self.loop.num_carry :], stream, strict=True):
             shape = (count, *aval.shape)
             rows.append(value.as_dependence(jax.ShapeDtypeStruct(shape, np.float32)))
@@ -308,6 +327,14 @@ class _Links:
             return found
         same = (found >= 0) & (self._keys[found] // self._count == places)
         return np.where(same, self._rows[found], -1)
+
+
+def _value(place: Value) -> np.ndarray:
+    """Where all steps write."""
+    value = None if place.known is None else place.known.get_if_available()
+    if value is None:
+        raise _OneByOne
+    return value
 
 
 def _targets(write: _Write, shape: tuple[int, ...], places: Sequence[np.ndarray]) -> np.ndarray:
