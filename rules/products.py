@@ -69,12 +69,14 @@ def _contract(operand: _Operand, other: _Operand) -> Dependence:
     return operand.dependence.through(sp.csr_array(links), shape)
 
 
-@dot_general.zeros
-def sums_of_products(eqn: Any, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray | None:
-    """Some product in the sum must be nonzero in both factors."""
+def zeros_of_a_product(eqn: Any, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray | None:
+    """Of sums of products, where some product can be nonzero in both factors, by the primitive's own rule."""
     if is_everywhere(lhs) and is_everywhere(rhs):
         return None
-    return as_mask(dot_general(eqn, as_dependence(lhs), Dependence.none(rhs.shape)))
+    return as_mask(eqn.rule(eqn, as_dependence(lhs), Dependence.none(rhs.shape)))
+
+
+dot_general.zeros(zeros_of_a_product)
 
 
 @dot_general.cause

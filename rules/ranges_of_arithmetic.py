@@ -65,11 +65,11 @@ def _sum(eqn: Facts, *corners: tuple[np.ndarray, np.ndarray]) -> Range:
         exact = [(np.rint(2 * one) == 2 * one) & (np.abs(one) <= limit) for one in (x, y)]
         return np.where(exact[0] & exact[1], 0, np.abs(x) + np.abs(y))
 
+    (a, b), (c, d) = corners
     with np.errstate(invalid="ignore"):
-        (low, least), (high, greatest) = ((x + y, error(x, y)) for x, y in corners)
+        sums = between(eqn, *((x + y, error(x, y)) for x, y in corners))
     # What is surely infinite stays so, or becomes NaN.
-    low, high = np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
-    return between(eqn, (low, least), (high, greatest))
+    return sums.with_infinities(np.maximum(a, b), np.minimum(c, d))
 
 
 def add(eqn: Facts, a: Range, b: Range) -> Range:

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
-from asdex.detection import as_dependence, as_mask, is_everywhere
+from asdex.detection import is_everywhere
+
+from .products import zeros_of_a_product
 
 
 class _Window(NamedTuple):
@@ -60,12 +62,7 @@ def conv_general_dilated(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dep
     return result.reshape(conv.result_shape).rearrange(lambda p: p.transpose(order))
 
 
-@conv_general_dilated.zeros
-def sums_of_products(eqn: Any, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray | None:
-    """Some product in the sum must be nonzero in both factors."""
-    if is_everywhere(lhs) and is_everywhere(rhs):
-        return None
-    return as_mask(conv_general_dilated(eqn, as_dependence(lhs), Dependence.none(rhs.shape)))
+conv_general_dilated.zeros(zeros_of_a_product)
 
 
 @conv_general_dilated.cause

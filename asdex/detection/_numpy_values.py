@@ -41,6 +41,10 @@ def _computed(eqn: Any, rule: Rule, arrays: Sequence[np.ndarray]) -> list[np.nda
     operands = [Knowledge(Known.of(array), None) for array in arrays]
     view = Facts(eqn, operands, 0)
     function = rule.functions.get("value")
+    # NumPy has other formulas for complex numbers, and computes some narrow types in wider ones.
+    exact = "biufc" if rule.is_linear(view) else "biuf"
+    if function is not None and any(array.dtype.kind not in exact for array in arrays):
+        return None
     found = _moved(view, rule, arrays) if function is None else function(view, *arrays)
     if found is None or found is NotImplemented:
         return None

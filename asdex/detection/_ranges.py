@@ -29,9 +29,9 @@ class Range(NamedTuple):
         if value.dtype.kind not in "biuf":
             return Range.unbounded(value.shape)
         exact = value.astype(np.float64)
-        sure = (np.abs(exact) <= 2**53) | np.isinf(exact)
+        sure = np.abs(exact) <= 2**53
         bounds = Range(np.where(sure, exact, -np.inf), np.where(sure, exact, np.inf))
-        return bounds.on_device(value.dtype)
+        return bounds.on_device(value.dtype).with_infinities(exact, exact)
 
     @property
     def is_certain(self) -> bool:
@@ -45,8 +45,13 @@ class Range(NamedTuple):
         tiny, huge = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
         low = np.where((self.low > 0) & (self.low < tiny), 0, np.minimum(self.low, huge))
         high = np.where((self.high < 0) & (self.high > -tiny), 0, np.maximum(self.high, -huge))
-        low, high = (
-            np.where(self.low == np.inf, np.inf, low),
-            np.where(self.high == -np.inf, -np.inf, high),
-        )
         return Range(np.where(low < -huge, -np.inf, low), np.where(high > huge, np.inf, high))
+
+    def with_infinities(self, low: np.ndarray, high: np.ndarray) -> Range:
+        """The range, with what is surely infinite: a lower bound of plus, an upper one of minus infinity.
+
+        Arithmetic on bounds may overflow where that on a device does not; it makes none of these.
+        """
+        return Range(
+            np.where(low == np.inf, np.inf, self.low), np.where(high == -np.inf, -np.inf, self.high)
+        )

@@ -3,9 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from rule_case import Case, installed_primitives
-from test_every_rule import CALLED_DIRECTLY, named, TABLES
+from test_every_rule import CALLED_DIRECTLY, each_case, skip_without, TABLES
 
 from asdex.detection import changing_elements, registered_rules
 
@@ -79,13 +78,9 @@ def assert_constant(function, args, mask_of):
             np.testing.assert_array_equal(a[compared], b[compared])
 
 
-@pytest.mark.parametrize(
-    ("primitive", "one"),
-    [named(name, k, one) for name, cases in COVERED.items() for k, one in enumerate(cases)],
-)
+@each_case(COVERED)
 def test_what_is_called_constant_does_not_change(primitive: str, one: Case):
-    if primitive not in installed_primitives():
-        pytest.skip(f"this jax has no '{primitive}'")
+    skip_without(primitive)
     rng = np.random.default_rng(0)
     mask_of = masks(one.args, rng)
     assert_constant(one.fn, one.args, mask_of)

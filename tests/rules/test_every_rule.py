@@ -35,14 +35,23 @@ def named(primitive: str, number: int, one: Case):
     return pytest.param(primitive, one, id=f"{primitive}-{label}", marks=marks)
 
 
-@pytest.mark.parametrize(
-    ("primitive", "one"),
-    [named(name, k, one) for name, cases in TABLES.items() for k, one in enumerate(cases)],
-)
-def test_pattern(primitive: str, one: Case):
+def each_case(tables: dict[str, list[Case]]):
+    """Run a test of a primitive and a case for all cases of primitives that this jax has."""
+    named_cases = [
+        named(name, k, one) for name, cases in tables.items() for k, one in enumerate(cases)
+    ]
+    return pytest.mark.parametrize(("primitive", "one"), named_cases)
+
+
+def skip_without(primitive: str) -> None:
     renamed = primitive == "custom_vjp_call" and "custom_vjp_call_jaxpr" in INSTALLED
     if primitive not in INSTALLED or renamed:
         pytest.skip(f"this jax has no '{primitive}'")
+
+
+@each_case(TABLES)
+def test_pattern(primitive: str, one: Case):
+    skip_without(primitive)
     check(one, primitive)
 
 

@@ -6,9 +6,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from rule_case import Case, installed_primitives
-from test_every_rule import named, TABLES
+from test_every_rule import each_case, skip_without, TABLES
 
 from asdex.detection import Facts, open_jaxpr, registered_rules, support_of, Value
 from asdex.detection._interpreter import Interpreter
@@ -47,13 +46,9 @@ def is_numerical(array):
     return isinstance(dtype, np.dtype) and dtype.kind in "biufc"
 
 
-@pytest.mark.parametrize(
-    ("primitive", "one"),
-    [named(name, k, one) for name, cases in COMPUTED.items() for k, one in enumerate(cases)],
-)
+@each_case(COMPUTED)
 def test_numpy_computes_the_same(primitive: str, one: Case):
-    if primitive not in installed_primitives():
-        pytest.skip(f"this jax has no '{primitive}'")
+    skip_without(primitive)
     function, args = flattened(one)
     jaxpr, compiled = jax.make_jaxpr(function)(*args), jax.jit(function)
     known = Interpreter().run(jaxpr, [Value(None, Known.of(arg)) for arg in args])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from asdex.detection import index_cases, registered_rules
+from asdex.detection import claimed_facts, index_cases, registered_rules
 from asdex.detection._interpreter import Interpreter
 from asdex.detection._value import Value
 
@@ -260,3 +260,16 @@ def test_every_range_is_tested():
         name for name, rule in registered_rules().items() if "range" in rule.functions
     } - tested
     assert not [name for name in untested if hasattr(lax, f"{name}_p")]
+
+
+def test_overflow_of_bounds_is_no_infinity(enable_x64):
+    """XLA adds constants first, so that a sum of huge numbers need not be infinite."""
+
+    def f(x):
+        huge = jnp.where(x > 0, 1e308, 1.2e308)
+        return jnp.exp(-(huge + huge + huge - huge - huge)) * x
+
+    with enable_x64(True):
+        (nonzero, bounds), *_ = claimed_facts(jax.make_jaxpr(f)(jnp.ones(3)), [np.ones(3, bool)])
+        assert nonzero.all()
+        assert (bounds.low == -np.inf).all()
