@@ -175,7 +175,7 @@ EXCESS = [*COARSER, one_index_unknown, one_start_unknown]  # no write is known t
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_all_steps_at_once(f, monkeypatch):
-    assert check_rule(f, X, points=2).exact == (f not in EXCESS)
+    assert check_rule(f, X, points=2).exact or f in EXCESS
     together = asdex.jacobian_sparsity(f, X)
     loops = importlib.import_module("asdex.rules.loops")
     monkeypatch.setattr(loops, "by_writes", lambda *_: None)
