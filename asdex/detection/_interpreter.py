@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TYPE_CHECKING
-from weakref import WeakSet
 
 from jax.core import Tracer
 
@@ -29,7 +28,7 @@ from ._complex import by_parts, without_parts
 from ._dependence import Dependence
 from ._equation import DerivationFailed, Equation
 from ._facts import Facts, facts_of_results, Knowledge
-from ._known import Evaluation, Known
+from ._known import Evaluations, Known
 from ._masks import as_dependence, everywhere, is_everywhere
 from ._numpy_values import known_results
 from ._registry import find_rule, Rule
@@ -73,7 +72,7 @@ class Interpreter:
         self._is_running = False
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
-        self._evaluations: WeakSet[Evaluation] = WeakSet()
+        self._evaluations = Evaluations()
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
         self._warned: set[str] = set()

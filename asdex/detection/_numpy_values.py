@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
 from .._arrays import size_of
 from .._versions import binder
 from ._facts import Facts, Knowledge, sources
-from ._known import Evaluation, Known
+from ._known import Evaluation, Evaluations, Known
 from ._registry import find_rule, Rule
 
 
-def known_results(eqn: Any, operands: Sequence[Known], others: WeakSet[Evaluation]) -> list[Known]:
+def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> list[Known]:
     """The results of an equation on known operands, which are computed when asked for."""
     bind = binder(eqn.primitive, eqn.params)
     multiple = eqn.primitive.multiple_results
