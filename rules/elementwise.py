@@ -91,7 +91,7 @@ def remainder(eqn: Any, a: np.ndarray, b: np.ndarray) -> Any:
     return np.fmod(a, b) if b.all() else NotImplemented
 
 
-@register("mul", in_place=True, exact=True, numpy=np.multiply)
+@register("mul", in_place=True, exact=True, linear_in=(0, 1), numpy=np.multiply)
 def mul(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     """`a * b`. Where one factor is always zero, the result does not depend on the other.
 
@@ -110,7 +110,7 @@ def mul_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 mul.range(arithmetic.mul)
 
 
-@register("div", in_place=True, exact=True)
+@register("div", in_place=True, exact=True, linear_in=(0,))
 def div(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     """`a / b`. Where the numerator is always zero, the result does not depend on `b`."""
     shape = eqn.out_avals[0].shape

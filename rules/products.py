@@ -10,7 +10,7 @@ from asdex import Dependence, Equation, register
 from asdex.detection import as_dependence, as_mask, is_everywhere
 
 
-@register("dot_general", exact=True)
+@register("dot_general", exact=True, linear_in=(0, 1))
 def dot_general(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dependence:
     """Sums of products over contracted axes: result `(b, i, j)` reads `lhs[b, i, :]` and `rhs[b, j, :]`.
 

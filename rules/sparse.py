@@ -66,7 +66,7 @@ def _bcoo_product(
     return jnp.zeros(shape, terms.dtype).at[places].add(terms, mode="drop")
 
 
-register("bcoo_dot_general", exact=True)(_expanded(_bcoo_product))
+register("bcoo_dot_general", exact=True, linear_in=(0, 2))(_expanded(_bcoo_product))
 
 
 def _entries(
@@ -85,7 +85,7 @@ def _entries(
     return [*batch, *places.T], data
 
 
-@register("bcsr_dot_general")
+@register("bcsr_dot_general", linear_in=(0, 3))
 @_expanded
 def bcsr_dot_general(
     data: jax.Array, indices: jax.Array, indptr: jax.Array, rhs: jax.Array, **params: Any

@@ -49,7 +49,7 @@ def _union_of_taps(operand: Dependence, positions: np.ndarray) -> Dependence:
     return result
 
 
-@register("conv_general_dilated", exact=True)
+@register("conv_general_dilated", exact=True, linear_in=(0, 1))
 def conv_general_dilated(eqn: Equation, lhs: Dependence, rhs: Dependence) -> Dependence:
     """Slides a kernel over an array: result `(n, o, s)` reads the window at `s` of all input channels.
 

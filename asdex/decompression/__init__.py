@@ -3,13 +3,14 @@ from ._api import (
     decompress_data as decompress_data,
     decompressor_for as decompressor_for,
 )
-from ._constant import ConstantDecompressor as ConstantDecompressor
+from ._constant import ConstantDecompressor as ConstantDecompressor, Constants as Constants
 from ._decompressors import (
     BidirectionalDecompressor as BidirectionalDecompressor,
     ColumnDecompressor as ColumnDecompressor,
     Decompressor as Decompressor,
     RowDecompressor as RowDecompressor,
     StarDecompressor as StarDecompressor,
+    take as take,
 )
 from ._subset import SubsetDecompressor as SubsetDecompressor
 from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor

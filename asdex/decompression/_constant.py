@@ -8,22 +8,42 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
-from ._decompressors import _take, Decompressor
+from ._decompressors import Decompressor, take
+
+
+class Constants(eqx.Module):
+    """Known numbers, stored as integers with the same bits.
+
+    So an optimizer, which updates the floating-point arrays of a tree, does not take them for parameters.
+    """
+
+    bits: Int[Array, "count ..."]
+    dtype: np.dtype = eqx.field(static=True)
+
+    def __init__(self, values: Shaped[np.ndarray, " count"]):
+        self.dtype = np.dtype(values.dtype)
+        if np.iscomplexobj(values):
+            values = np.stack([np.real(values), np.imag(values)], axis=-1)
+        with jax.ensure_compile_time_eval():
+            self.bits = jnp.asarray(values.view(f"u{values.dtype.itemsize}"))
+
+    @property
+    def values(self) -> Shaped[Array, " count"]:
+        if not np.issubdtype(self.dtype, np.complexfloating):
+            return jax.lax.bitcast_convert_type(self.bits, self.dtype)
+        real = np.real(np.zeros(0, self.dtype)).dtype
+        parts = jax.lax.bitcast_convert_type(self.bits, real)
+        return jax.lax.complex(parts[..., 0], parts[..., 1])
 
 
 class ConstantDecompressor(Decompressor):
-    """Reads the entries that change from `B`, and adds the constant ones.
-
-    The constants are stored as integers with the same bits. So an optimizer, which updates the floating-point
-    arrays of a tree, does not take them for parameters.
-    """
+    """Reads the entries that change from `B`, and adds the constant ones."""
 
     varying: Decompressor
     index: Int[Array, " nnz"]
     is_constant: Bool[Array, " nnz"]
-    bits: Int[Array, "nnz ..."]
+    constants: Constants
     num_constant: int = eqx.field(static=True)
-    dtype: np.dtype = eqx.field(static=True)
     compressed_shape: Any = eqx.field(static=True)
 
     def __init__(
@@ -38,12 +58,11 @@ class ConstantDecompressor(Decompressor):
         change. `constants`: their values, and arbitrary values for the other nonzeros."""
         self.varying = varying
         self.num_constant = int(np.count_nonzero(is_constant))
-        self.dtype = np.dtype(constants.dtype)
+        self.constants = Constants(constants)
         self.compressed_shape = varying.compressed_shape
         with jax.ensure_compile_time_eval():
             self.index = jnp.asarray(np.where(is_constant, 0, index), jnp.int32)
             self.is_constant = jnp.asarray(is_constant)
-            self.bits = jnp.asarray(_bits(constants))
 
     def __call__(self, B: Any) -> Shaped[Array, " nnz"]:
         """Return the values of the nonzeros.
@@ -52,26 +71,14 @@ class ConstantDecompressor(Decompressor):
         constants.
         """
         values = self.varying(B)
-        if values.dtype != self.dtype:
+        dtype = self.constants.dtype
+        if values.dtype != dtype:
             raise TypeError(
-                f"Expected a derivative of dtype {self.dtype}, as that whose constant entries were computed, "
+                f"Expected a derivative of dtype {dtype}, as that whose constant entries were computed, "
                 f"got {values.dtype}. Make a new derivative with samples of these dtypes, or pass inputs of "
                 "the dtypes of the samples."
             )
-        constants = _from_bits(self.bits, self.dtype)
+        constants = self.constants.values
         if not len(values):
             return constants
-        return jnp.where(self.is_constant, constants, _take(values, (self.index,)))
-
-
-def _bits(values: Shaped[np.ndarray, " nnz"]) -> np.ndarray:
-    if np.iscomplexobj(values):
-        values = np.stack([np.real(values), np.imag(values)], axis=-1)
-    return values.view(f"u{values.dtype.itemsize}")
-
-
-def _from_bits(bits: Array, dtype: np.dtype) -> Array:
-    if not np.issubdtype(dtype, np.complexfloating):
-        return jax.lax.bitcast_convert_type(bits, dtype)
-    parts = jax.lax.bitcast_convert_type(bits, np.real(np.zeros(0, dtype)).dtype)
-    return jax.lax.complex(parts[..., 0], parts[..., 1])
+        return jnp.where(self.is_constant, constants, take(values, (self.index,)))

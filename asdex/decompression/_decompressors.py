@@ -44,7 +44,7 @@ class Decompressor(eqx.Module):
         """
 
 
-class _Gather(Decompressor):
+class Gather(Decompressor):
     """Reads each nonzero from one place of one matrix.
 
     `index` holds the place of each nonzero in `B`: one int32 array `(nnz,)` of positions in the flattened
@@ -56,10 +56,10 @@ class _Gather(Decompressor):
 
     def __call__(self, B: Shaped[Array, "num_colors length"]) -> Shaped[Array, " nnz"]:
         check_shape(B, self.compressed_shape)
-        return _take(B, self.index)
+        return take(B, self.index)
 
 
-class ColumnDecompressor(_Gather):
+class ColumnDecompressor(Gather):
     """Reads J[i, j] as `B[colors[j], i]` from `B` `(num_colors, m)`, where `B[c] = J @ seed_c`.
 
     `seed_c` is 1 on the columns of color c (Curtis, Powell and Reid 1974).
@@ -76,7 +76,7 @@ class ColumnDecompressor(_Gather):
         self.index = _index(*read_columns(sparsity, colors), self.compressed_shape)
 
 
-class RowDecompressor(_Gather):
+class RowDecompressor(Gather):
     """Reads J[i, j] as `B[colors[i], j]` from `B` `(num_colors, n)`, where `B[c] = seed_c @ J`.
 
     `seed_c` is 1 on the rows of color c.
@@ -93,7 +93,7 @@ class RowDecompressor(_Gather):
         self.index = _index(*read_rows(sparsity, colors), self.compressed_shape)
 
 
-class StarDecompressor(_Gather):
+class StarDecompressor(Gather):
     """Reads a symmetric H from `B` `(num_colors, n)`, where `B[c] = H @ seed_c`.
 
     `seed_c` is 1 on the vertices of color c of a star coloring. H[v, w] is `B[colors[w], v]`. If v
@@ -162,11 +162,11 @@ class BidirectionalDecompressor(Decompressor):
         check_shape(forward, self.compressed_shape[0])
         check_shape(reverse, self.compressed_shape[1])
         if not len(reverse):
-            return _take(forward, self.column_index)
+            return take(forward, self.column_index)
         if not len(forward):
-            return _take(reverse, self.row_index)
+            return take(reverse, self.row_index)
         return jnp.where(
-            self.from_columns, _take(forward, self.column_index), _take(reverse, self.row_index)
+            self.from_columns, take(forward, self.column_index), take(reverse, self.row_index)
         )
 
 
@@ -183,7 +183,7 @@ def check_shape(B: Shaped[Array, "num_colors length"], expected: tuple[int, int]
         )
 
 
-def _take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nnz"]:
+def take(B: Array, index: tuple[Int[Array, " nnz"], ...]) -> Shaped[Array, " nnz"]:
     if not index:
         return B.reshape(-1)
     if len(index) != 1:

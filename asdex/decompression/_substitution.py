@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Int, Int32, Integer, Shaped
 
 from .._pattern import SparsityPattern
 from ..coloring.recoverability import mirror_positions, two_colored_edges
-from ._decompressors import _index, _take, check_shape, Decompressor
+from ._decompressors import _index, check_shape, Decompressor, take
 from ._rooted_trees import root_at_centroids, RootedTrees
 
 
@@ -130,7 +130,7 @@ class PathSums(eqx.Module):
 def _substitute(
     decompressor: SubstitutionDecompressor, B: Shaped[Array, "num_colors n"]
 ) -> Shaped[Array, " nnz"]:
-    values = _take(B, decompressor.entries)
+    values = take(B, decompressor.entries)
     values = jnp.where(decompressor.negative, -values, values)
     for path_sums in decompressor.rounds:
         values = path_sums(values)

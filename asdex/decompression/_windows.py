@@ -13,7 +13,7 @@ from ..coloring import ColoredPattern
 from ..coloring.recoverability import read_across
 from ..formats import BlockPattern
 from ._api import decompressor_for
-from ._decompressors import _Gather, _take, check_shape, Decompressor
+from ._decompressors import check_shape, Decompressor, Gather, take
 
 
 class WindowDecompressor(Decompressor):
@@ -72,7 +72,7 @@ class _Arranged(Decompressor):
 
     def __call__(self, B):
         values = self.nonzeros(B)
-        return (values if self.order is None else _take(values, (self.order,))).reshape(self.shape)
+        return (values if self.order is None else take(values, (self.order,))).reshape(self.shape)
 
 
 def block_decompressor(coloring: ColoredPattern, blocks: BlockPattern) -> Decompressor:
@@ -82,7 +82,7 @@ def block_decompressor(coloring: ColoredPattern, blocks: BlockPattern) -> Decomp
         return decompressor
     nonzeros, order = decompressor_for(coloring), None
     with jax.ensure_compile_time_eval():
-        if isinstance(nonzeros, _Gather) and nonzeros.index:
+        if isinstance(nonzeros, Gather) and nonzeros.index:
             index = tuple(part[blocks.order.ravel()] for part in nonzeros.index)
             nonzeros = eqx.tree_at(lambda one: one.index, nonzeros, index)
         else:

@@ -22,13 +22,16 @@ from ._detect import (
     detect_hessian as detect_hessian,
     detect_jacobian as detect_jacobian,
     hessian_sparsity as hessian_sparsity,
+    identities as identities,
     jacobian_sparsity as jacobian_sparsity,
+    seeded as seeded,
 )
 from ._equation import Equation as Equation
 from ._explain import explain as explain, Explanation as Explanation
 from ._facts import Facts as Facts, support_of as support_of
 from ._index_cases import index_cases as index_cases
 from ._index_sets import boolean_product as boolean_product
+from ._interpreter import Interpreter as Interpreter
 from ._known import Known as Known, on_host as on_host, Probe as Probe
 from ._masks import (
     as_dependence as as_dependence,

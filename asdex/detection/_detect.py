@@ -188,19 +188,14 @@ def propagate(
     check_differentiable(differentiated(args, positions), options.allow_int)
     traced = trace(f, args, kwargs, argnums=positions, has_aux=options.has_aux)
     interpreter = Interpreter(unknown=options.unknown, captured=options.captured, recorder=recorder)
-    avals = traced.inputs.avals
-    offsets = np.cumsum([0, *map(size_of, avals)])
-    operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
+    operands = seeded(traced)
     if recorder is not None:
         original = f.f if isinstance(f, Gradient) else f
         names = changing_arguments(original, args, kwargs, positions)
-        operands = [Value(None, None, comes_from=frozenset([name])) for name in names]
-    for position, aval, offset in zip(traced.positions, avals, offsets[:-1], strict=True):
-        if has_derivative(aval):
-            seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
-            operands[position] = operands[position]._replace(dependence=seed)
+        pairs = zip(operands, names, strict=True)
+        operands = [one._replace(comes_from=frozenset([name])) for one, name in pairs]
     limit = Limit.of(options.max_nnz)
-    shape = sum(map(size_of, traced.output_avals)), int(offsets[-1])
+    shape = tuple(sum(map(size_of, avals)) for avals in (traced.output_avals, traced.inputs.avals))
 
     def keep(function: Callable[[], Any]) -> Any:
         return limit.keep(
@@ -209,6 +204,25 @@ def propagate(
 
     results = keep(lambda: interpreter.run(traced.jaxpr, operands))
     return Propagation(traced, positions, interpreter, operands, results, keep)
+
+
+def seeded(traced: Traced) -> list[Value]:
+    """The values of the inputs of a traced function: the differentiated ones depend on themselves."""
+    operands = [Value.unknown()] * len(open_jaxpr(traced.jaxpr).invars)
+    seeds = identities(traced.inputs.avals)
+    for position, aval, seed in zip(traced.positions, traced.inputs.avals, seeds, strict=True):
+        if has_derivative(aval):
+            operands[position] = Value(seed, None)
+    return operands
+
+
+def identities(avals: Sequence[Any]) -> list[Dependence]:
+    """For arrays, one after the other: each element depends on itself."""
+    offsets = np.cumsum([0, *map(size_of, avals)]).tolist()
+    return [
+        Dependence.identity(aval.shape, offset=offset, width=offsets[-1])
+        for aval, offset in zip(avals, offsets[:-1], strict=True)
+    ]
 
 
 def propagate_gradient(

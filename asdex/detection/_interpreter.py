@@ -95,7 +95,7 @@ class Interpreter:
         wanted = [True] * len(inner.outvars) if needed is None else list(needed)
         environment: dict[Any, Value] = dict(zip(inner.invars, operands, strict=True))
         for variable, const in zip(inner.constvars, jaxpr_consts(jaxpr), strict=True):
-            environment[variable] = self._constant(const)
+            environment[variable] = self.constant(const)
 
         def read(atom: Any) -> Value:
             if is_literal(atom):
@@ -107,7 +107,7 @@ class Interpreter:
             self._is_running = True
             steps = track(steps, "detecting", len(inner.eqns))
         for eqn, used, dying in steps:
-            results = self._evaluate(eqn, [read(atom) for atom in eqn.invars], used)
+            results = self.evaluate(eqn, [read(atom) for atom in eqn.invars], used)
             environment.update(zip(eqn.outvars, results, strict=True))
             for variable in dying:
                 environment.pop(variable, None)
@@ -121,7 +121,7 @@ class Interpreter:
         self._recorder = recorder
         self.run(jaxpr, operands)
 
-    def _constant(self, value: Any) -> Value:
+    def constant(self, value: Any) -> Value:
         """A captured constant. One that an outer transformation traces is unknown."""
         hidden = self.captured == "unknown" and is_floating(value)
         if not hidden and not isinstance(value, Tracer):
@@ -129,7 +129,8 @@ class Interpreter:
         dependence = _changing(value).dependence if self.of_changes else None
         return Value(dependence, None, comes_from=frozenset(["a captured array"]))
 
-    def _evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
+    def evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
+        """The results of one equation; those that are not needed are unspecified."""
         inner = call_jaxpr(eqn)
         if inner is not None:
             self._callers.append(eqn)

@@ -32,6 +32,7 @@ class Rule:
         *,
         moves: bool = False,
         linear: bool | Callable[[Any], bool] = False,
+        linear_in: Collection[int] = (),
         zero_at_zero: bool | Callable[[Any], bool] = False,
         in_place: bool = False,
         exact: bool = False,
@@ -44,6 +45,7 @@ class Rule:
         self.exact = exact or moves or bool(linear) or bool(zero_at_zero)
         self.steered_by = steered_by
         self._linear = linear or moves
+        self.linear_in = linear_in
         self._zero_at_zero = zero_at_zero
         self.functions: dict[str, Callable[..., Any]] = {}
         if numpy is not None:
@@ -132,6 +134,8 @@ def register(
         values moves along.
     - `linear`: whether the results are linear, with real coefficients, in all that they read; a function of
         the equation where that depends on its parameters.
+    - `linear_in`: the operands in each of which the results are linear while all others are fixed, as in both
+        factors of a product.
     - `zero_at_zero`: whether an element of a result is zero where all that it reads is, as `linear` implies.
     - `in_place`: whether element `k` of a result follows from element `k` alone, in flat order, of all
         operands that have as many elements.

@@ -12,6 +12,7 @@ from ._explanation import (
 from ._html import coloring_html as coloring_html, pattern_html as pattern_html
 from ._spy import plot as plot
 from ._text import (
+    cost_at_elements as cost_at_elements,
     describe_coloring as describe_coloring,
     describe_pattern as describe_pattern,
     draw_coloring as draw_coloring,

@@ -100,6 +100,12 @@ def cost_of(coloring: "ColoredPattern") -> str:
     return f"{passes} (instead of {plural(m, 'VJP')} or {plural(n, 'JVP')})"
 
 
+def cost_at_elements(coloring: "ColoredPattern", count: int, whole: "ColoredPattern") -> str:
+    """Return the passes that `count` elements take, and those that a coloring of the whole matrix takes."""
+    passes, instead = (plural(one.num_colors, product_of(one)) for one in (coloring, whole))
+    return f"{passes} of {count:,} element{'s' * (count != 1)} (instead of {instead})"
+
+
 def percent(part: float, whole: int) -> str:
     """Return a share in percent, with enough decimals that only nothing is 0% and only all is 100%."""
     share = Decimal(part) / max(whole, 1)

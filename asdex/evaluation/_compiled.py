@@ -42,6 +42,14 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     return _run(data, constants)
 
 
+def evaluate_now(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
+    """Call the kernel on arguments with values, also where a trace is under way."""
+    data, _, constants = _separated(
+        jtu.tree_flatten(kernel), jtu.tree_flatten((tuple(args), dict(kwargs)))
+    )
+    return _run.lower(data, constants).compile()(data)
+
+
 def evaluate_prepared(
     owner: Any, prepare: Prepare, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Array, Int
 
 from .._arguments import (
@@ -21,6 +22,7 @@ from .._arguments import (
     normalize_argnums,
 )
 from .._arrays import has_derivative, ravel
+from .._graphs import connected_components
 from .._indices import check_known
 from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern
@@ -31,12 +33,39 @@ from ..decompression import (
     decompressor_for,
     SubsetDecompressor,
 )
+from ..display import cost_at_elements
 from ..formats import Layout, layout_for
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._options import EvaluationOptions
 from ._signature import Signature
+from .elements import Part
+
+
+class Elements(eqx.Module):
+    """How a derivative is computed at the elements of a partially separable function.
+
+    **Attributes:**
+
+    - `coloring`: that of the Jacobian or Hessian of the elements with respect to copies of the inputs.
+    - `part`: what of the function is differentiated.
+    - `rest`: computes the coefficients of the linear rest, where they differ from call to call.
+    """
+
+    coloring: ColoredPattern
+    part: Part = eqx.field(static=True)
+    rest: Kernel | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of elements: of parts of the copies that no result, or no entry of a Hessian, share."""
+        sparsity = self.coloring.sparsity
+        m, n = (0, sparsity.n) if "over" in self.coloring.mode else sparsity.shape
+        edges = (sparsity.rows, np.asarray(sparsity.cols, np.int64) + m)
+        graph = sp.coo_array((np.ones(sparsity.nnz, np.bool_), edges), shape=(m + n, m + n))
+        _, labels = connected_components(sp.csr_array(graph))
+        return len(np.unique(labels[edges[0]]))
 
 
 class SparseDerivative(eqx.Module):
@@ -51,6 +80,7 @@ class SparseDerivative(eqx.Module):
     - `f`: the differentiated function.
     - `coloring`: an `asdex.ColoredPattern` of the whole matrix; the one in use, unless there is:
     - `per_call`: where constant entries are reused, the coloring of those that each call computes.
+    - `elements`: how it is computed at the elements of `f`, if it is.
     - `num_constant`: how many entries are reused.
 
     The arrays of the other fields are the device's copies of what the coloring in use has on the host.
@@ -66,13 +96,18 @@ class SparseDerivative(eqx.Module):
     signature: Signature | None = eqx.field(static=True)
     assumed: AssumedConstants = eqx.field(static=True)
     per_call: ColoredPattern | None = None
+    elements: Elements | None = None
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
 
     def __repr__(self) -> str:
         name = getattr(self.f, "__qualname__", type(self.f).__name__)
-        return f"SparseDerivative({name}, {self.coloring!r})"
+        parts = [name, repr(self.coloring)]
+        if self.elements is not None:
+            counts = self.elements.coloring, self.elements.count
+            parts.append(cost_at_elements(*counts, self.coloring))
+        return f"SparseDerivative({', '.join(parts)})"
 
     @property
     def num_constant(self) -> int:
@@ -164,6 +199,8 @@ def _prepare(
         derivative.decompressor,
         options,
         None if layout is None else layout.computation(),
+        None if derivative.elements is None else derivative.elements.part,
+        None if derivative.elements is None else derivative.elements.rest,
     )
     return kernel, functools.partial(_assembly, derivative, inputs.tree)
 

@@ -14,6 +14,7 @@ from ..coloring import (
     SearchOptions,
 )
 from ..detection import detect_hessian, detect_jacobian, DetectionOptions
+from ._at_elements import at_elements
 from ._constant_entries import with_constants
 from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
 from ._options import EvaluationOptions
@@ -38,15 +39,16 @@ def from_samples(
     detect, color = _STAGES[kind]
     pattern = detect(f, samples, detection)
     signature = Signature.of(samples.args, samples.kwargs, pattern.argnums)
-    if evaluation.constant != "reuse":
-        whole = evaluate(f, color(pattern, search), evaluation, kind, signature)
-        return in_triangle(whole, evaluation)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         coloring = color(pattern, search)
     whole = evaluate(f, coloring, evaluation, kind, signature)
-    derivative = with_constants(whole, samples, detection, search)
-    for one in caught:  # what is dense may also be constant
-        if derivative.per_call is None or not issubclass(one.category, DenseColoringWarning):
+    derivative = whole
+    if evaluation.constant == "reuse":
+        derivative = with_constants(whole, samples, detection, search)
+    elif evaluation.elements is not False:
+        derivative = at_elements(whole, samples, detection, search, force=bool(evaluation.elements))
+    for one in caught:  # what is dense may also be constant, or not be dense at the elements
+        if derivative is whole or not issubclass(one.category, DenseColoringWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     return in_triangle(derivative, evaluation)

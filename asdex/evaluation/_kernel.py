@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from ..formats import Dtypes, Layout
 from ._batched_passes import Passes
 from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
+from .elements import Part, PartAtArguments
 
 
 def colors_of(
@@ -93,6 +95,8 @@ class Kernel(eqx.Module):
     decompressor: Decompressor | None
     options: Options
     layout: Layout | None = None
+    part: Part | None = eqx.field(static=True, default=None)
+    rest: Kernel | None = None
 
     def __call__(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes | None = None
@@ -110,10 +114,18 @@ class Kernel(eqx.Module):
     ) -> tuple[Result, Static]:
         options = self.options
         at = AtArguments(self.f, args, kwargs, options.argnums, options.has_aux)
-        inputs, call = at.inputs, _Call(at, options)
+        inputs = at.inputs
         _check_inputs(inputs, options)
-        B, shared = self._compress(call, list(map(jnp.asarray, at.leaves)), passes)
+        part = None if self.part is None else PartAtArguments(self.part, at)
+        call = _Call(part or at, options)
+        B, shared = self._compress(call, list(map(jnp.asarray, call.at.leaves)), passes)
+        if self.rest is not None:
+            rest = dataclasses.replace(self.rest, f=self.f)
+            B = B, rest(args, kwargs)[0].data
         data = B if self.decompressor is None else self.decompressor(B)
+        if part is not None:
+            output, gradient = part.of_whole(shared.output, shared.gradient)
+            shared = shared._replace(output=output, gradient=gradient)
         if self.layout is not None:
             data = self.layout.compute(data, _dtypes(shared.output, inputs, options))
         output = shared.output if options.with_value else None
@@ -183,7 +195,7 @@ def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
 class _Call:
     """The functions of the differentiated leaves that the passes follow."""
 
-    def __init__(self, at: AtArguments, options: Options):
+    def __init__(self, at: AtArguments | PartAtArguments, options: Options):
         self.at, self.options = at, options
         self.aux_static: Any = None
 

@@ -39,6 +39,7 @@ class EvaluationOptions:
     constant: Constant = "recompute"
     flatten: bool = False
     triangle: Triangle | None = None
+    elements: bool | None = None
 
     def __post_init__(self) -> None:
         if self.output_format != COMPRESSED:
@@ -46,6 +47,10 @@ class EvaluationOptions:
         check_choice("constant", self.constant, Constant)
         if self.triangle is not None:
             check_choice("triangle", self.triangle, Triangle)
+        if self.elements not in (None, True, False):
+            raise ValueError(
+                f"Expected `elements` to be True, False, or None for what costs less, got {self.elements!r}."
+            )
         _ = self.batches
 
     @property

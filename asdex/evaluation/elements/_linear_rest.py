@@ -1,0 +1,129 @@
+"""From where on the outputs of a program depend linearly on what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from ..._jaxprs import EquationView
+from ...detection import Dependence, find_rule, identities, Value
+from ._cut import Copies, evaluated, is_real, read
+from ._program import Atom, depends, Step
+
+
+class LinearRest:
+    """The linear end of a program, behind copies of the inputs and what is computed of them.
+
+    It begins as early as the entries of the Jacobian with respect to the copies do not become many more for
+    it: sums over elements belong to it, sums of what depends on the same copies do not.
+
+    **Attributes:**
+
+    - `results`: the variables at which it begins, in order.
+    - `entries`: which copies each of their elements depends on; the copies are counted one after the other.
+    - `coefficients`: which elements of `results` each output depends on.
+    - `is_known`: whether the coefficients themselves are the same in every call.
+    """
+
+    def __init__(self, copies: Copies):
+        program = copies.program
+        self._copies, self._program = copies, program
+        steps = self._linear_steps()
+        outputs = {atom for atom in program.outputs if depends(atom)}
+        kept = outputs.union(*(step.makes for step in steps), *map(_moving, steps))
+        of_copies = self._propagated(list(copies.sources), kept)
+        results: set[int] = outputs
+        read_before: set[int] = set()
+        self.is_known = True
+
+        def count(variables: Iterable[int]) -> int:
+            return sum(of_copies[one].nnz for one in variables)
+
+        for step in steps:
+            made, moving = results.intersection(step.makes), set(_moving(step))
+            if read_before.isdisjoint(step.makes) and count(moving - results) <= _MORE * count(
+                made
+            ):
+                results = (results - made) | moving
+                self.is_known &= self._has_known_coefficients(step)
+            else:
+                read_before |= moving
+        self.results = tuple(sorted(results))
+        self.entries = Dependence.join([of_copies[one] for one in self.results])
+        of_results = self._propagated(self.results, outputs)
+        self.coefficients = Dependence.join(
+            [
+                of_results[atom] if atom in outputs else Dependence.none(aval.shape)
+                for atom, aval in zip(program.outputs, program.output_avals, strict=True)
+            ]
+        )
+
+    def _linear_steps(self) -> list[Step]:
+        """The steps from which on all is linear, the last one first."""
+        steps: list[Step] = []
+        read_before: set[int] = set()
+        for step in reversed(self._program.between(self._copies.sources, self._program.outputs)):
+            moving = _moving(step)
+            if moving and read_before.isdisjoint(step.makes) and self._is_linear(step, moving):
+                steps.append(step)
+            else:
+                read_before.update(moving)
+        return steps
+
+    def _is_linear(self, step: Step, moving: Sequence[int]) -> bool:
+        """Whether results are linear in what moves, with a structure that is the same in every call."""
+        avals, rule = self._program.avals, find_rule(step.eqn.primitive)
+        if rule is None or not all(is_real(avals[one]) for one in (*moving, *step.makes)):
+            return False
+        view = EquationView(step.eqn)
+        if not all(self._is_known(step.reads[number]) for number in rule.steered_by(view)):
+            return False
+        pairs = zip(step.reads, step.eqn.invars, strict=True)
+        if not all(is_real(variable.aval) or self._is_known(atom) for atom, variable in pairs):
+            return False
+        if step.eqn.primitive.name == "convert_element_type":
+            return True
+        return rule.is_linear(view) or self._is_product(step)
+
+    def _is_product(self, step: Step) -> bool:
+        """Whether a step multiplies what moves by what does not."""
+        places = [k for k, atom in enumerate(step.reads) if depends(atom)]
+        rule = find_rule(step.eqn.primitive)
+        return rule is not None and len(places) == 1 and places[0] in rule.linear_in
+
+    def _has_known_coefficients(self, step: Step) -> bool:
+        return not self._is_product(step) or all(
+            depends(atom) or self._is_known(atom) for atom in step.reads
+        )
+
+    def _is_known(self, atom: Atom) -> bool:
+        return not depends(atom) and read(atom, self._copies.values).known is not None
+
+    def _propagated(self, seeds: Sequence[int], kept: Collection[int]) -> dict[int, Dependence]:
+        """What the variables in `kept` depend on of the elements of `seeds`, one after the other."""
+        program, copies = self._program, self._copies
+        values = {number: one for number, one in copies.values.items() if one.dependence is None}
+        for variable, seed in zip(
+            seeds, identities([program.avals[one] for one in seeds]), strict=True
+        ):
+            values[variable] = Value(seed, None)
+        steps = program.between(values, kept)
+        last = {atom: number for number, step in enumerate(steps) for atom in _moving(step)}
+        for number, step in enumerate(steps):
+            results = evaluated(copies.interpreter, step, values)
+            values.update(
+                (variable, one)
+                for variable, one in zip(step.makes, results, strict=True)
+                if variable not in values
+            )
+            for atom in _moving(step):
+                if last[atom] == number and atom not in kept:
+                    values.pop(atom, None)
+        return {one: values[one].as_dependence(program.avals[one]) for one in kept}
+
+
+_MORE = 1.5
+"""Elements that hold a node twice have fewer entries in a sum; a sum of two terms for each copy has half."""
+
+
+def _moving(step: Step) -> list[int]:
+    return [atom for atom in step.reads if depends(atom)]

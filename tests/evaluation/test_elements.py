@@ -1,0 +1,374 @@
+"""Derivatives at the elements of partially separable functions: values beside those of JAX, and passes."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import sparse
+
+import asdex
+
+
+N = 40
+rng = np.random.default_rng(0)
+FROM, TO = rng.integers(0, N, (2, 90))  # some edges lead from a node to itself
+TRIANGLES = rng.integers(0, N, (60, 3))
+X = jnp.asarray(rng.uniform(0.5, 1.5, N))
+W = jnp.asarray(rng.uniform(0.5, 1.5, 90))
+
+
+def fluxes(u, w=1.0):
+    flux = w * u[FROM] * jnp.sin(u[TO])
+    return jnp.zeros_like(u).at[FROM].add(flux).at[TO].add(-flux)
+
+
+def triangle(e):
+    return jnp.cos(e[0] * e[1]) * e[2] ** 2
+
+
+def energy(u):
+    return jnp.sum(jax.vmap(triangle)(u[TRIANGLES]))
+
+
+def of_triangles(u):
+    e = u[TRIANGLES]
+    local = jnp.stack([e[:, 0] * e[:, 1], e[:, 1] * e[:, 2], jnp.exp(e[:, 0] * e[:, 2])], axis=1)
+    return jnp.zeros(N).at[TRIANGLES].add(local)
+
+
+def by_stacking(u):
+    """Elements of a line whose nodes are put beside one another."""
+    e = jnp.stack([u[:-1], u[1:]], axis=1)
+    return (
+        jnp.zeros(N)
+        .at[jnp.stack([jnp.arange(N - 1), jnp.arange(1, N)], 1)]
+        .add(e * e.sum(1, keepdims=True))
+    )
+
+
+def by_quadrature(u):
+    """Sums over points within an element are no part of the assembly."""
+    e = u[TRIANGLES]
+    values = jnp.einsum("ea,qa->eq", e, np.linspace(0.1, 1, 12).reshape(4, 3)) ** 3
+    return jnp.zeros(N).at[TRIANGLES[:, 0]].add(values.sum(1))
+
+
+def two_families(u):
+    boundary = u[np.arange(0, N, 5)] ** 3
+    return fluxes(u).at[np.arange(0, N, 5)].add(boundary) + of_triangles(u)
+
+
+def beside_others(u):
+    """A part that every input is in, and one that is local."""
+    return jnp.concatenate([fluxes(u), jnp.cumsum(u)[:3] ** 2, u**2])
+
+
+def assembled_by_a_matrix(u):
+    rows, cols = np.concatenate([FROM, TO]), np.concatenate([np.arange(90)] * 2)
+    data = np.concatenate([np.ones(90), -2 * np.ones(90)])
+    matrix = sparse.BCOO((jnp.asarray(data), jnp.stack([rows, cols], 1)), shape=(N, 90))
+    return matrix @ (u[FROM] * u[TO])
+
+
+def scanned(u):
+    def step(total, pair):
+        i, j = pair
+        flux = u[i] * u[j]
+        return total.at[i].add(flux).at[j].add(-flux), None
+
+    return jax.lax.scan(step, jnp.zeros(N), (FROM.reshape(9, 10), TO.reshape(9, 10)))[0]
+
+
+def nested(u):
+    @jax.jit
+    def inner(u):
+        return jax.jit(fluxes)(u + 1) * 2
+
+    return inner(u) - 3 * u
+
+
+def shifted_before(u):
+    """Nodes are displaced, and cast, before they are gathered."""
+    return fluxes((X + u).astype(jnp.float32) - 0.5)
+
+
+def scaled_sums(u):
+    """Known coefficients, and cancellation in one of them."""
+    f = u[FROM] ** 2
+    return jnp.zeros(N).at[TO].add(f * np.linspace(-1, 1, 90)) / 3 - jnp.zeros(N).at[TO].add(f)
+
+
+JACOBIANS = {
+    function.__name__: function
+    for function in (
+        *(fluxes, of_triangles, by_stacking, by_quadrature, two_families, beside_others),
+        *(assembled_by_a_matrix, scanned, nested, shifted_before, scaled_sums),
+    )
+}
+
+
+def pairs(u):
+    """All pairs, and a parameter that all share."""
+    d = u[:-1, None] - u[None, :-1]
+    return jnp.sum(jnp.cos(d) * u[-1]) + jnp.sum(u) ** 2
+
+
+def linear_elements(u):
+    e = u[TRIANGLES]
+    return jnp.sum(e[:, 0] * 2 + e[:, 1]) + jnp.sum(e[:, 2] ** 2)
+
+
+HESSIANS = {
+    "triangles": energy,
+    "pairs": pairs,
+    "linear": linear_elements,
+    "edges": lambda u: jnp.sum(fluxes(u) ** 2),
+    "two_families": lambda u: energy(u) + jnp.sum(jnp.sin(u[FROM] - u[TO])) + jnp.prod(u[:3]),
+    "residual": lambda u: jnp.sum(u * of_triangles(u)),
+}
+
+
+def close(got, want, tolerance=2e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, tolerance, tolerance), got, want)
+
+
+@pytest.mark.parametrize("mode", ["auto", "fwd", "rev"])
+@pytest.mark.parametrize("name", JACOBIANS)
+def test_jacobians(name, mode):
+    f = JACOBIANS[name]
+    derivative = asdex.jacobian(f, X, mode=mode, elements=True, output_format="dense")
+    assert derivative.elements is not None
+    close(derivative(X), jax.jacobian(f)(X))
+    close(jax.jit(derivative)(2 * X), jax.jacobian(f)(2 * X))
+
+
+@pytest.mark.parametrize("mode", [None, "rev_over_fwd", "rev_over_rev"])
+@pytest.mark.parametrize("name", HESSIANS)
+def test_hessians(name, mode):
+    f = HESSIANS[name]
+    derivative = asdex.hessian(f, X, mode=mode, elements=True, output_format="dense")
+    assert derivative.elements is not None
+    close(derivative(X), jax.hessian(f)(X), 1e-3)
+    value, gradient, hessian = asdex.value_gradient_and_hessian(
+        f, X, mode=mode, elements=True, output_format="dense"
+    )(X)
+    close((value, gradient, hessian), (f(X), jax.grad(f)(X), jax.hessian(f)(X)), 1e-3)
+
+
+def test_passes_are_those_of_an_element():
+    fewer = {
+        name: asdex.jacobian(f, X, mode="fwd", elements=True).elements.coloring.num_colors
+        for name, f in JACOBIANS.items()
+    }
+    assert fewer["fluxes"] == fewer["nested"] == fewer["shifted_before"] == 2
+    assert fewer["assembled_by_a_matrix"] == 2
+    assert fewer["of_triangles"] == fewer["by_quadrature"] == 3
+    assert fewer["by_stacking"] == 2
+    assert asdex.hessian(energy, X, elements=True).elements.coloring.num_colors == 3
+
+
+def test_linear_elements_take_no_pass():
+    def linear(u):
+        return jnp.zeros(N).at[FROM].add(u[TO]).at[TO].add(2 * u[FROM])
+
+    derivative = asdex.jacobian(linear, X, mode="fwd", elements=True, output_format="dense")
+    assert derivative.elements.coloring.num_colors == 1
+    close(derivative(X), jax.jacobian(linear)(X))
+
+
+def test_chosen_where_it_costs_less():
+    assert asdex.jacobian(fluxes, X).elements is not None
+    assert asdex.hessian(energy, X).elements is not None
+    assert asdex.jacobian(fluxes, X, elements=False).elements is None
+    stencil = asdex.jacobian(lambda u: u[1:-1] * (u[2:] - u[:-2]), X)
+    assert stencil.elements is None
+    assert asdex.jacobian(fluxes, X, constant="reuse").elements is None
+    assert asdex.compressed_jacobian(fluxes, X).elements is None
+
+
+def test_print_out():
+    derivative = asdex.hessian(energy, X)
+    plain = asdex.hessian(energy, X, elements=False)
+    count = derivative.elements.count
+    assert count <= 60
+    passes = f"3 HVPs of {count} elements (instead of {plain.coloring.num_colors} HVPs)"
+    assert repr(derivative) == repr(plain)[:-1] + f", {passes})"
+    many = np.arange(6000).reshape(2000, 3) % 17
+    derivative = asdex.hessian(lambda u: jnp.sum(jnp.prod(u[many], 1)), X[:17], elements=True)
+    assert "3 HVPs of 2,000 elements" in repr(derivative)
+
+
+def test_coefficients_that_differ_from_call_to_call():
+    def residual(u, before, step):
+        return u - before - step * fluxes(u) / jnp.linspace(1, 2, N)
+
+    derivative = asdex.value_and_jacobian(residual, X, X, 0.1, elements=True, output_format="dense")
+    assert derivative.elements.rest is not None
+    assert derivative.elements.coloring.num_colors <= 2
+    for step in (0.3, 2.0):
+        want = residual(X, 2 * X, step), jax.jacobian(residual)(X, 2 * X, step)
+        close(derivative(X, 2 * X, step), want)
+
+
+def test_weights_and_index_arrays_of_a_model():
+    class Model(eqx.Module):
+        weight: jax.Array
+        i: jax.Array
+        j: jax.Array
+
+        def __call__(self, u):
+            return jnp.zeros_like(u).at[self.i].add(self.weight * u[self.i] * u[self.j])
+
+    model = Model(W, jnp.asarray(FROM), jnp.asarray(TO))
+    derivative = asdex.jacobian(model, X, elements=True, output_format="dense")
+    assert derivative.elements is not None
+    close(derivative(X), jax.jacobian(model)(X))
+    trained = eqx.tree_at(lambda one: one.f.weight, derivative, W**2)
+    close(trained(X), jax.jacobian(trained.f)(X))
+
+    @eqx.filter_jit
+    def loss(model, derivative, u):
+        moved = eqx.tree_at(lambda one: one.f, derivative, model)
+        return jnp.sum(moved(u) ** 2)
+
+    gradient = eqx.filter_grad(loss)(model, derivative, X)
+    want = jax.grad(
+        lambda w: jnp.sum(jax.jacobian(eqx.tree_at(lambda m: m.weight, model, w))(X) ** 2)
+    )
+    close(gradient.weight, want(W), 1e-4)
+
+
+def test_made_inside_a_compiled_function():
+    @jax.jit
+    def inside(u, w):
+        return asdex.jacobian(lambda u: fluxes(u, w), u, elements=True, output_format="dense")(u)
+
+    close(inside(X, W), jax.jacobian(fluxes)(X, W))
+
+
+def test_trees_arguments_and_auxiliary_data():
+    def f(scale, tree):
+        a, b = tree["a"], tree["b"]
+        out = {"x": jnp.zeros(N).at[FROM].add(scale * a[FROM] * b[TO % 20]), "y": b**2}
+        return out, {"sum": a.sum(), "name": "f"}
+
+    tree = {"a": X, "b": X[:20]}
+    derivative = asdex.value_and_jacobian(
+        f, 2.0, tree, argnums=1, has_aux=True, elements=True, output_format="dense"
+    )
+    assert derivative.elements is not None
+    (value, aux), jacobian = derivative(3.0, tree)
+    close(jacobian, jax.jacobian(f, argnums=1, has_aux=True)(3.0, tree)[0])
+    close(value, f(3.0, tree)[0])
+    assert aux["name"] == "f"
+    close(aux["sum"], X.sum())
+
+
+def test_integer_leaves():
+    def f(tree):
+        return jnp.zeros(N).at[FROM].add(tree["u"][FROM] * tree["u"][TO] * tree["k"])
+
+    tree = {"k": jnp.arange(90), "u": X}
+    derivative = asdex.jacobian(f, tree, allow_int=True, elements=True, output_format="dense")
+    assert derivative.elements is not None
+    close(derivative(tree)["u"], jax.jacobian(lambda u: f({"k": tree["k"], "u": u}))(X))
+
+
+def test_complex_inputs_are_colored():
+    z = X + 1j * X
+    derivative = asdex.jacobian(fluxes, z, holomorphic=True, elements=True, output_format="dense")
+    assert derivative.elements is None
+    close(derivative(z), jax.jacobian(fluxes, holomorphic=True)(z))
+
+
+@pytest.mark.parametrize("output_format", ["bcoo", "bcsr", "bsr", "data", "scipy_csr", "dense"])
+def test_formats(output_format):
+    got = [
+        asdex.jacobian(fluxes, X, elements=elements, output_format=output_format)(X)
+        for elements in (True, False)
+    ]
+    dense = [
+        one.toarray() if hasattr(one, "toarray") else jnp.asarray(getattr(one, "data", one))
+        for one in got
+    ]
+    close(*dense)
+
+
+@pytest.mark.parametrize("triangle", ["lower", "upper"])
+def test_triangles_and_lagrangians(triangle):
+    derivative = asdex.hessian(
+        energy, X, elements=True, triangle=triangle, output_format="scipy_csr"
+    )
+    part = np.tril if triangle == "lower" else np.triu
+    close(derivative(X).toarray(), part(jax.hessian(energy)(X)), 1e-4)
+    lagrangian = asdex.nlp.lagrangian_hessian(energy, fluxes, X, output_format="dense")
+    assert lagrangian.derivative.elements is not None
+    want = jax.hessian(lambda u: 2 * energy(u) + W[:N] @ fluxes(u))(X)
+    close(lagrangian(X, W[:N], 2.0), want, 1e-4)
+
+
+def test_transformations():
+    derivative = asdex.hessian(energy, X, elements=True, output_format="dense", chunk_size=2)
+    points = jnp.stack([X, 2 * X])
+    close(jax.vmap(derivative)(points), jax.vmap(jax.hessian(energy))(points), 1e-3)
+    got = jax.grad(lambda u: jnp.sum(derivative(u) ** 2))(X)
+    close(got, jax.grad(lambda u: jnp.sum(jax.hessian(energy)(u) ** 2))(X), 1e-3)
+    _, scanned = jax.lax.scan(lambda c, u: (c, derivative(u)), 0, points)
+    close(scanned, jax.vmap(jax.hessian(energy))(points), 1e-3)
+
+
+def test_mesh():
+    mesh = jax.make_mesh((1,), ("colors",))
+    derivative = asdex.hessian(energy, X, elements=True, output_format="dense", mesh=mesh)
+    close(derivative(X), jax.hessian(energy)(X), 1e-3)
+
+
+def test_empty_families():
+    none = np.zeros((0, 3), np.int32)
+
+    def f(u):
+        return jnp.sum(jnp.prod(u[none], axis=1)) + jnp.sum(jnp.prod(u[TRIANGLES], axis=1))
+
+    close(asdex.hessian(f, X, elements=True, output_format="dense")(X), jax.hessian(f)(X), 1e-4)
+    derivative = asdex.jacobian(lambda u: jnp.zeros(4), X, elements=True, output_format="dense")
+    close(derivative(X), jnp.zeros((4, N)))
+
+
+def test_what_selects_is_not_linear():
+    """A pooled gradient is linear in the gradient, not in the values that are compared."""
+
+    def f(u):
+        pooled, pull = jax.vjp(
+            lambda v: jax.lax.reduce_window(v, -jnp.inf, jax.lax.max, (3,), (3,), "VALID"), u
+        )
+        return pull(pooled**2)[0]
+
+    derivative = asdex.jacobian(f, X, elements=True, output_format="dense")
+    close(derivative(X), jax.jacobian(f)(X))
+    close(derivative(X[::-1]), jax.jacobian(f)(X[::-1]))
+
+
+def test_unknown_indices_are_no_elements():
+    def f(u, i):
+        return jnp.zeros(N).at[i].add(u[i] ** 2)
+
+    derivative = asdex.jacobian(f, X, FROM, elements=True, output_format="dense")
+    close(derivative(X, TO), jax.jacobian(f)(X, TO))
+
+
+def test_another_program_raises():
+    flag = [True]
+
+    def f(u):
+        return fluxes(u) if flag[0] else fluxes(u) ** 2
+
+    derivative = asdex.jacobian(f, X, elements=True)
+    flag[0] = False
+    with pytest.raises(ValueError, match="its trace differs"):
+        derivative(X)
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="`elements`"):
+        asdex.jacobian(fluxes, X, elements="yes")
