@@ -23,8 +23,9 @@ def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> l
         results = bind(*arrays)
         return list(results) if multiple else [results]
 
-    size = sum(size_of(variable.aval) for variable in eqn.outvars)
-    evaluation = Evaluation(operands, bound, _computing(eqn), size, others)
+    avals = tuple(variable.aval for variable in eqn.outvars)
+    kind = eqn.primitive.name, avals
+    evaluation = Evaluation(operands, bound, _computing(eqn), kind, others)
     return evaluation.outputs(len(eqn.outvars))
 
 
