@@ -21,15 +21,16 @@ DEVICES = ["chunk_size", "mesh", "axis", "holomorphic"]
 OF_JACOBIANS = ["output_format", "flatten"]
 OF_HESSIANS = [*OF_JACOBIANS, "triangle"]
 COLORED = ["f", "coloring"]
+REUSED = ["allow_int", "constant", "elements"]
 CHECKED = [
     *("f", "*args", "coloring", "method", "num_probes", "seed", "rtol", "atol"),
     *("has_aux", "holomorphic", "allow_int", "**kwargs"),
 ]
 
 WITH_JACOBIANS = [
-    *(*SAMPLED, *JACOBIAN, *OF_JACOBIANS, *DEVICES, "allow_int", "constant", *TRACED[1:]),
+    *(*SAMPLED, *JACOBIAN, *OF_JACOBIANS, *DEVICES, *REUSED, *TRACED[1:]),
 ]
-WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *DEVICES, "allow_int", "constant", *TRACED[1:]]
+WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *DEVICES, *REUSED, *TRACED[1:]]
 COMPRESSED_JACOBIANS = [*SAMPLED, *JACOBIAN, *DEVICES, *TRACED]
 COMPRESSED_HESSIANS = [*SAMPLED, *HESSIAN, *DEVICES, *TRACED]
 COLORED_JACOBIANS = [*COLORED, "output_format", "has_aux", "flatten", *DEVICES, "allow_int"]
@@ -70,7 +71,7 @@ FUNCTIONS = {
     "value_and_compressed_hessian_from_coloring": COMPRESSED,
     "lagrangian_hessian": [
         *("objective", "constraints", "x", "*args", *HESSIAN, *OF_HESSIANS),
-        *("chunk_size", "mesh", "axis", "unknown", "captured", "max_nnz", "**kwargs"),
+        *("chunk_size", "mesh", "axis", "elements", "unknown", "captured", "max_nnz", "**kwargs"),
     ],
     "decompress": ["B", "coloring", "output_format"],
     "decompress_data": ["B", "coloring"],
@@ -178,6 +179,7 @@ def test_defaults(name):
         "holomorphic": False,
         "allow_int": False,
         "constant": "recompute",
+        "elements": None,
         "input_shape": None,
         "unknown": "dense",
         "captured": "constant",

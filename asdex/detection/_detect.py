@@ -195,7 +195,7 @@ def propagate(
         pairs = zip(operands, names, strict=True)
         operands = [one._replace(comes_from=frozenset([name])) for one, name in pairs]
     limit = Limit.of(options.max_nnz)
-    shape = tuple(sum(map(size_of, avals)) for avals in (traced.output_avals, traced.inputs.avals))
+    shape = sum(map(size_of, traced.output_avals)), sum(map(size_of, traced.inputs.avals))
 
     def keep(function: Callable[[], Any]) -> Any:
         return limit.keep(

@@ -55,7 +55,7 @@ def at_elements(
     derivative: SparseDerivative,
     samples: Samples,
     detection: DetectionOptions,
-    search: SearchOptions,
+    search: Any,
     force: bool,
 ) -> SparseDerivative:
     """The same derivative, computed at the elements of the function if that costs less, or with `force`.
@@ -82,7 +82,7 @@ def at_elements(
         warnings.simplefilter("ignore", DenseColoringWarning)
         if derivative.options.is_hessian:
             rest = coefficients = None
-            cut = Cut(program.digest, tuple(copies.sources))
+            cut = Cut(program.digest, copies.groups)
             function = _FromCopies(derivative.f, Part(cut), **how)
             arguments = Samples((tuple(avals), *samples.args), samples.kwargs)
             of_copies = dataclasses.replace(detection, argnums=0, has_aux=False)
@@ -90,7 +90,7 @@ def at_elements(
             coloring = color_hessian(pattern, search)
         else:
             rest = LinearRest(copies)
-            cut = Cut(program.digest, tuple(copies.sources), rest.results)
+            cut = Cut(program.digest, copies.groups, rest.results)
             made = [struct_of(program.avals[one]) for one in rest.results]
             pattern = _pattern(rest.entries, avals, made, whole.sparsity.modes)
             coloring = color_jacobian(pattern, search)
@@ -98,7 +98,7 @@ def at_elements(
     terms = Terms(whole.sparsity, pattern, copies, coefficients and coefficients.sparsity)
     if not force:
         before = whole.num_colors * _work(program.steps) + _READING * whole.sparsity.nnz
-        steps = program.between(cut.copies, cut.results or program.outputs)
+        steps = program.between(copies.variables, cut.results or program.outputs)
         after = coloring.num_colors * _work(steps) + _ADDING * len(terms.target)
         if rest is not None and coefficients is not None and not rest.is_known:
             steps = program.between(rest.results, program.outputs)

@@ -107,7 +107,7 @@ def default_chunk(num_colors: int, length: int, program: Program) -> int:
     else:
         batch = _MULTIPLIED if program.kind == "products" else _CACHED
     most = max(_LEAST, batch // max(length, program.largest, 1))
-    if most >= num_colors:
+    if 3 * most >= 2 * num_colors:  # rather than a second batch that is not full
         return num_colors
     # The last batch is filled up with passes whose results are dropped: few, if the size is well chosen.
     sizes = range(most, most - max(most // 2, 1), -1)

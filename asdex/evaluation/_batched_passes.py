@@ -129,7 +129,9 @@ class Passes:
 
         if not isinstance(colors, Tracer):
             # Compiled beforehand it runs at once, also where a trace is under way.
-            return jax.jit(evaluate).lower(colors).compile()(colors)
+            values = jax.jit(evaluate).lower(colors).compile()(colors)
+            # The XLA of jax 0.10 multiplies some large constants wrongly, unless it does not see them.
+            return jax.lax.optimization_barrier(values)
         values = evaluate(colors)
         self.seed_terms += values
         return values

@@ -92,7 +92,7 @@ def hessian(
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "constant")
+_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "constant", "elements")
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.hessian`."
@@ -127,7 +127,7 @@ def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Spa
     """As `asdex.hessian`; the result returns the compressed Hessian `B`, with `has_aux` `(B, aux)`.
 
     `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix from
-    it. There is no `output_format`, `flatten`, `triangle` or `constant`.
+    it. There is no `output_format`, `flatten`, `triangle`, `constant` or `elements`.
     """
     return hessian(f, *args, output_format=_COMPRESSED, **options)
 
@@ -141,12 +141,12 @@ def value_and_compressed_hessian(
 
 
 _NO_SAMPLES = (
-    "what is constant is found at sample arguments, and a coloring has none. Use "
-    "`asdex.hessian(f, *args, constant='reuse')`, which detects and colors by itself."
+    "constant entries and elements are found at sample arguments, and a coloring has none. Use "
+    "`asdex.hessian(f, *args)`, which detects and colors by itself."
 )
 
 
-@refusing(("constant",), _NO_SAMPLES)
+@refusing(("constant", "elements"), _NO_SAMPLES)
 def hessian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
@@ -167,7 +167,8 @@ def hessian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
-    - all others: as for `asdex.hessian`. `constant` is refused, since it needs samples of all arguments.
+    - all others: as for `asdex.hessian`. `constant` and `elements` are refused, since they need samples
+        of all arguments.
 
     **Returns:**
 
@@ -175,8 +176,8 @@ def hessian_from_coloring(
 
     **Raises:**
 
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or for `constant`; `ValueError` if it is for
-    another kind of derivative.
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or for `constant` and `elements`; `ValueError`
+    if it is for another kind of derivative.
     """
     options = EvaluationOptions(
         output_format=output_format,

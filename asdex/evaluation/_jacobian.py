@@ -67,6 +67,9 @@ def jacobian(
         others only. What may change are all floating-point leaves of `f` and all arrays and floating-point
         numbers among the arguments; values and predicates count, not only derivatives. Entries that would be
         NaN because an infinite factor meets a zero are then what they are elsewhere.
+    - `elements`: whether to differentiate at the elements of `f`, if it copies its inputs to elements and
+        adds up what it computes on each (Griewank and Toint 1982): no more passes than an element has inputs.
+        `None` does it where a call is estimated to cost less; not with `constant="reuse"`.
     - `input_shape`, `unknown`, `captured`, `max_nnz`: as for `asdex.jacobian_sparsity`.
 
     These names belong to asdex; a keyword of `f` of the same name is passed by `functools.partial`. All other
@@ -105,7 +108,7 @@ def jacobian(
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "constant")
+_NOT_COMPRESSED = ("output_format", "flatten", "constant", "elements")
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.jacobian`."
@@ -128,7 +131,8 @@ def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Sp
 
     `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
     `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
-    matrix from it. There is no `output_format`, `flatten` or `constant`.
+    matrix from it. There is no `output_format`, `flatten`, `constant` or
+    `elements`.
     """
     return jacobian(f, *args, output_format=_COMPRESSED, **options)
 
@@ -142,12 +146,12 @@ def value_and_compressed_jacobian(
 
 
 _NO_SAMPLES = (
-    "what is constant is found at sample arguments, and a coloring has none. Use "
-    "`asdex.jacobian(f, *args, constant='reuse')`, which detects and colors by itself."
+    "constant entries and elements are found at sample arguments, and a coloring has none. Use "
+    "`asdex.jacobian(f, *args)`, which detects and colors by itself."
 )
 
 
-@refusing(("constant",), _NO_SAMPLES)
+@refusing(("constant", "elements"), _NO_SAMPLES)
 def jacobian_from_coloring(
     f: Callable[..., Any],
     coloring: ColoredPattern,
@@ -167,7 +171,8 @@ def jacobian_from_coloring(
 
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
-    - all others: as for `asdex.jacobian`. `constant` is refused, since it needs samples of all arguments.
+    - all others: as for `asdex.jacobian`. `constant` and `elements` are refused, since they need samples
+        of all arguments.
 
     **Returns:**
 
@@ -175,8 +180,8 @@ def jacobian_from_coloring(
 
     **Raises:**
 
-    `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or for `constant`; `ValueError` if it is for
-    another kind of derivative.
+    `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or for `constant` and `elements`; `ValueError`
+    if it is for another kind of derivative.
     """
     options = EvaluationOptions(
         output_format=output_format,

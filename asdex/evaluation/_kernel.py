@@ -122,7 +122,7 @@ class Kernel(eqx.Module):
         if self.rest is not None:
             rest = dataclasses.replace(self.rest, f=self.f)
             B = B, rest(args, kwargs)[0].data
-        data = B if self.decompressor is None else self.decompressor(B)
+        data: Any = B if self.decompressor is None else self.decompressor(B)
         if part is not None:
             output, gradient = part.of_whole(shared.output, shared.gradient)
             shared = shared._replace(output=output, gradient=gradient)

@@ -214,7 +214,8 @@ def test_sparse_outputs_are_refused():
         asdex.jacobian_from_coloring(f, coloring)(X)
 
 
-def test_constant_entries_without_samples_are_refused_with_a_reason():
+@pytest.mark.parametrize("option", [{"constant": "reuse"}, {"elements": True}])
+def test_what_needs_samples_is_refused_with_a_reason(option):
     x = jnp.ones(4)
     jacobian = asdex.jacobian_coloring(jnp.sin, x)
     hessian = asdex.hessian_coloring(lambda x: jnp.sum(x**2), x)
@@ -225,5 +226,5 @@ def test_constant_entries_without_samples_are_refused_with_a_reason():
         "value_gradient_and_hessian_from_coloring": hessian,
     }
     for name, coloring in colorings.items():
-        with pytest.raises(TypeError, match=r"found at sample arguments.*constant='reuse'"):
-            getattr(asdex, name)(jnp.sin, coloring, constant="reuse")
+        with pytest.raises(TypeError, match=r"found at sample arguments.*detects and colors"):
+            getattr(asdex, name)(jnp.sin, coloring, **option)

@@ -53,6 +53,7 @@ def compare(seed: int, *, hessian: bool = False) -> bool | None:
         "mode": modes[rng.integers(len(modes))],
         "chunk_size": CHUNKS[rng.integers(len(CHUNKS))],
         "output_format": "dense",
+        "elements": (None, False, True)[seed % 3],
     }
     p, k = jnp.linspace(0.5, 1.5, SIZE), jnp.arange(SIZE)
     make = asdex.hessian if hessian else asdex.jacobian

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,14 @@ class Cut:
     **Attributes:**
 
     - `digest`: that of the program.
-    - `copies`: variables whose elements are copies of inputs, up to something that is added.
+    - `copies`: variables whose elements are copies of inputs, up to something that is added. Those that are
+        equal in every call stand together.
     - `results`: variables that depend on copies, and that the outputs depend on linearly; `None` where the
         rest is not cut off.
     """
 
     digest: str
-    copies: tuple[int, ...]
+    copies: tuple[tuple[int, ...], ...]
     results: tuple[int, ...] | None = None
 
 
@@ -42,6 +43,12 @@ def evaluated(interpreter: Interpreter, step: Step, values: Mapping[int, Value])
     return interpreter.evaluate(step.eqn, operands, [True] * len(step.makes))
 
 
+def spread(groups: Iterable[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:
+    """For each variable of each group, the value of the group."""
+    pairs = zip(groups, values, strict=True)
+    return {variable: value for group, value in pairs for variable in group}
+
+
 class Copies:
     """How far a program only copies its inputs.
 
@@ -49,6 +56,7 @@ class Copies:
 
     - `values`: those of the variables that do not depend on the inputs, and of copies.
     - `sources`: for each copy that something else is computed from, the input of each element, or -1.
+    - `equal`: for each of these, all variables that are the same copy.
     - `are_multiple`: whether some of these hold an input several times, as elements do that share it.
     """
 
@@ -59,7 +67,10 @@ class Copies:
         }
         self.values.update(zip(program.inputs, seeded(traced), strict=True))
         self.sources: dict[int, Int[np.ndarray, " size"]] = {}
+        self.equal: dict[int, list[int]] = {}
         self.are_multiple = False
+        self._shifted: set[int] = set()
+        self._first: dict[Any, int] = {}
         for step in program.steps:
             self._follow(step)
         for atom in program.outputs:
@@ -80,6 +91,9 @@ class Copies:
         if not moving or self._copies(step, moving):
             results = evaluated(self.interpreter, step, self.values)
             if not moving or all(map(is_copy, results)):
+                read = [step.reads[k] for k in moving]
+                if moving and not (_moves(step) and self._shifted.isdisjoint(read)):
+                    self._shifted.update(step.makes)
                 for variable, value in zip(step.makes, results, strict=True):
                     self._keep(variable, value)
                 return
@@ -93,10 +107,12 @@ class Copies:
             return False
         if not all(is_real(self.program.avals[variable]) for variable in (*read, *step.makes)):
             return False
-        name, rule = step.eqn.primitive.name, find_rule(step.eqn.primitive)
-        if rule is not None and rule.moves:
-            return True
-        return (name == "add" and len(moving) == 1) or (name in _SHIFTS and moving == [0])
+        name = step.eqn.primitive.name
+        return (
+            _moves(step)
+            or (name == "add" and len(moving) == 1)
+            or (name in _SHIFTS and moving == [0])
+        )
 
     def _keep(self, variable: int, value: Value) -> None:
         if value.dependence is None:
@@ -105,7 +121,7 @@ class Copies:
         sources = sources_of(value.dependence)
         if np.bincount(sources[sources >= 0]).max(initial=0) > 1:
             self.are_multiple = True
-            self.sources[variable] = sources
+            self._add(variable, sources)
         else:
             self.values[variable] = value
 
@@ -113,11 +129,37 @@ class Copies:
         """Something else than a copy is computed of what may be one."""
         value = None if is_literal(atom) else self.values.get(atom)
         if value is not None and value.dependence is not None:
-            self.sources.setdefault(atom, sources_of(value.dependence))
+            self._add(atom, sources_of(value.dependence))
+
+    def _add(self, variable: int, sources: Int[np.ndarray, " size"]) -> None:
+        """Add a copy, unless it is one of those before."""
+        if any(variable in same for same in self.equal.values()):
+            return
+        aval = self.program.avals[variable]
+        pure = variable not in self._shifted and sources.min(initial=0) >= 0
+        key = (aval.shape, aval.dtype, sources.tobytes()) if pure else variable
+        first = self._first.setdefault(key, variable)
+        self.equal.setdefault(first, []).append(variable)
+        self.sources.setdefault(first, sources)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The variables of each copy."""
+        return tuple(map(tuple, self.equal.values()))
+
+    @property
+    def variables(self) -> set[int]:
+        """Those of all copies."""
+        return set().union(*self.groups)
 
 
 _SHIFTS = ("sub", "convert_element_type")
 """Primitives of whose first operand the derivative is one."""
+
+
+def _moves(step: Step) -> bool:
+    rule = find_rule(step.eqn.primitive)
+    return rule is not None and rule.moves
 
 
 def is_real(aval: Any) -> bool:

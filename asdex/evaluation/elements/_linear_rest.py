@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ..._jaxprs import EquationView
 from ...detection import Dependence, find_rule, identities, Value
-from ._cut import Copies, evaluated, is_real, read
+from ._cut import Copies, evaluated, is_real, read, spread
 from ._program import Atom, depends, Step
 
 
@@ -30,7 +30,7 @@ class LinearRest:
         steps = self._linear_steps()
         outputs = {atom for atom in program.outputs if depends(atom)}
         kept = outputs.union(*(step.makes for step in steps), *map(_moving, steps))
-        of_copies = self._propagated(list(copies.sources), kept)
+        of_copies = self._propagated(copies.groups, kept)
         results: set[int] = outputs
         read_before: set[int] = set()
         self.is_known = True
@@ -49,7 +49,7 @@ class LinearRest:
                 read_before |= moving
         self.results = tuple(sorted(results))
         self.entries = Dependence.join([of_copies[one] for one in self.results])
-        of_results = self._propagated(self.results, outputs)
+        of_results = self._propagated([(one,) for one in self.results], outputs)
         self.coefficients = Dependence.join(
             [
                 of_results[atom] if atom in outputs else Dependence.none(aval.shape)
@@ -61,7 +61,7 @@ class LinearRest:
         """The steps from which on all is linear, the last one first."""
         steps: list[Step] = []
         read_before: set[int] = set()
-        for step in reversed(self._program.between(self._copies.sources, self._program.outputs)):
+        for step in reversed(self._program.between(self._copies.variables, self._program.outputs)):
             moving = _moving(step)
             if moving and read_before.isdisjoint(step.makes) and self._is_linear(step, moving):
                 steps.append(step)
@@ -98,14 +98,17 @@ class LinearRest:
     def _is_known(self, atom: Atom) -> bool:
         return not depends(atom) and read(atom, self._copies.values).known is not None
 
-    def _propagated(self, seeds: Sequence[int], kept: Collection[int]) -> dict[int, Dependence]:
-        """What the variables in `kept` depend on of the elements of `seeds`, one after the other."""
+    def _propagated(
+        self, seeds: Sequence[Sequence[int]], kept: Collection[int]
+    ) -> dict[int, Dependence]:
+        """What the variables in `kept` depend on of the elements of `seeds`, one after the other.
+
+        The variables of a group are the same.
+        """
         program, copies = self._program, self._copies
         values = {number: one for number, one in copies.values.items() if one.dependence is None}
-        for variable, seed in zip(
-            seeds, identities([program.avals[one] for one in seeds]), strict=True
-        ):
-            values[variable] = Value(seed, None)
+        identity = identities([program.avals[one] for one, *_ in seeds])
+        values.update(spread(seeds, (Value(seed, None) for seed in identity)))
         steps = program.between(values, kept)
         last = {atom: number for number, step in enumerate(steps) for atom in _moving(step)}
         for number, step in enumerate(steps):

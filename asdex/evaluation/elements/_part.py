@@ -14,7 +14,7 @@ import jax.tree_util as jtu
 from ..._arguments import Inputs, substitute
 from ..._function import AtArguments
 from ...detection import trace
-from ._cut import Cut
+from ._cut import Cut, spread
 from ._program import Program
 
 
@@ -63,7 +63,7 @@ class PartAtArguments:
                 jnp.zeros(program.avals[one].shape, program.avals[one].dtype) for one in cut.results
             ]
         else:
-            leaves = program.evaluate(given, cut.copies)
+            leaves = program.evaluate(given, [first for first, *_ in cut.copies])
         paths = tuple(f"element input {number}" for number in range(len(leaves)))
         return Inputs(leaves, jtu.tree_structure(tuple(leaves)), paths)
 
@@ -75,9 +75,9 @@ class PartAtArguments:
         """The results at given copies, or the outputs at given results; and the auxiliary data."""
         program, given, tree = self._traced
         cut = self._part.cut
-        starts = cut.results if self._part.is_rest else cut.copies
+        starts = [(one,) for one in cut.results or ()] if self._part.is_rest else cut.copies
         ends = program.outputs if self._part.is_rest or cut.results is None else cut.results
-        found = program.evaluate({**given, **dict(zip(starts or (), leaves, strict=True))}, ends)
+        found = program.evaluate({**given, **spread(starts, leaves)}, ends)
         output = found if ends is cut.results else tree.unflatten(found)
         return output, self._aux
 

@@ -11,7 +11,7 @@ from ._cut import Copies
 
 
 class Terms:
-    """Terms of the nonzeros of a matrix, in the order of the nonzeros.
+    """Terms of the nonzeros of a matrix, in the order of the entries at the elements.
 
     **Arguments:**
 
@@ -41,32 +41,29 @@ class Terms:
         sources = copies.all_sources
         cols = sources[elements.cols]
         if coefficients is None:
-            self.target, self.entry = _sorted(whole, sources[elements.rows], cols)
-            self.factor = None
+            kept, self.target = _targets(whole, sources[elements.rows], cols)
+            self.entry, self.factor = kept, None
             return
-        counts = np.diff(elements.indptr)[coefficients.cols]
-        entry = ranges(elements.indptr[:-1][coefficients.cols], counts)
-        factor = np.repeat(np.arange(coefficients.nnz, dtype=np.int32), counts)
-        self.target, order = _sorted(whole, coefficients.rows[factor], cols[entry])
-        self.entry, self.factor = entry[order], factor[order]
+        starts, by_result = transpose_order(coefficients.indptr, coefficients.indices, elements.m)
+        counts = np.diff(starts)[elements.rows]
+        factor = by_result[ranges(starts[:-1][elements.rows], counts)]
+        entry = np.repeat(np.arange(elements.nnz, dtype=np.int32), counts)
+        kept, self.target = _targets(whole, coefficients.rows[factor], cols[entry])
+        self.entry, self.factor = entry[kept], factor[kept]
 
 
-def _sorted(
+def _targets(
     whole: SparsityPattern, rows: Int[np.ndarray, " terms"], cols: Int[np.ndarray, " terms"]
 ) -> tuple[Int[np.ndarray, " kept"], Int[np.ndarray, " kept"]]:
-    """The nonzeros of a matrix that terms belong to, ascending, and the terms in this order.
+    """Which terms belong to nonzeros of a matrix, and to which.
 
-    Terms of no input, and those that are always zero because the matrix has no nonzero there, are left out.
+    Others are of no input, or always zero because the matrix has no nonzero there.
     """
     kept = np.flatnonzero((rows >= 0) & (cols >= 0)).astype(np.int32)
-    rows, cols = rows[kept], cols[kept]
-    each = np.arange(len(kept) + 1, dtype=np.int32)
-    by_column = transpose_order(each, cols, whole.n)[1]
-    order = by_column[transpose_order(each, rows[by_column], whole.m)[1]]
     keys, wanted = (
         np.asarray(r, np.int64) * whole.n + c
-        for r, c in ((whole.rows, whole.cols), (rows[order], cols[order]))
+        for r, c in ((whole.rows, whole.cols), (rows[kept], cols[kept]))
     )
     target = np.searchsorted(keys, wanted).astype(np.int32)
     found = keys[target.clip(0, max(len(keys) - 1, 0))] == wanted if len(keys) else wanted < 0
-    return target[found], kept[order][found]
+    return kept[found], target[found]
