@@ -249,6 +249,8 @@ def _run(evaluations: Sequence[Evaluation]) -> None:
                     one.settle(evaluate(one.bind, [known.raw() for known in one.operands]))
             else:
                 _run_together(evaluations)
+    except Unavailable:  # an operand, which may be known at the next step of a loop
+        raise
     except Exception as error:  # a kernel for another backend, a collective, too little memory
         for one in evaluations:
             one.bind = _unavailable
