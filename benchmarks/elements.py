@@ -32,7 +32,7 @@ def run(ours: Library, peer: Library) -> str:
     return (
         "## Elements\n\n"
         "Derivatives by a coloring of the whole matrix (`elements=False`) and as chosen by default, at the "
-        'elements. Times are those of calls under `jax.jit` that return only the values'
+        "elements. Times are those of calls under `jax.jit` that return only the values"
         "; the two take turns. The elements are found beside the coloring, so their setup comes on top.\n\n"
         f"{table(header, rows)}"
     )
@@ -42,7 +42,7 @@ def problems():
     """Name, function of `asdex` that makes the derivative, function, and input."""
     import jax.numpy as jnp
     import numpy as np
-    from scipy.spatial import cKDTree, Delaunay
+    from scipy.spatial import KDTree, Delaunay
 
     import asdex
 
@@ -81,7 +81,7 @@ def problems():
 
     grid = np.stack(np.meshgrid(*[np.arange(PARTICLES)] * 3, indexing="ij"), -1).reshape(-1, 3)
     particles = grid + 0.1 * rng.normal(size=grid.shape)
-    one, other = cKDTree(particles).query_pairs(1.55, output_type="ndarray").T
+    one, other = KDTree(particles).query_pairs(1.55, output_type="ndarray").T
 
     def lennard_jones(x):
         inverse = 1 / jnp.sum((x[one] - x[other]) ** 2, 1) ** 3
