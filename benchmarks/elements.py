@@ -42,7 +42,7 @@ def problems():
     """Name, function of `asdex` that makes the derivative, function, and input."""
     import jax.numpy as jnp
     import numpy as np
-    from scipy.spatial import KDTree, Delaunay
+    from scipy.spatial import Delaunay, KDTree
 
     import asdex
 
