@@ -188,7 +188,7 @@ def _forced(target: Evaluation) -> Sequence[Any]:
     """The results of `target`, after those of all that it needs: on the host, outside any trace.
 
     What NumPy cannot compute is compiled as one program, or run as it is where kinds of equations recur, of
-    which JAX keeps each compiled: 160 draws of random numbers take 0.1 s, in one program 15 s.
+    which JAX keeps each compiled: a chain of 1,000 sines takes 0.15 s, in one program 0.6 s.
     """
     left: dict[Evaluation, None] = {}
     if target.results is None:

@@ -73,6 +73,8 @@ def at_elements(
     how = {"argnums": derivative.options.argnums, "has_aux": derivative.options.has_aux}
     traced = trace(derivative.f, samples.args, samples.kwargs, **how)
     program = Program(traced.jaxpr, traced.positions)
+    if program.acts:
+        return derivative
     copies = Copies(program, traced, Interpreter(unknown="quiet", captured=detection.captured))
     few = copies.are_multiple and copies.size <= _MOST_COPIES * whole.sparsity.nnz
     if not copies.size or not (force or few):

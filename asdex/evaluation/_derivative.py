@@ -33,7 +33,7 @@ from ..decompression import (
     decompressor_for,
     SubsetDecompressor,
 )
-from ..display import cost_at_elements
+from ..display import cost_at_elements, is_known
 from ..formats import Layout, layout_for
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
@@ -104,7 +104,7 @@ class SparseDerivative(eqx.Module):
     def __repr__(self) -> str:
         name = getattr(self.f, "__qualname__", type(self.f).__name__)
         parts = [name, repr(self.coloring)]
-        if self.elements is not None:
+        if self.elements is not None and is_known(self.elements.coloring):
             counts = self.elements.coloring, self.elements.count
             parts.append(cost_at_elements(*counts, self.coloring))
         return f"SparseDerivative({', '.join(parts)})"

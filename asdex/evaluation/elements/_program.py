@@ -36,6 +36,7 @@ class Program:
 
     - `inputs`: the variables of the inputs; `constants`: the values of the constants.
     - `steps`: what is computed, in order; `outputs`: the atoms of the outputs.
+    - `acts`: whether it does more than compute its outputs, such as to print.
     - `avals`: shape and dtype of each variable; `output_avals`: those of the outputs.
     """
 
@@ -55,6 +56,7 @@ class Program:
         )
         self.outputs = tuple(self._inline(jaxpr, self.inputs))
         self.steps = self._all_steps
+        self.acts = any(step.eqn.effects for step in self.steps)
         self.steps = self.between((), self.outputs)
 
     def _variable(self, variable: Any, moves: bool) -> int:
@@ -108,7 +110,8 @@ class Program:
 
         for step in self.between(given, wanted):
             results = rebind(step.eqn, list(map(read, step.reads)))
-            values = {**dict(zip(step.makes, results, strict=True)), **values}
+            for variable, result in zip(step.makes, results, strict=True):
+                values.setdefault(variable, result)
         return list(map(read, wanted))
 
     @property
