@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import warnings
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from .._indices import frozen
 from .._pattern import SparsityPattern
 from ..coloring import color_hessian, color_jacobian, ColoredPattern, JacobianSearch, SearchOptions
 from ..decompression import decompressor_for
-from ..detection import Dependence, detect_hessian, DetectionOptions, Interpreter, trace
+from ..detection import Dependence, detect_hessian, DetectionOptions, Interpreter, limited, trace
 from ._compiled import evaluate_now
 from ._derivative import Elements, SparseDerivative
 from ._kernel import colors_of, Kernel, Options
@@ -45,6 +46,8 @@ _FEWEST_COLORS = 4
 """With fewer colors, a call takes less time than the search for elements is worth."""
 _MOST_COPIES = 8
 """Copies for each nonzero. With more of them, the elements are not what makes the matrix sparse."""
+_MOST_ENTRIES, _FEW_ENTRIES = 16, 10_000
+"""Entries at the elements for each nonzero, and how many there may always be: sums of more do not pay."""
 _MARGIN = 0.8
 """The cost at the elements, in that of the coloring, from which on it is not worth the longer set-up."""
 _READING, _ADDING, _INDEXING = 4, 10, 10
@@ -70,6 +73,21 @@ def at_elements(
     whole = derivative.coloring
     if not _is_suitable(derivative, search) or not (force or whole.num_colors >= _FEWEST_COLORS):
         return derivative
+    try:
+        with limited(_allowed(whole)) if not force else contextlib.nullcontext():
+            return _at_elements(derivative, samples, detection, search, force)
+    except MemoryError:  # more entries at the elements than could pay
+        return derivative
+
+
+def _at_elements(
+    derivative: SparseDerivative,
+    samples: Samples,
+    detection: DetectionOptions,
+    search: Any,
+    force: bool,
+) -> SparseDerivative:
+    whole = derivative.coloring
     how = {"argnums": derivative.options.argnums, "has_aux": derivative.options.has_aux}
     traced = trace(derivative.f, samples.args, samples.kwargs, **how)
     program = Program(traced.jaxpr, traced.positions)
@@ -87,7 +105,8 @@ def at_elements(
             cut = Cut(program.digest, copies.groups)
             function = _FromCopies(derivative.f, Part(cut), **how)
             arguments = Samples((tuple(avals), *samples.args), samples.kwargs)
-            of_copies = dataclasses.replace(detection, argnums=0, has_aux=False)
+            most = detection.max_nnz if force else _allowed(whole)
+            of_copies = dataclasses.replace(detection, argnums=0, has_aux=False, max_nnz=most)
             pattern = detect_hessian(function, arguments, of_copies)
             coloring = color_hessian(pattern, search)
         else:
@@ -124,6 +143,10 @@ def at_elements(
         options=kernel.options,
         elements=Elements(coloring, part, linear if varies else None),
     )
+
+
+def _allowed(whole: ColoredPattern) -> int:
+    return _MOST_ENTRIES * whole.sparsity.nnz + _FEW_ENTRIES
 
 
 def _is_suitable(derivative: SparseDerivative, search: SearchOptions) -> bool:
