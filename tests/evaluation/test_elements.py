@@ -394,6 +394,42 @@ def test_another_program_raises():
         derivative(X)
 
 
+def test_the_same_operations_on_other_places_raise():
+    first = [0]
+
+    def f(u):
+        e = jnp.stack([u[first[0] : first[0] + 20], u[20:]], axis=1)
+        return jnp.zeros(N).at[TRIANGLES[:20, :2]].add(e * e.sum(1, keepdims=True))
+
+    derivative = asdex.jacobian(f, X, elements=True)
+    first[0] = 5
+    with pytest.raises(ValueError, match="its trace differs"):
+        derivative(X)
+
+
+def test_functions_that_print_are_colored(capfd):
+    def f(u):
+        jax.debug.print("evaluated")
+        return fluxes(u)
+
+    derivative = asdex.jacobian(f, X, elements=True, output_format="dense")
+    assert derivative.elements is None
+    close(derivative(X), jax.jacobian(fluxes)(X))
+    jax.effects_barrier()
+    assert "evaluated" in capfd.readouterr().out
+
+
+def test_a_dense_function_is_not_searched_without_end():
+    """All pairs, then sums over all of them: each result would have an entry for each copy."""
+
+    def f(u):
+        return jax.nn.softmax(jnp.sin(u[:, None] - u[None, :]), axis=1) @ u
+
+    u = jnp.linspace(0.0, 1.0, 150)
+    with pytest.warns(asdex.DenseColoringWarning):
+        assert asdex.jacobian(f, u).elements is None
+
+
 def test_options_are_checked():
     with pytest.raises(ValueError, match="`elements`"):
         asdex.jacobian(fluxes, X, elements="yes")  # pyright: ignore

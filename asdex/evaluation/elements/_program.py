@@ -122,13 +122,21 @@ class Program:
             if any(map(depends, step.reads)):
                 types = [(self.avals[one].shape, str(self.avals[one].dtype)) for one in step.makes]
                 reads = list(map(_described, step.reads))
-                lines.append(repr((step.eqn.primitive.name, reads, step.makes, types)))
+                given = {k: v for k, v in sorted(step.eqn.params.items()) if _is_plain(v)}
+                lines.append(repr((step.eqn.primitive.name, reads, step.makes, types, given)))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def depends(atom: Atom) -> bool:
     """Whether the value of an atom depends on the differentiated inputs."""
     return not is_literal(atom) and atom >= 0
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether equal parameters are printed alike: numbers, names and tuples of such are."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, int | float | str)
 
 
 def _described(atom: Atom) -> int | None:
