@@ -28,18 +28,8 @@ from ..detection import Dependence, detect_hessian, DetectionOptions, Interprete
 from ._compiled import evaluate_now
 from ._derivative import Elements, SparseDerivative
 from ._kernel import colors_of, Kernel, Options
-from .elements import (
-    Assembly,
-    Copies,
-    Cut,
-    depends,
-    LinearRest,
-    Part,
-    PartAtArguments,
-    Program,
-    Step,
-    Terms,
-)
+from ._program import Program, Step
+from .elements import Assembly, Copies, Cut, LinearRest, Part, PartAtArguments, Terms
 
 
 _FEWEST_COLORS = 4
@@ -91,7 +81,7 @@ def _at_elements(
     how = {"argnums": derivative.options.argnums, "has_aux": derivative.options.has_aux}
     traced = trace(derivative.f, samples.args, samples.kwargs, **how)
     program = Program(traced.jaxpr, traced.positions)
-    if program.acts:
+    if program.effects:
         return derivative
     copies = Copies(program, traced, Interpreter(unknown="quiet", captured=detection.captured))
     few = copies.are_multiple and copies.size <= _MOST_COPIES * whole.sparsity.nnz
@@ -193,7 +183,7 @@ def _work(steps: Sequence[Step]) -> int:
     """The estimated cost of one pass through what depends on the inputs, in operations on elements."""
     work = 0
     for step in steps:
-        if any(map(depends, step.reads)):
+        if step.moving:
             name = step.eqn.primitive.name
             weight = _INDEXING if name == "gather" or name.startswith("scatter") else 1
             atoms = (*step.eqn.invars, *step.eqn.outvars)

@@ -5,13 +5,13 @@ Each threshold carries what it gains, measured on two cores with jax 0.10.2, val
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
 
 from .._jaxprs import nested_jaxprs, open_jaxpr
-from ._operations import Step, StraightLine
+from ._program import Step
 
 
 _CACHED = 2**15
@@ -50,8 +50,8 @@ _REDUCTIONS = ("dynamic", "reduce", "arg")
 """Beginnings of the names of operations that, as those above, take longer than to read their results."""
 
 
-class Program(NamedTuple):
-    """Properties of the program for a pass.
+class Makeup(NamedTuple):
+    """What the program for a pass is made of.
 
     **Attributes:**
 
@@ -67,16 +67,16 @@ class Program(NamedTuple):
     length: int = 0
 
 
-def examine(steps: Sequence[Step]) -> Program:
+def examine(steps: Sequence[Step]) -> Makeup:
     """What the steps of a pass that depend on its seed are made of."""
-    seeded = [step.eqn for step in steps if step.origin.seeded]
+    seeded = [step.eqn for step in steps if step.moving]
     eqns = [one for eqn in seeded for one in equations(eqn)]
     products, others, moves = (
         [eqn for eqn in eqns if eqn.primitive.name.startswith(names)]
         for names in (_PRODUCTS, _OTHERS, _MOVES)
     )
     separate = [*products, *others]
-    return Program(
+    return Makeup(
         kind="products" if products else "separate" if separate else "fused",
         moves=bool(moves),
         largest=max((size(atom) for eqn in separate for atom in eqn.outvars), default=0),
@@ -84,29 +84,29 @@ def examine(steps: Sequence[Step]) -> Program:
     )
 
 
-def is_unrolled(num_colors: int, program: Program) -> bool:
+def is_unrolled(num_colors: int, makeup: Makeup) -> bool:
     """Whether each pass has operations of its own in the program, in place of one batch for all."""
-    fused = program.kind == "fused" and program.moves
-    few = 0 < num_colors * program.length <= _UNROLLED
+    fused = makeup.kind == "fused" and makeup.moves
+    few = 0 < num_colors * makeup.length <= _UNROLLED
     return fused and few and jax.default_backend() == "cpu"
 
 
-def default_chunk(num_colors: int, length: int, program: Program) -> int:
+def default_chunk(num_colors: int, length: int, makeup: Makeup) -> int:
     """The number of passes to batch.
 
     **Arguments:**
 
     - `num_colors`: how many passes there are.
     - `length`: the elements that one pass reads or writes: the inputs or the outputs, whichever are more.
-    - `program`: what a pass is made of.
+    - `makeup`: what a pass is made of.
     """
     if jax.default_backend() != "cpu":
         batch = _RESIDENT
-    elif program.kind == "fused":
+    elif makeup.kind == "fused":
         return num_colors
     else:
-        batch = _MULTIPLIED if program.kind == "products" else _CACHED
-    most = max(_LEAST, batch // max(length, program.largest, 1))
+        batch = _MULTIPLIED if makeup.kind == "products" else _CACHED
+    most = max(_LEAST, batch // max(length, makeup.largest, 1))
     if 3 * most >= 2 * num_colors:  # rather than a second batch that is not full
         return num_colors
     # The last batch is filled up with passes whose results are dropped: few, if the size is well chosen.
@@ -115,9 +115,9 @@ def default_chunk(num_colors: int, length: int, program: Program) -> int:
 
 
 def seed_terms(
-    line: StraightLine, steps: Sequence[Step], wanted: int, most: int
+    steps: Sequence[Step], known: Container[int], wanted: int, most: int
 ) -> tuple[int, ...]:
-    """The values that are worth computing once for all calls, of at most `most` elements together.
+    """The variables that are worth computing once for all calls, of at most `most` elements together.
 
     They depend on the seed and on nothing else that is unknown; a step that does depend on more reads them,
     or they are `wanted`; and it takes longer to compute than to read them: they combine several elements of
@@ -126,12 +126,10 @@ def seed_terms(
     sizes: dict[int, int] = {}
     read = {wanted}
     for step in steps:
-        if not step.origin.known:
-            read.update(step.inputs)
-            continue
-        seeded = [number for number in step.inputs if line.origins[number].seeded]
-        if _is_slow(step.eqn) or len(seeded) > 1 or not sizes.keys().isdisjoint(seeded):
-            sizes.update(zip(step.outputs, map(size, step.eqn.outvars), strict=True))
+        if step.makes[0] not in known:
+            read.update(step.reads)
+        elif _is_slow(step.eqn) or len(step.moving) > 1 or not sizes.keys().isdisjoint(step.moving):
+            sizes.update(zip(step.makes, map(size, step.eqn.outvars), strict=True))
     chosen = []
     for number in sorted(read & sizes.keys(), key=lambda one: (sizes[one], one)):
         most -= sizes[number]

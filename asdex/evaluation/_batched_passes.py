@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,9 +24,9 @@ from .._jaxprs import (
     source_position,
     without_references,
 )
-from ._batch_size import default_chunk, equations, examine, is_unrolled, Program, seed_terms
+from ._batch_size import default_chunk, equations, examine, is_unrolled, Makeup, seed_terms
 from ._devices import Batches, ONE_BY_ONE
-from ._operations import Origin, Step, straight_line, StraightLine
+from ._program import depends, Program, Step
 
 
 Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Any]]
@@ -34,10 +34,6 @@ Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[An
 leaves of the inputs. It returns a row of each matrix, and what all of them share."""
 Coloring = tuple[Int[Array, " vertices"], int]
 """The color of each vertex, and the number of colors."""
-
-_NUMBER = Origin(known=True, seeded=True)
-_COLORS = Origin(known=True, seeded=False)
-_LEAF = Origin(known=False, seeded=False)
 
 _NOTED = 2**14
 """Elements of all seeds below which nothing is gained by computing terms of them once for all calls. Above, a
@@ -76,40 +72,43 @@ class Passes:
         with contextlib.suppress(NotImplementedError):  # those outside of the function stay
             jaxpr = without_references(jaxpr)
         count = len(colorings)
-        line = straight_line(jaxpr, [_NUMBER] * count + [_COLORS] * count + [_LEAF] * len(leaves))
-        _check_references(line)
+        program = Program(jaxpr, range(count))
+        _check_references(program)
+        known = program.known(program.inputs[: 2 * count])
         length = max(sum(map(size_of, leaves)), *map(size_of, rows))
-        numbered = zip(line.inputs, line.inputs[count:], line.outputs, strict=False)
+        variables = zip(program.inputs, program.inputs[count:], program.outputs, strict=False)
         matrices = [
-            self._prepare(_Pass(line, *of_matrix), coloring, length)
-            for of_matrix, coloring in zip(numbered, colorings, strict=False)
+            self._prepare(_Pass(program, *of_matrix), known, coloring, length)
+            for of_matrix, coloring in zip(variables, colorings, strict=False)
         ]
 
         def evaluate(leaves: Sequence[Any]) -> tuple[list[Array], list[Any]]:
-            given = dict(zip(line.inputs[count:], (*colors, *leaves), strict=True))
-            unseeded = line.unseeded()
-            values = line.evaluate(given, unseeded, acting=False)
-            known = given | dict(zip(unseeded, values, strict=True))
+            given = dict(zip(program.inputs[count:], (*colors, *leaves), strict=True))
+            unseeded = _unseeded(program)
+            values = program.evaluate(given, unseeded, acting=(False,))
+            given |= dict(zip(unseeded, values, strict=True))
             # What a loop computes together with tangents is the same for all seeds.
-            any_seed = dict.fromkeys(line.inputs[:count], np.int32(0))
-            results = line.evaluate(known | any_seed, line.outputs[count:])
-            return [self._evaluate(matrix, known) for matrix in matrices], results
+            any_seed = dict.fromkeys(program.inputs[:count], np.int32(0))
+            results = program.evaluate(given | any_seed, program.outputs[count:])
+            return [self._evaluate(matrix, given) for matrix in matrices], results
 
         types = [
             jax.ShapeDtypeStruct((num_colors, *row.shape), row.dtype)
             for (_, num_colors), row in zip(colorings, rows, strict=True)
         ]
         outputs = (types, jtu.tree_leaves(shared))
-        if all(one.program.kind == "fused" for one in matrices) and _can_be_apart(line, outputs):
+        if all(one.makeup.kind == "fused" for one in matrices) and _can_be_apart(program, outputs):
             evaluate = _apart(evaluate, outputs)
         found, results = evaluate(leaves)
         return found, jtu.tree_unflatten(jtu.tree_structure(shared), results)
 
-    def _prepare(self, one: _Pass, coloring: Coloring, length: int) -> _Matrix:
+    def _prepare(
+        self, one: _Pass, known: Container[int], coloring: Coloring, length: int
+    ) -> _Matrix:
         """Choose and compute the terms of the seeds of a matrix."""
         colors, num_colors = coloring
         most = _most_kept(self.batches, colors, num_colors * length)
-        terms = seed_terms(one.line, one.steps(()), one.wanted, most)
+        terms = seed_terms(one.steps(()), known, one.wanted, most)
         values: list[Array] = []
         if terms:
             try:
@@ -123,7 +122,7 @@ class Passes:
 
         def evaluate(colors: Int[Array, " vertices"]) -> list[Array]:
             def of_pass(number: Int[Array, ""]) -> list[Array]:
-                return one.line.evaluate({one.colors: colors, one.number: number}, terms)
+                return one.program.evaluate({one.colors: colors, one.number: number}, terms)
 
             return jax.vmap(of_pass)(jnp.arange(num_colors, dtype=jnp.int32))
 
@@ -146,7 +145,7 @@ class Passes:
             rows = matrix.evaluate(known, ONE_BY_ONE)
             if not self._has_warned:
                 self._has_warned = True
-                _warn_of_single_passes(matrix.one.line.steps, error)
+                _warn_of_single_passes(matrix.one.program.steps, error)
             return rows
 
 
@@ -160,11 +159,10 @@ def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> 
     return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 
-def _can_be_apart(line: StraightLine, outputs: Any) -> bool:
+def _can_be_apart(program: Program, outputs: Any) -> bool:
     """Whether a branch may hold the operations: on a CPU, in a program, without effects or keys in it."""
-    effects = any(step.eqn.effects for step in line.steps)
     keys = any(map(is_key, jtu.tree_leaves(outputs)))
-    return jax.default_backend() == "cpu" and is_staged() and not effects and not keys
+    return jax.default_backend() == "cpu" and is_staged() and not program.effects and not keys
 
 
 def _apart(function: Callable[[Sequence[Any]], Any], outputs: Any) -> Callable[..., Any]:
@@ -188,25 +186,23 @@ class _Pass(NamedTuple):
 
     **Attributes:**
 
-    - `line`: the trace of a pass.
-    - `number`, `colors`, `wanted`: the numbers in `line` of the color, of the colors of all vertices, and of
-        the row.
+    - `program`: the trace of a pass, differentiated with respect to the numbers of colors.
+    - `number`, `colors`, `wanted`: its variables for the color, the colors of all vertices, and the row.
     """
 
-    line: StraightLine
+    program: Program
     number: int
     colors: int
     wanted: int
 
     def steps(self, terms: Sequence[int]) -> list[Step]:
         """The steps of a pass where all that does not depend on its seed is there, and some terms of it."""
-        unseeded = [k for k, origin in enumerate(self.line.origins) if not origin.seeded]
-        return self.line.steps_between([*unseeded, self.number, *terms], [self.wanted])
+        return self.program.between([*self.program.fixed, self.number, *terms], [self.wanted])
 
     @property
     def acts(self) -> bool:
         """Whether a pass does more than return a row, such as to print."""
-        return any(step.eqn.effects and step.origin.seeded for step in self.line.steps)
+        return any(step.eqn.effects and step.moving for step in self.program.steps)
 
 
 class _Matrix(NamedTuple):
@@ -215,7 +211,7 @@ class _Matrix(NamedTuple):
     one: _Pass
     num_colors: int
     length: int
-    program: Program
+    makeup: Makeup
     terms: tuple[int, ...]
     values: list[Array]
 
@@ -227,13 +223,13 @@ class _Matrix(NamedTuple):
 
         def row(*arguments: Any) -> Inexact[Array, " columns"]:
             of_pass = dict(zip((one.number, *self.terms), arguments, strict=True))
-            return one.line.evaluate(known | of_pass, [one.wanted], acting=True)[0]
+            return one.program.evaluate(known | of_pass, [one.wanted], acting=(True,))[0]
 
         size = batches.size
         if size is None:
-            size = default_chunk(batches.share(num_colors), self.length, self.program)
+            size = default_chunk(batches.share(num_colors), self.length, self.makeup)
         width = batches.width(size, num_colors)
-        unrolled = batches == Batches() and is_unrolled(num_colors, self.program)
+        unrolled = batches == Batches() and is_unrolled(num_colors, self.makeup)
         if unrolled or width == num_colors == 1:
             return jnp.stack([row(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)])
         if width <= 1:
@@ -262,12 +258,19 @@ def _cut(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
     return padded.reshape(count, width, *array.shape[1:])
 
 
-def _check_references(line: StraightLine) -> None:
+def _unseeded(program: Program) -> list[int]:
+    """The variables that do not depend on the seed and are results or read by what does."""
+    read = [variable for step in program.steps if step.moving for variable in step.reads]
+    wanted = dict.fromkeys((*read, *program.outputs))
+    return [one for one in wanted if not depends(one) and one not in program.constants]
+
+
+def _check_references(program: Program) -> None:
     """Refuse references that hold what depends on a seed: what is read from them does not say so.
 
     **Raises:** `NotImplementedError`.
     """
-    if any(step.origin.seeded and has_reference(step.eqn) for step in line.steps):
+    if any(step.moving and has_reference(step.eqn) for step in program.steps):
         raise NotImplementedError(
             "Expected a function with references (`jax.new_ref`) of its own alone, got one with others too: "
             "jax cannot replace them by values. Pass in and return the values of those outside."
@@ -291,7 +294,7 @@ def _warn_of_single_passes(steps: Iterable[Step], error: NotImplementedError) ->
 
 def _unbatchable(step: Step) -> Any | None:
     """The innermost equation of a step on seeds that cannot be batched, if there is one."""
-    if not step.origin.seeded:
+    if not step.moving:
         return None
     failing = [eqn for eqn in equations(step.eqn) if not _is_batchable(eqn)]
     return failing[-1] if failing else None

@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 
-from .._jaxprs import is_staged, open_jaxpr
-from ._operations import Origin, straight_line, StraightLine
+from .._jaxprs import is_staged
+from ._program import Program
 
 
 class Trace:
@@ -26,7 +26,7 @@ class Trace:
     **Attributes:** `program`: the compiled call, a function of the data and the terms of the seeds.
     """
 
-    _line: StraightLine
+    _operations: Program
     _terms: tuple[int, ...]
     _results: Any
 
@@ -40,10 +40,9 @@ class Trace:
         """Take, once, the jaxpr of a function that returns a pair of such a structure: results and terms."""
         if not self._is_empty:
             return
-        unknown = Origin(known=False, seeded=False)
-        self._line = straight_line(jaxpr, [unknown] * len(open_jaxpr(jaxpr).invars))
-        numbers = jtu.tree_unflatten(jtu.tree_structure(structure), self._line.outputs)
-        self._results, self._terms, self._is_empty = numbers[0], tuple(numbers[1]), False
+        self._operations = Program(jaxpr, ())
+        variables = jtu.tree_unflatten(jtu.tree_structure(structure), self._operations.outputs)
+        self._results, self._terms, self._is_empty = variables[0], tuple(variables[1]), False
 
     def seed_terms(self, data: Any, colors: Sequence[Any]) -> list[Any]:
         """The terms for these arrays of colors: the latest ones, if they are still there, or new ones."""
@@ -61,7 +60,7 @@ class Trace:
         return terms
 
     def evaluate_terms(self, data: Any) -> list[Any]:
-        return self._line.evaluate(self._given(data), self._terms)
+        return self._operations.evaluate(self._given(data), self._terms)
 
     def _run(self, data: Any, terms: Sequence[Any]) -> Any:
         # Only once is it surely under the settings of jax that the trace was made with.
@@ -69,11 +68,11 @@ class Trace:
             return self._again(data)
         self._is_taken = True
         given = self._given(data) | dict(zip(self._terms, terms, strict=True))
-        numbers, tree = jtu.tree_flatten(self._results)
-        return jtu.tree_unflatten(tree, self._line.evaluate(given, numbers, acting=False))
+        wanted, tree = jtu.tree_flatten(self._results)
+        return jtu.tree_unflatten(tree, self._operations.evaluate(given, wanted, acting=(False,)))
 
     def _given(self, data: Any) -> dict[int, Any]:
-        return dict(zip(self._line.inputs, jtu.tree_leaves(data), strict=True))
+        return dict(zip(self._operations.inputs, jtu.tree_leaves(data), strict=True))
 
 
 @functools.partial(jax.jit, static_argnums=1)

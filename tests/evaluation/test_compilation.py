@@ -11,9 +11,9 @@ import pytest
 from jax.extend import core
 
 import asdex
-from asdex.evaluation._batch_size import default_chunk, examine, is_unrolled, Program
+from asdex.evaluation._batch_size import default_chunk, examine, is_unrolled, Makeup
 from asdex.evaluation._compiled import _PLANS
-from asdex.evaluation._operations import Origin, straight_line
+from asdex.evaluation._program import Program
 
 
 X = jnp.linspace(0.5, 1.5, 12)
@@ -217,7 +217,7 @@ def large(jaxpr):
 def test_default_chunk(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     on_cpu = backend == "cpu"
-    fused, products, separate = map(Program, ("fused", "products", "separate"))
+    fused, products, separate = map(Makeup, ("fused", "products", "separate"))
     for program in (fused, products, separate):
         assert default_chunk(7, 100, program) == 7
         assert default_chunk(0, 0, program) == 0
@@ -236,7 +236,7 @@ def test_default_chunk(backend, monkeypatch):
 def test_when_passes_are_unrolled(backend, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     on_cpu = backend == "cpu"
-    fused = Program("fused", moves=True, length=64)
+    fused = Makeup("fused", moves=True, length=64)
     assert is_unrolled(8, fused) == on_cpu
     assert not is_unrolled(0, fused)
     assert not is_unrolled(9, fused)  # many operations
@@ -248,7 +248,7 @@ def kind_of(function):
     """How its linear part is computed, at six numbers."""
     linear = jax.linearize(function, jnp.linspace(0.5, 1.5, 6))[1]
     jaxpr = jax.make_jaxpr(lambda seed: linear(seed))(jnp.ones(6))
-    return examine(straight_line(jaxpr, [Origin(known=True, seeded=True)]).steps)
+    return examine(Program(jaxpr, [0]).steps)
 
 
 def test_what_passes_are_made_of():

@@ -4,5 +4,4 @@ from ._assembly import Assembly as Assembly
 from ._cut import Copies as Copies, Cut as Cut
 from ._linear_rest import LinearRest as LinearRest
 from ._part import Part as Part, PartAtArguments as PartAtArguments
-from ._program import depends as depends, Program as Program, Step as Step
 from ._terms import Terms as Terms

@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Int
 
 from ..._arrays import has_derivative, is_complex
-from ..._jaxprs import is_literal, literal_value
 from ...detection import Dependence, find_rule, Interpreter, Known, seeded, Traced, Value
-from ._program import Atom, depends, Program, Step
+from .._program import depends, Program, Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +32,9 @@ class Cut:
     results: tuple[int, ...] | None = None
 
 
-def read(atom: Atom, values: Mapping[int, Value]) -> Value:
-    return Value(None, Known.of(literal_value(atom))) if is_literal(atom) else values[atom]
-
-
 def evaluated(interpreter: Interpreter, step: Step, values: Mapping[int, Value]) -> list[Value]:
     """The results of a step."""
-    operands = [read(atom, values) for atom in step.reads]
+    operands = [values[variable] for variable in step.reads]
     return interpreter.evaluate(step.eqn, operands, [True] * len(step.makes))
 
 
@@ -63,7 +58,7 @@ class Copies:
     def __init__(self, program: Program, traced: Traced, interpreter: Interpreter):
         self.program, self.interpreter = program, interpreter
         self.values = {
-            number: interpreter.constant(value) for number, value in program.constants.items()
+            number: self._constant(number, value) for number, value in program.constants.items()
         }
         self.values.update(zip(program.inputs, seeded(traced), strict=True))
         self.sources: dict[int, Int[np.ndarray, " size"]] = {}
@@ -73,8 +68,8 @@ class Copies:
         self._first: dict[Any, int] = {}
         for step in program.steps:
             self._follow(step)
-        for atom in program.outputs:
-            self._end(atom)
+        for variable in program.outputs:
+            self._end(variable)
 
     @property
     def all_sources(self) -> Int[np.ndarray, " size"]:
@@ -85,6 +80,11 @@ class Copies:
     def size(self) -> int:
         """The number of elements of all copies."""
         return sum(map(len, self.sources.values()))
+
+    def _constant(self, variable: int, value: Any) -> Value:
+        if variable not in self.program.literals:
+            return self.interpreter.constant(value)
+        return Value(None, Known.of(np.asarray(value, self.program.avals[variable].dtype)))
 
     def _follow(self, step: Step) -> None:
         moving = [k for k, atom in enumerate(step.reads) if depends(atom)]
@@ -125,11 +125,11 @@ class Copies:
         else:
             self.values[variable] = value
 
-    def _end(self, atom: Atom) -> None:
+    def _end(self, variable: int) -> None:
         """Something else than a copy is computed of what may be one."""
-        value = None if is_literal(atom) else self.values.get(atom)
+        value = self.values.get(variable)
         if value is not None and value.dependence is not None:
-            self._add(atom, sources_of(value.dependence))
+            self._add(variable, sources_of(value.dependence))
 
     def _add(self, variable: int, sources: Int[np.ndarray, " size"]) -> None:
         """Add a copy, unless it is one of those before."""

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ..._jaxprs import EquationView
 from ...detection import Dependence, find_rule, identities, Value
-from ._cut import Copies, evaluated, is_real, read, spread
-from ._program import Atom, depends, Step
+from .._program import depends, Step
+from ._cut import Copies, evaluated, is_real, spread
 
 
 class LinearRest:
@@ -28,8 +28,8 @@ class LinearRest:
         program = copies.program
         self._copies, self._program = copies, program
         steps = self._linear_steps()
-        outputs = {atom for atom in program.outputs if depends(atom)}
-        kept = outputs.union(*(step.makes for step in steps), *map(_moving, steps))
+        outputs = set(filter(depends, program.outputs))
+        kept = outputs.union(*(step.makes for step in steps), *(step.moving for step in steps))
         of_copies = self._propagated(copies.groups, kept)
         results: set[int] = outputs
         read_before: set[int] = set()
@@ -39,7 +39,7 @@ class LinearRest:
             return sum(of_copies[one].nnz for one in variables)
 
         for step in steps:
-            made, moving = results.intersection(step.makes), set(_moving(step))
+            made, moving = results.intersection(step.makes), set(step.moving)
             if read_before.isdisjoint(step.makes) and count(moving - results) <= _MORE * count(
                 made
             ):
@@ -52,8 +52,8 @@ class LinearRest:
         of_results = self._propagated([(one,) for one in self.results], outputs)
         self.coefficients = Dependence.join(
             [
-                of_results[atom] if atom in outputs else Dependence.none(aval.shape)
-                for atom, aval in zip(program.outputs, program.output_avals, strict=True)
+                of_results[one] if depends(one) else Dependence.none(program.avals[one].shape)
+                for one in program.outputs
             ]
         )
 
@@ -62,7 +62,7 @@ class LinearRest:
         steps: list[Step] = []
         read_before: set[int] = set()
         for step in reversed(self._program.between(self._copies.variables, self._program.outputs)):
-            moving = _moving(step)
+            moving = step.moving
             if moving and read_before.isdisjoint(step.makes) and self._is_linear(step, moving):
                 steps.append(step)
             else:
@@ -95,8 +95,8 @@ class LinearRest:
             depends(atom) or self._is_known(atom) for atom in step.reads
         )
 
-    def _is_known(self, atom: Atom) -> bool:
-        return not depends(atom) and read(atom, self._copies.values).known is not None
+    def _is_known(self, variable: int) -> bool:
+        return not depends(variable) and self._copies.values[variable].known is not None
 
     def _propagated(
         self, seeds: Sequence[Sequence[int]], kept: Collection[int]
@@ -110,7 +110,7 @@ class LinearRest:
         identity = identities([program.avals[one] for one, *_ in seeds])
         values.update(spread(seeds, (Value(seed, None) for seed in identity)))
         steps = program.between(values, kept)
-        last = {atom: number for number, step in enumerate(steps) for atom in _moving(step)}
+        last = {atom: number for number, step in enumerate(steps) for atom in step.moving}
         for number, step in enumerate(steps):
             results = evaluated(copies.interpreter, step, values)
             values.update(
@@ -118,7 +118,7 @@ class LinearRest:
                 for variable, one in zip(step.makes, results, strict=True)
                 if variable not in values
             )
-            for atom in _moving(step):
+            for atom in step.moving:
                 if last[atom] == number and atom not in kept:
                     values.pop(atom, None)
         return {one: values[one].as_dependence(program.avals[one]) for one in kept}
@@ -126,7 +126,3 @@ class LinearRest:
 
 _MORE = 1.5
 """Elements that hold a node twice have fewer entries in a sum; a sum of two terms for each copy has half."""
-
-
-def _moving(step: Step) -> list[int]:
-    return [atom for atom in step.reads if depends(atom)]

@@ -14,8 +14,8 @@ import jax.tree_util as jtu
 from ..._arguments import Inputs, substitute
 from ..._function import AtArguments
 from ...detection import trace
+from .._program import Program
 from ._cut import Cut, spread
-from ._program import Program
 
 
 @dataclasses.dataclass(frozen=True)
