@@ -69,7 +69,42 @@ def _bidirectional(plt: Any) -> Any:
     return figure
 
 
+def _elements(plt: Any) -> Any:
+    """A mesh, the derivatives at its elements, and what they are assembled to."""
+    angles = np.arange(6) * np.pi / 3
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = np.concatenate([[[0, 0]], ring, [[1.7, 0.9], [1.7, -0.9]]])
+    around = [[0, k, k % 6 + 1] for k in range(1, 7)]
+    triangles = np.array([*around, [1, 2, 7], [1, 7, 8], [1, 6, 8]])
+    rows, cols = (np.repeat(triangles, 3, 1).ravel(), np.tile(triangles, 3).ravel())
+    of_element = np.repeat(np.arange(len(triangles)), 9)
+    place = np.arange(3 * len(triangles)).reshape(-1, 3)
+    figure, (mesh, blocks, matrix) = plt.subplots(1, 3, figsize=(7.5, 2.8))
+    colors = {"cmap": "tab10", "vmin": 0, "vmax": 9}
+    mesh.tripcolor(*points.T, triangles, facecolors=np.arange(len(triangles)), alpha=0.7, **colors)
+    mesh.triplot(*points.T, triangles, color="white")
+    for number, point in enumerate(points):
+        circle = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": "gray"}
+        mesh.text(*point, str(number), ha="center", va="center", fontsize=7, bbox=circle)
+    mesh.set_title("elements that share nodes")
+    mesh.set_aspect("equal")
+    mesh.set_axis_off()
+    squares = {"marker": "s", **colors}
+    inner = np.tile(place, 3).ravel(), np.repeat(place, 3, 1).ravel()
+    blocks.scatter(*inner, c=of_element, s=6, **squares)
+    blocks.set_title("copies: 3 passes")
+    matrix.scatter(cols, rows, c=of_element, alpha=0.5, s=60, **squares)
+    fullest = np.bincount(np.unique(rows * len(points) + cols) // len(points)).max()
+    matrix.set_title(f"sums: {fullest} in the fullest row")
+    for ax, size in ((blocks, place.size), (matrix, len(points))):
+        ax.set(
+            xlim=(-0.7, size - 0.3), ylim=(size - 0.3, -0.7), aspect="equal", xticks=[], yticks=[]
+        )
+    return figure
+
+
 PICTURES = {
+    "elements": _elements,
     "compression": _compression,
     "lattice": _lattice,
     "bidirectional": _bidirectional,

@@ -45,6 +45,17 @@ def test_stiff_solvers_agree(scipy_solvers):
     assert float(found[1]) < 1e-3
 
 
+def test_the_twisted_block_converges_quadratically():
+    printed = run_example("finite_elements", "main(cells=3, angle=0.4, loads=1)")
+    assert "24 products at 27 elements, instead of 48 for the whole Hessian" in printed
+    residuals = [float(one) for one in re.findall(r"residual (\S+)", printed)]
+    assert residuals[-1] < 1e-12
+    late = [one for one in residuals if 1e-7 < one < 1e-2]
+    assert late
+    for one in late:
+        assert residuals[residuals.index(one) + 1] < 10 * one**2
+
+
 @pytest.fixture(scope="module")
 def trajectory():
     return run_example("trajectory_optimization", "main(quiet=True)")

@@ -382,6 +382,49 @@ def test_unknown_indices_are_no_elements():
     close(derivative(X, TO), jax.jacobian(f)(X, TO))
 
 
+@pytest.mark.parametrize("moved", ["gather", "update", "where", "slice", "scatter"])
+def test_what_an_unknown_index_may_move_is_no_copy(moved):
+    """Each element depends on one input at most, but its derivative is one or zero."""
+
+    def f(u, i):
+        base = jnp.arange(3.0) * i
+        around = jnp.pad(u, (1, 1))
+        e = {
+            "gather": lambda: around[jnp.stack([i, 0 * i, i - 1])],
+            "update": lambda: jax.lax.dynamic_update_slice(base, u, (i,)),
+            "where": lambda: jnp.where(jnp.arange(3) == i, u[0], base),
+            "slice": lambda: jax.lax.dynamic_slice(around, (i - 1,), (2,)),
+            "scatter": lambda: base.at[i].set(u[0]),
+        }[moved]()
+        return jnp.stack([jnp.sum(e**2 * e[::-1] + e), jnp.sum(jnp.sin(e))])
+
+    u = jnp.array([0.7])
+    derivative = asdex.jacobian(f, u, jnp.array(1), elements=True, output_format="dense")
+    for i in jnp.arange(3):
+        np.testing.assert_allclose(derivative(u, i), jax.jacobian(f)(u, i), rtol=1e-5)
+
+
+@pytest.mark.parametrize("held", ["set", "where", "slice"])
+def test_boundary_values_beside_the_inputs(held):
+    """Inputs that are put between other values are copies as well."""
+    inner = np.arange(1, N)
+
+    def f(free, boundary):
+        if held == "set":
+            u = boundary.at[inner].set(free)
+        elif held == "slice":
+            u = jax.lax.dynamic_update_slice(boundary, free, (1,))
+        else:
+            u = jnp.where(np.arange(N) > 0, jnp.pad(free, (1, 0)), boundary)
+        return energy(u)
+
+    derivative = asdex.hessian(f, X[1:], X, elements=True, output_format="dense")
+    assert derivative.elements.coloring.num_colors == 3
+    for boundary in (X, 2 * X):
+        expected = jax.hessian(f)(X[1:], boundary)
+        np.testing.assert_allclose(derivative(X[1:], boundary), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_another_program_raises():
     flag = [True]
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ..._arrays import has_derivative, is_complex
+from ..._jaxprs import EquationView
 from ...detection import Dependence, find_rule, Interpreter, Known, seeded, Traced, Value
 from .._program import depends, Program, Step
 
@@ -102,10 +103,7 @@ class Copies:
 
     def _copies(self, step: Step, moving: list[int]) -> bool:
         """Whether a step moves elements of copies, and changes no derivatives."""
-        read = [step.reads[k] for k in moving]
-        if not all(atom in self.values for atom in read):
-            return False
-        if not all(is_real(self.program.avals[variable]) for variable in (*read, *step.makes)):
+        if not all(atom in self.values for atom in step.moving) or not self.is_structured(step):
             return False
         name = step.eqn.primitive.name
         return (
@@ -113,6 +111,19 @@ class Copies:
             or (name == "add" and len(moving) == 1)
             or (name in _SHIFTS and moving == [0])
         )
+
+    def is_structured(self, step: Step) -> bool:
+        """Whether a step on real numbers takes them to the same places in every call."""
+        avals, rule = self.program.avals, find_rule(step.eqn.primitive)
+        if rule is None or not all(is_real(avals[one]) for one in (*step.moving, *step.makes)):
+            return False
+        steering = {step.reads[number] for number in rule.steered_by(EquationView(step.eqn))}
+        steering.update(variable for variable in step.reads if not is_real(avals[variable]))
+        return all(map(self.is_known, steering))
+
+    def is_known(self, variable: int) -> bool:
+        """Whether a variable that does not depend on the inputs has a value that is known."""
+        return not depends(variable) and self.values[variable].known is not None
 
     def _keep(self, variable: int, value: Value) -> None:
         if value.dependence is None:
@@ -158,8 +169,11 @@ _SHIFTS = ("sub", "convert_element_type")
 
 
 def _moves(step: Step) -> bool:
+    """Whether each element of the results is an element of an operand."""
     rule = find_rule(step.eqn.primitive)
-    return rule is not None and rule.moves
+    if rule is None or step.eqn.primitive.name not in ("select_n", "scatter"):
+        return rule is not None and rule.moves
+    return rule.is_linear(EquationView(step.eqn))  # a scatter with another combiner is not
 
 
 def is_real(aval: Any) -> bool:

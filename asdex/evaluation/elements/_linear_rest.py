@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ..._jaxprs import EquationView
 from ...detection import Dependence, find_rule, identities, Value
 from .._program import depends, Step
-from ._cut import Copies, evaluated, is_real, spread
+from ._cut import Copies, evaluated, spread
 
 
 class LinearRest:
@@ -63,26 +63,20 @@ class LinearRest:
         read_before: set[int] = set()
         for step in reversed(self._program.between(self._copies.variables, self._program.outputs)):
             moving = step.moving
-            if moving and read_before.isdisjoint(step.makes) and self._is_linear(step, moving):
+            if moving and read_before.isdisjoint(step.makes) and self._is_linear(step):
                 steps.append(step)
             else:
                 read_before.update(moving)
         return steps
 
-    def _is_linear(self, step: Step, moving: Sequence[int]) -> bool:
+    def _is_linear(self, step: Step) -> bool:
         """Whether results are linear in what moves, with a structure that is the same in every call."""
-        avals, rule = self._program.avals, find_rule(step.eqn.primitive)
-        if rule is None or not all(is_real(avals[one]) for one in (*moving, *step.makes)):
-            return False
-        view = EquationView(step.eqn)
-        if not all(self._is_known(step.reads[number]) for number in rule.steered_by(view)):
-            return False
-        pairs = zip(step.reads, step.eqn.invars, strict=True)
-        if not all(is_real(variable.aval) or self._is_known(atom) for atom, variable in pairs):
+        rule = find_rule(step.eqn.primitive)
+        if rule is None or not self._copies.is_structured(step):
             return False
         if step.eqn.primitive.name == "convert_element_type":
             return True
-        return rule.is_linear(view) or self._is_product(step)
+        return rule.is_linear(EquationView(step.eqn)) or self._is_product(step)
 
     def _is_product(self, step: Step) -> bool:
         """Whether a step multiplies what moves by what does not."""
@@ -92,11 +86,8 @@ class LinearRest:
 
     def _has_known_coefficients(self, step: Step) -> bool:
         return not self._is_product(step) or all(
-            depends(atom) or self._is_known(atom) for atom in step.reads
+            depends(atom) or self._copies.is_known(atom) for atom in step.reads
         )
-
-    def _is_known(self, variable: int) -> bool:
-        return not depends(variable) and self._copies.values[variable].known is not None
 
     def _propagated(
         self, seeds: Sequence[Sequence[int]], kept: Collection[int]
