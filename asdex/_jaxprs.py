@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -211,13 +212,14 @@ class _Step(NamedTuple):
 
 def live_steps(jaxpr: Any, wanted: Sequence[bool]) -> Iterator[_Step]:
     """The equations that the wanted results need, in order: dead code is never evaluated."""
-    live = {
-        atom
-        for atom, want in zip(jaxpr.outvars, wanted, strict=True)
-        if want and not is_literal(atom)
-    }
+    return steps_to(jaxpr.eqns, compress(jaxpr.outvars, wanted))
+
+
+def steps_to(eqns: Sequence[Any], atoms: Iterable[Any]) -> Iterator[_Step]:
+    """Those of some equations that are needed to compute `atoms`, in order."""
+    live = {atom for atom in atoms if not is_literal(atom)}
     steps: list[_Step] = []
-    for eqn in reversed(jaxpr.eqns):
+    for eqn in reversed(eqns):
         needed = [variable in live for variable in eqn.outvars]
         if not any(needed):
             continue

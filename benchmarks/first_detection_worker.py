@@ -70,6 +70,24 @@ def long_scan() -> Callable[..., Any]:
     return lambda x: lax.scan(lambda carry, a: (jnp.sin(a), carry * a), jnp.zeros(()), x)[1]
 
 
+def sums_in_a_loop(n: int) -> Callable[..., Any]:
+    """Fluxes over edges, one a step; a reverse pass through it reads the same indices again."""
+    left, right = np.random.default_rng(0).integers(0, n, (2, n))
+
+    def step(total: jax.Array, edge: tuple[jax.Array, jax.Array], x: jax.Array) -> jax.Array:
+        i, j = edge
+        flux = jnp.sin(x[i] * x[j])
+        return total.at[i].add(flux).at[j].add(-flux)
+
+    return lambda x: lax.scan(
+        lambda total, edge: (step(total, edge, x), None), jnp.zeros(n), (left, right)
+    )[0]
+
+
+def gradient_of_a_loop(n: int) -> Callable[..., Any]:
+    return jax.grad(lambda x: jnp.sum(sums_in_a_loop(n)(x) ** 2 * x))
+
+
 PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "`jnp.interp`, 5 values": (36, interpolated),
     "`triu_indices` read": (36, upper_triangle),
@@ -81,6 +99,8 @@ PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "`fori_loop`, 2,000 steps": (2_000, lambda: counted_loop(2_000)),
     "`fori_loop`, 20,000 steps": (20_000, lambda: counted_loop(20_000)),
     "`scan`, 100,000 steps": (100_000, long_scan),
+    "sums over 2,000 edges, one a step": (2_000, lambda: sums_in_a_loop(2_000)),
+    "their gradient": (2_000, lambda: gradient_of_a_loop(2_000)),
 }
 
 

@@ -20,6 +20,8 @@ from asdex.detection import (
 )
 
 from .loop_bodies import facts_of, LoopBody
+from .loop_maps import without_loop
+from .loop_values import known_of_scan
 from .loop_writes import by_writes
 
 
@@ -104,6 +106,8 @@ def zeros_of_a_loop(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     ]
 
 
+scan.partly_known(known_of_scan)
+scan.at_once(without_loop)
 scan.changes(scan.dependence)
 while_.changes(while_.dependence)
 

@@ -7,12 +7,14 @@ from .._jaxprs import (
     EquationView as EquationView,
     is_jaxpr as is_jaxpr,
     is_literal as is_literal,
+    is_predictable as is_predictable,
     jaxpr_consts as jaxpr_consts,
     literal_value as literal_value,
     live_steps as live_steps,
     open_jaxpr as open_jaxpr,
     rebind as rebind,
     scan_arity as scan_arity,
+    steps_to as steps_to,
 )
 from .._versions import binder as binder
 from ._chain import Chain as Chain

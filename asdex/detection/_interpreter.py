@@ -30,7 +30,7 @@ from ._equation import DerivationFailed, Equation
 from ._facts import Facts, facts_of_results, Knowledge
 from ._known import Evaluations, Known
 from ._masks import as_dependence, everywhere, is_everywhere
-from ._numpy_values import known_results
+from ._numpy_values import known_results, partly_known_results
 from ._registry import find_rule, Rule
 from ._results import checked, results_of
 from ._value import Value
@@ -159,7 +159,11 @@ class Interpreter:
             raise
         values = [
             self._with_facts(equation, checked(equation, aval, result, self.follows(aval)), one)
-            for aval, result, one in zip(equation.out_avals, results, facts, strict=True)
+            if value is None
+            else Value(None, value)
+            for aval, result, one, value in zip(
+                equation.out_avals, results, facts, known, strict=True
+            )
         ]
         values = self._with_arguments(operands, values)
         if self._recorder is not None and record is not None:
@@ -190,7 +194,10 @@ class Interpreter:
 
     def _known_results(self, eqn: Any, operands: list[Value]) -> Sequence[Known | None]:
         knowns = [operand.known for operand in operands if operand.known is not None]
-        if len(knowns) < len(operands) or not is_predictable(eqn):
+        if len(knowns) < len(operands):
+            every = [operand.known for operand in operands]
+            return partly_known_results(eqn, every, self._evaluations)
+        if not is_predictable(eqn):
             return [None] * len(eqn.outvars)
         return known_results(eqn, knowns, self._evaluations)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,23 @@ def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> l
     kind = eqn.primitive.name, avals
     evaluation = Evaluation(operands, bound, _computing(eqn), kind, others)
     return evaluation.outputs(len(eqn.outvars))
+
+
+def partly_known_results(
+    eqn: Any, operands: Sequence[Known | None], others: Evaluations
+) -> list[Known | None]:
+    """The results of an equation that follow from its known operands alone."""
+    rule = find_rule(eqn.primitive)
+    knowns = [known for known in operands if known is not None]
+    if rule is None or "partly_known" not in rule.functions or not knowns:
+        return [None] * len(eqn.outvars)
+    chosen, compute = rule.functions["partly_known"](eqn, [one is not None for one in operands])
+    if not any(chosen):
+        return [None] * len(chosen)
+    avals = tuple(variable.aval for variable in compress(eqn.outvars, chosen))
+    evaluation = Evaluation(knowns, compute, None, (eqn.primitive.name, avals), others)
+    results = iter(evaluation.outputs(len(avals)))
+    return [next(results) if one else None for one in chosen]
 
 
 def _computing(eqn: Any) -> Callable[..., Sequence[np.ndarray] | None] | None:

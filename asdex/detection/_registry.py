@@ -84,6 +84,21 @@ class Rule:
         """Gets the operands as NumPy arrays; returns the results as such, the same as JAX computes."""
         return self._add("value", function)
 
+    def partly_known(self, function: _F) -> _F:
+        """Gets for each operand whether its value is known; returns the same for the results, and a function.
+
+        That function, of the known operands, computes the known results with JAX.
+        """
+        return self._add("partly_known", function)
+
+    def at_once(self, function: _F) -> _F:
+        """Gets an equation of a jaxpr and, for each operand, whether it depends on no differentiated input.
+
+        Returns a function of the operands that computes the same by operations whose elements can be told
+        apart, as those of a loop cannot; or `None`.
+        """
+        return self._add("at_once", function)
+
     def changes(self, function: _F) -> _F:
         """Called as the rule where the question is which elements change with the operands' elements.
 

@@ -80,7 +80,7 @@ def _at_elements(
     whole = derivative.coloring
     how = {"argnums": derivative.options.argnums, "has_aux": derivative.options.has_aux}
     traced = trace(derivative.f, samples.args, samples.kwargs, **how)
-    program = Program(traced.jaxpr, traced.positions)
+    program = Program(traced.jaxpr, traced.positions, at_once=True)
     if program.effects:
         return derivative
     copies = Copies(program, traced, Interpreter(unknown="quiet", captured=detection.captured))

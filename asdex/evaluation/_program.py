@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 from jax.core import Tracer
 
 from .._jaxprs import inlined_jaxpr, is_literal, is_predictable, jaxpr_consts, open_jaxpr, rebind
+from ..detection import find_rule
 
 
 class Step(NamedTuple):
@@ -34,6 +36,7 @@ class Program:
     **Arguments:**
 
     - `differentiated`: the positions of these inputs among all inputs.
+    - `at_once`: whether loops whose steps do not wait for one another take all of them at once.
 
     **Attributes:**
 
@@ -43,8 +46,8 @@ class Program:
     - `avals`: shape and dtype of each variable.
     """
 
-    def __init__(self, jaxpr: Any, differentiated: Sequence[int]):
-        inner = open_jaxpr(jaxpr)
+    def __init__(self, jaxpr: Any, differentiated: Sequence[int], *, at_once: bool = False):
+        inner, self._at_once = open_jaxpr(jaxpr), at_once
         self.avals: dict[int, Any] = {}
         self.constants: dict[int, Any] = {}
         self.literals: set[int] = set()
@@ -89,7 +92,7 @@ class Program:
 
         for eqn in inner.eqns:
             reads = tuple(map(read, eqn.invars))
-            called = inlined_jaxpr(eqn)
+            called = inlined_jaxpr(eqn) or self._without_loop(eqn, reads)
             if called is None:
                 moves = any(map(depends, reads))
                 makes = tuple(self._variable(one, moves) for one in eqn.outvars)
@@ -98,6 +101,15 @@ class Program:
                 makes = self._inline(called, reads)
             numbers.update(zip(eqn.outvars, makes, strict=True))
         return [read(atom) for atom in inner.outvars]
+
+    def _without_loop(self, eqn: Any, reads: Sequence[int]) -> Any | None:
+        rule = find_rule(eqn.primitive) if self._at_once else None
+        if rule is None or "at_once" not in rule.functions or not any(map(depends, reads)):
+            return None
+        function = rule.functions["at_once"](eqn, [not depends(one) for one in reads])
+        if function is None:
+            return None
+        return jax.make_jaxpr(function)(*(atom.aval for atom in eqn.invars))
 
     @property
     def fixed(self) -> Sequence[int]:

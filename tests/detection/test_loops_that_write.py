@@ -161,11 +161,57 @@ def exchanged(x):
     return jnp.stack(lax.fori_loop(0, N, body, (x, 2 * x)))
 
 
+PAIRS = np.random.default_rng(0).integers(0, N, (N, 2))  # some are a place and itself
+
+
+def assembled(x):
+    """Sums at places that recur, also within a step."""
+
+    def step(carry, pair):
+        total, flows = carry
+        flow = jnp.sin(x[pair[0]]) * x[pair[1]]
+        return (total + flow, flows.at[pair].add(flow * jnp.array([1.0, -1.0]))), None
+
+    total, flows = lax.scan(step, (0.0, x**2), PAIRS)[0]
+    return jnp.append(flows, total)
+
+
+def several_sums(x):
+    """Added in one expression, subtracted, and put into zeros before."""
+
+    def body(i, y):
+        there = jnp.zeros(N).at[i].set(x[i - 1])
+        window = lax.dynamic_update_slice(jnp.zeros(N), lax.dynamic_slice(x, (i,), (2,)), (i,))
+        return (there + (2.0 + y.at[N - 1 - i].subtract(x[i] ** 2))) + window
+
+    return lax.fori_loop(0, N, body, jnp.zeros(N))
+
+
+def running_sum(x):
+    """A sum that every step returns is not only a sum."""
+
+    def step(total, one):
+        total = total + one
+        return total, total
+
+    return lax.scan(step, 0.0, x)[1]
+
+
+def sum_that_is_read(x):
+    return lax.fori_loop(1, N, lambda i, y: y.at[i].add(x[i] * y[i - 1]), x)
+
+
+def sum_of_all(x):
+    """All of an array is added in each step."""
+    return lax.fori_loop(0, N, lambda i, y: y + x[i] * jnp.ones(3), jnp.zeros(3))
+
+
 FUNCTIONS = [
     *(one_index_unknown, one_start_unknown, scanned_keys, carried_key, exchanged),
     *(jitted_step, whole_array),
     *(neighbors, recurrence, two_arrays, windows, with_a_sum, backwards, rows_of_a_matrix),
     *(dropped, unchanged, read_after_writing, added, one_place_twice),
+    *(assembled, several_sums, running_sum, sum_that_is_read, sum_of_all),
 ]
 
 

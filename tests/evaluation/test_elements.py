@@ -82,6 +82,39 @@ def scanned(u):
     return jax.lax.scan(step, jnp.zeros(N), (FROM.reshape(9, 10), TO.reshape(9, 10)))[0]
 
 
+def one_by_one(u):
+    """A counter, differences, and what is put into zeros; all steps add to what others have added."""
+
+    def step(i, total):
+        a, b = jnp.asarray(FROM)[i], jnp.asarray(TO)[i]
+        flux = u[a] ** 2 * u[b]
+        window = jax.lax.dynamic_slice(u, (i % 7,), (3,))
+        put = jax.lax.dynamic_update_slice(jnp.zeros(N), window * window[::-1], (i % 11,))
+        return (2.0 + total.at[b].subtract(flux)) - (jnp.zeros(N).at[a].add(flux) - put)
+
+    return jax.lax.fori_loop(0, 90, step, u)
+
+
+def from_the_end(u):
+    """Steps of several edges each, the last first, with results of their own."""
+
+    def step(carry, pair):
+        total, count = carry
+        i, j = pair
+        flux = jax.lax.map(lambda k: u[k[0]] * u[k[1]], (i, j))
+        return (total + jnp.sum(flux), count + 1), flux * count
+
+    (total, _), fluxes = jax.lax.scan(
+        step, (0.0, 1), (FROM.reshape(9, 10), TO.reshape(9, 10)), reverse=True
+    )
+    return jnp.zeros(N).at[TO].add(fluxes.ravel()).at[0].add(total)
+
+
+def recurrence(u):
+    """Each step reads the one before it."""
+    return jax.lax.scan(lambda c, i: (0.5 * c + u[i], c * u[i]), 0.0, FROM[:12])[1]
+
+
 def nested(u):
     @jax.jit
     def inner(u):
@@ -106,6 +139,7 @@ JACOBIANS = {
     for function in (
         *(fluxes, of_triangles, by_stacking, by_quadrature, two_families, beside_others),
         *(assembled_by_a_matrix, scanned, nested, shifted_before, scaled_sums),
+        *(one_by_one, from_the_end, recurrence),
     )
 }
 
@@ -173,6 +207,14 @@ def test_passes_are_those_of_an_element():
     assert fewer["of_triangles"] == fewer["by_quadrature"] == 3
     assert fewer["by_stacking"] == 2
     assert elements_of(asdex.hessian(energy, X, elements=True)).coloring.num_colors == 3
+
+
+@pytest.mark.parametrize(("f", "passes"), [(scanned, 2), (one_by_one, 3)])
+def test_loops_over_elements(f, passes):
+    derivative = asdex.jacobian(f, X, elements=True)
+    assert derivative.elements.coloring.num_colors <= passes < derivative.coloring.num_colors
+    energy = asdex.hessian(lambda u: jax.lax.map(lambda i: triangle(u[i]), TRIANGLES).sum(), X)
+    assert energy.elements.coloring.num_colors == 3
 
 
 def test_linear_elements_take_no_pass():

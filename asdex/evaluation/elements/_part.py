@@ -43,7 +43,7 @@ class PartAtArguments:
         traced = trace(
             whole.f, whole.args, whole.kwargs, argnums=whole.argnums, has_aux=whole.has_aux
         )
-        program = Program(traced.jaxpr, traced.positions)
+        program = Program(traced.jaxpr, traced.positions, at_once=True)
         if program.digest != self._part.cut.digest:
             raise ValueError(
                 "Expected a function that does the same operations as at the sample, where its elements were "

@@ -1,0 +1,155 @@
+"""Results of a loop that follow from known operands alone: indices that a reverse pass reads again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from typing import Any
+
+import jax
+
+from asdex.detection import (
+    call_jaxpr,
+    is_literal,
+    is_predictable,
+    jaxpr_consts,
+    literal_value,
+    live_steps,
+    open_jaxpr,
+    rebind,
+    scan_arity,
+    steps_to,
+)
+
+
+Part = tuple[list[bool], Callable[..., Sequence[Any]]]
+"""Which results of an equation are known, and a function from the known operands to these results."""
+
+
+def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
+    """The part of a `scan` that follows from the operands that are known."""
+    num_consts, num_carry = scan_arity(eqn)
+    end = num_consts + num_carry
+    body, carried = eqn.params["jaxpr"], list(known[num_consts:end])
+    while True:
+        results = _known_results(body, [*known[:num_consts], *carried, *known[end:]])
+        stays = [old and new for old, new in zip(carried, results, strict=False)]
+        if stays == carried:
+            break
+        carried = stays
+    results[:num_carry] = carried
+
+    def computed(*arrays: Any) -> Sequence[Any]:
+        operands = _among(known, arrays)
+        consts, start, scanned = operands[:num_consts], operands[num_consts:end], operands[end:]
+
+        def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+            found = evaluated(body, [*consts, *carry, *slices], results)
+            return found[:num_carry], found[num_carry:]
+
+        start = [one if keep else None for one, keep in zip(start, carried, strict=True)]
+        how = {name: eqn.params[name] for name in ("length", "reverse")}
+        carry, stacked = jax.lax.scan(step, start, scanned, **how)
+        return list(compress([*carry, *stacked], results))
+
+    return results, computed
+
+
+def known_carry(
+    body: Any,
+    kept: Sequence[bool],
+    consts: Iterable[Any],
+    initial: Iterable[Any],
+    scanned: Sequence[Any],
+    length: int,
+    reverse: bool = False,
+) -> tuple[list[Any], list[Any]]:
+    """The carried values that are `kept`, as they are known: after the last step, and before each step.
+
+    **Arguments:** `consts`, `initial`, `scanned`: the operands of the loop; `None` for those not known.
+    """
+    consts, count = list(consts), len(kept)
+    if not any(kept):
+        return [None] * count, [None] * count
+    start = [one if keep else None for one, keep in zip(initial, kept, strict=True)]
+    wanted = [*kept, *(False for _ in open_jaxpr(body).outvars[count:])]
+
+    def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
+        return evaluated(body, [*consts, *carry, *slices], wanted)[:count], carry
+
+    return jax.lax.scan(step, start, scanned, length=length, reverse=reverse)
+
+
+def of_all_steps(
+    body: Any, wanted: Sequence[Any], axes: Sequence[int | None], length: int
+) -> Callable[..., list[Any]]:
+    """The wanted variables of a body in all steps, a function of its operands; `axes` are those of steps."""
+    inner = open_jaxpr(body)
+    needed = list(steps_to(inner.eqns, wanted))
+
+    def one_step(*operands: Any) -> list[Any]:
+        values = dict(zip(inner.constvars, jaxpr_consts(body), strict=True))
+        values |= dict(zip(inner.invars, operands, strict=True))
+
+        def read(atom: Any) -> Any:
+            return literal_value(atom) if is_literal(atom) else values[atom]
+
+        for eqn, *_ in needed:
+            results = rebind(eqn, list(map(read, eqn.invars)))
+            values.update(zip(eqn.outvars, results, strict=True))
+        return list(map(read, wanted))
+
+    return jax.vmap(one_step, in_axes=list(axes), axis_size=length)
+
+
+def _known_part(eqn: Any, known: Sequence[bool]) -> Part:
+    """The part of any equation that follows from the operands that are known."""
+    if all(known) and is_predictable(eqn):
+        return [True] * len(eqn.outvars), lambda *arrays: rebind(eqn, arrays)
+    if eqn.primitive.name == "scan":
+        return known_of_scan(eqn, known)
+    inner = call_jaxpr(eqn)
+    if inner is None:
+        return [False] * len(eqn.outvars), lambda *arrays: ()
+    results = _known_results(inner, known)
+
+    def computed(*arrays: Any) -> Sequence[Any]:
+        return list(compress(evaluated(inner, _among(known, arrays), results), results))
+
+    return results, computed
+
+
+def _known_results(jaxpr: Any, known: Sequence[bool]) -> list[bool]:
+    """Which results of a jaxpr follow from the operands that are known."""
+    inner = open_jaxpr(jaxpr)
+    found = set(compress(inner.invars, known))
+    for eqn in inner.eqns:
+        found.update(compress(eqn.outvars, _known_part(eqn, _are_in(found, eqn.invars))[0]))
+    return _are_in(found, inner.outvars)
+
+
+def evaluated(jaxpr: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
+    """The wanted results of a jaxpr, and `None` for the others, as for operands that are not known."""
+    inner = open_jaxpr(jaxpr)
+    pairs = zip(inner.invars, operands, strict=True)
+    values = {variable: value for variable, value in pairs if value is not None}
+
+    def read(atom: Any) -> Any:
+        return literal_value(atom) if is_literal(atom) else values[atom]
+
+    for eqn, *_ in live_steps(inner, wanted):
+        known = _are_in(values, eqn.invars)
+        results, compute = _known_part(eqn, known)
+        found = compute(*map(read, compress(eqn.invars, known))) if any(results) else ()
+        values.update(zip(compress(eqn.outvars, results), found, strict=True))
+    return [read(atom) if want else None for atom, want in zip(inner.outvars, wanted, strict=True)]
+
+
+def _are_in(known: Any, atoms: Sequence[Any]) -> list[bool]:
+    return [is_literal(atom) or atom in known for atom in atoms]
+
+
+def _among(known: Sequence[bool], arrays: Sequence[Any]) -> list[Any]:
+    """The known operands among all of them, `None` for the others."""
+    given = iter(arrays)
+    return [next(given) if one else None for one in known]
