@@ -63,7 +63,7 @@ def known_carry(
     scanned: Sequence[Any],
     length: int,
     reverse: bool = False,
-) -> tuple[list[Any], list[Any]]:
+) -> tuple[Sequence[Any], Sequence[Any]]:
     """The carried values that are `kept`, as they are known: after the last step, and before each step.
 
     **Arguments:** `consts`, `initial`, `scanned`: the operands of the loop; `None` for those not known.

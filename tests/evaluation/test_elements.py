@@ -212,9 +212,9 @@ def test_passes_are_those_of_an_element():
 @pytest.mark.parametrize(("f", "passes"), [(scanned, 2), (one_by_one, 3)])
 def test_loops_over_elements(f, passes):
     derivative = asdex.jacobian(f, X, elements=True)
-    assert derivative.elements.coloring.num_colors <= passes < derivative.coloring.num_colors
+    assert elements_of(derivative).coloring.num_colors <= passes < derivative.coloring.num_colors
     energy = asdex.hessian(lambda u: jax.lax.map(lambda i: triangle(u[i]), TRIANGLES).sum(), X)
-    assert energy.elements.coloring.num_colors == 3
+    assert elements_of(energy).coloring.num_colors == 3
 
 
 def test_linear_elements_take_no_pass():
@@ -461,7 +461,7 @@ def test_boundary_values_beside_the_inputs(held):
         return energy(u)
 
     derivative = asdex.hessian(f, X[1:], X, elements=True, output_format="dense")
-    assert derivative.elements.coloring.num_colors == 3
+    assert elements_of(derivative).coloring.num_colors == 3
     for boundary in (X, 2 * X):
         expected = jax.hessian(f)(X[1:], boundary)
         np.testing.assert_allclose(derivative(X[1:], boundary), expected, rtol=1e-4, atol=1e-5)
