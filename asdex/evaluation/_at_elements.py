@@ -83,7 +83,8 @@ def _at_elements(
     program = Program(traced.jaxpr, traced.positions, at_once=True)
     if program.effects:
         return derivative
-    copies = Copies(program, traced, Interpreter(unknown="quiet", captured=detection.captured))
+    interpreter = Interpreter(unknown="quiet", captured=detection.captured)
+    copies = Copies(program, traced, interpreter, linear=derivative.options.is_hessian)
     few = copies.are_multiple and copies.size <= _MOST_COPIES * whole.sparsity.nnz
     if not copies.size or not (force or few):
         return derivative
@@ -92,7 +93,7 @@ def _at_elements(
         warnings.simplefilter("ignore", DenseColoringWarning)
         if derivative.options.is_hessian:
             rest = coefficients = None
-            cut = Cut(program.digest, copies.groups)
+            cut = Cut(program.digest, copies.groups, copies.are_scaled)
             function = _FromCopies(derivative.f, Part(cut), **how)
             arguments = Samples((tuple(avals), *samples.args), samples.kwargs)
             most = detection.max_nnz if force else _allowed(whole)
@@ -101,7 +102,7 @@ def _at_elements(
             coloring = color_hessian(pattern, search)
         else:
             rest = LinearRest(copies)
-            cut = Cut(program.digest, copies.groups, rest.results)
+            cut = Cut(program.digest, copies.groups, copies.are_scaled, rest.results)
             made = [struct_of(program.avals[one]) for one in rest.results]
             pattern = _pattern(rest.entries, avals, made, whole.sparsity.modes)
             coloring = color_jacobian(pattern, search)

@@ -134,12 +134,25 @@ def scaled_sums(u):
     return jnp.zeros(N).at[TO].add(f * np.linspace(-1, 1, 90)) / 3 - jnp.zeros(N).at[TO].add(f)
 
 
+def of_node_functions(u):
+    """What is computed at the nodes before it is copied; some of it is no function of derivatives one."""
+    positive = jnp.where(u > 1, u**2, jnp.exp(u) - 1)
+    scaled = jnp.linspace(0, 2, N) * jnp.clip(u, 0.6, 1.4)
+    return fluxes(positive) + jnp.zeros(N).at[FROM].add(scaled[TO] * u[FROM] ** 3)
+
+
+def of_scaled_inputs(u):
+    """Coefficients of any sign, zeros among them, and inputs that are added to others' places."""
+    put = jnp.zeros(N + 2).at[np.arange(N) + 1].add(u * jnp.linspace(-1, 1, N)) / 2
+    return fluxes(-3 * u) + fluxes(put[1:-1])
+
+
 JACOBIANS = {
     function.__name__: function
     for function in (
         *(fluxes, of_triangles, by_stacking, by_quadrature, two_families, beside_others),
         *(assembled_by_a_matrix, scanned, nested, shifted_before, scaled_sums),
-        *(one_by_one, from_the_end, recurrence),
+        *(one_by_one, from_the_end, recurrence, of_node_functions, of_scaled_inputs),
     )
 }
 
@@ -162,6 +175,8 @@ HESSIANS = {
     "edges": lambda u: jnp.sum(fluxes(u) ** 2),
     "two_families": lambda u: energy(u) + jnp.sum(jnp.sin(u[FROM] - u[TO])) + jnp.prod(u[:3]),
     "residual": lambda u: jnp.sum(u * of_triangles(u)),
+    "scaled": lambda u: energy(u * jnp.linspace(-1, 2, N)) + jnp.sum(u**3),
+    "of_node_functions": lambda u: energy(jnp.sinh(u)),
 }
 
 
@@ -215,6 +230,22 @@ def test_loops_over_elements(f, passes):
     assert elements_of(derivative).coloring.num_colors <= passes < derivative.coloring.num_colors
     energy = asdex.hessian(lambda u: jax.lax.map(lambda i: triangle(u[i]), TRIANGLES).sum(), X)
     assert elements_of(energy).coloring.num_colors == 3
+
+
+def test_scaling_before_the_copies():
+    """The scale may be an argument, and be zero."""
+
+    def f(u, scale):
+        return energy(scale * u)
+
+    scale = jnp.linspace(0, 1, N)
+    derivative = asdex.value_gradient_and_hessian(f, X, scale, elements=True, output_format="dense")
+    assert elements_of(derivative).coloring.num_colors == 3
+    for factor in (scale, 1 - scale):
+        expected = f(X, factor), jax.grad(f)(X, factor), jax.hessian(f)(X, factor)
+        close(derivative(X, factor), expected, 1e-3)
+    of_nodes = asdex.jacobian(of_node_functions, X, elements=True, mode="rev")
+    assert elements_of(of_nodes).coloring.num_colors == 1
 
 
 def test_linear_elements_take_no_pass():

@@ -22,14 +22,16 @@ class Cut:
     **Attributes:**
 
     - `digest`: that of the program.
-    - `copies`: variables whose elements are copies of inputs, up to something that is added. Those that are
-        equal in every call stand together.
+    - `copies`: variables each of whose elements follows from one input. Those that are equal in every call
+        stand together.
+    - `are_scaled`: whether their derivatives are not all one.
     - `results`: variables that depend on copies, and that the outputs depend on linearly; `None` where the
         rest is not cut off.
     """
 
     digest: str
     copies: tuple[tuple[int, ...], ...]
+    are_scaled: bool
     results: tuple[int, ...] | None = None
 
 
@@ -46,7 +48,11 @@ def spread(groups: Iterable[Sequence[int]], values: Iterable[Any]) -> dict[int, 
 
 
 class Copies:
-    """How far a program only copies its inputs.
+    """How far a program only copies its inputs, or functions of single inputs.
+
+    **Arguments:**
+
+    - `linear`: whether these functions must be linear, as for a Hessian.
 
     **Attributes:**
 
@@ -56,8 +62,8 @@ class Copies:
     - `are_multiple`: whether some of these hold an input several times, as elements do that share it.
     """
 
-    def __init__(self, program: Program, traced: Traced, interpreter: Interpreter):
-        self.program, self.interpreter = program, interpreter
+    def __init__(self, program: Program, traced: Traced, interpreter: Interpreter, *, linear: bool):
+        self.program, self.interpreter, self._linear = program, interpreter, linear
         self.values = {
             number: self._constant(number, value) for number, value in program.constants.items()
         }
@@ -66,6 +72,8 @@ class Copies:
         self.equal: dict[int, list[int]] = {}
         self.are_multiple = False
         self._shifted: set[int] = set()
+        self._scaled: set[int] = set()
+        self._origins: dict[int, set[int]] = {}
         self._first: dict[Any, int] = {}
         for step in program.steps:
             self._follow(step)
@@ -88,29 +96,59 @@ class Copies:
         return Value(None, Known.of(np.asarray(value, self.program.avals[variable].dtype)))
 
     def _follow(self, step: Step) -> None:
-        moving = [k for k, atom in enumerate(step.reads) if depends(atom)]
-        if not moving or self._copies(step, moving):
-            results = evaluated(self.interpreter, step, self.values)
-            if not moving or all(map(is_copy, results)):
-                read = [step.reads[k] for k in moving]
-                if moving and not (_moves(step) and self._shifted.isdisjoint(read)):
-                    self._shifted.update(step.makes)
-                for variable, value in zip(step.makes, results, strict=True):
-                    self._keep(variable, value)
-                return
-        for k in moving:
-            self._end(step.reads[k])
+        moving = step.moving
+        if all(one in self.values for one in moving):
+            copies = self._copies(step)
+            if not moving or copies or self._is_of_single_inputs(step):
+                results = evaluated(self.interpreter, step, self.values)
+                if not moving or all(map(is_copy, results)):
+                    self._note(step, copies)
+                    for variable, value in zip(step.makes, results, strict=True):
+                        self._keep(variable, value)
+                    return
+        for variable in moving:
+            self._end(variable)
 
-    def _copies(self, step: Step, moving: list[int]) -> bool:
+    def _copies(self, step: Step) -> bool:
         """Whether a step moves elements of copies, and changes no derivatives."""
-        if not all(atom in self.values for atom in step.moving) or not self.is_structured(step):
+        places = [k for k, variable in enumerate(step.reads) if depends(variable)]
+        if not places or not self.is_structured(step):
             return False
         name = step.eqn.primitive.name
         return (
             _moves(step)
-            or (name == "add" and len(moving) == 1)
-            or (name in _SHIFTS and moving == [0])
+            or (name == "add" and len(places) == 1)
+            or (name in _SHIFTS and places == [0])
         )
+
+    def _is_of_single_inputs(self, step: Step) -> bool:
+        """Whether a step may compute each element from one copy, as scaling does, or has no derivative."""
+        rule, avals = find_rule(step.eqn.primitive), self.program.avals
+        if not any(has_derivative(avals[one]) for one in step.makes):
+            return True
+        if rule is None or any(is_complex(avals[one]) for one in step.moving):
+            return False
+        if self._linear or not rule.in_place:
+            return (rule.in_place or step.eqn.primitive.name in _PUTS) and self.is_linear(step)
+        return all(is_real(avals[one]) for one in step.makes)
+
+    def _note(self, step: Step, copies: bool) -> None:
+        """Note whether copies have the inputs' values or are scaled, and what they follow from in place.
+
+        What is computed in place belongs to the elements, unless it is moved to them afterwards.
+        """
+        rule, moving = find_rule(step.eqn.primitive), step.moving
+        if not (copies and _moves(step) and self._shifted.isdisjoint(moving)):
+            self._shifted.update(step.makes)
+        if not (copies and self._scaled.isdisjoint(moving)):
+            self._scaled.update(step.makes)
+        if (
+            rule is not None
+            and rule.in_place
+            and not (copies and self._origins.keys().isdisjoint(moving))
+        ):
+            origins = set().union(*(self._origins.get(one, {one}) for one in moving))
+            self._origins.update(dict.fromkeys(step.makes, origins))
 
     def is_structured(self, step: Step) -> bool:
         """Whether a step on real numbers takes them to the same places in every call."""
@@ -120,6 +158,15 @@ class Copies:
         steering = {step.reads[number] for number in rule.steered_by(EquationView(step.eqn))}
         steering.update(variable for variable in step.reads if not is_real(avals[variable]))
         return all(map(self.is_known, steering))
+
+    def is_linear(self, step: Step) -> bool:
+        """Whether the results are linear in what moves, with a structure that is the same in every call."""
+        rule = find_rule(step.eqn.primitive)
+        if rule is None or not self.is_structured(step):
+            return False
+        if step.eqn.primitive.name == "convert_element_type":
+            return True
+        return rule.is_linear(EquationView(step.eqn)) or is_product(step)
 
     def is_known(self, variable: int) -> bool:
         """Whether a variable that does not depend on the inputs has a value that is known."""
@@ -138,9 +185,10 @@ class Copies:
 
     def _end(self, variable: int) -> None:
         """Something else than a copy is computed of what may be one."""
-        value = self.values.get(variable)
-        if value is not None and value.dependence is not None:
-            self._add(variable, sources_of(value.dependence))
+        for one in self._origins.get(variable, (variable,)):
+            value = self.values.get(one)
+            if value is not None and value.dependence is not None:
+                self._add(one, sources_of(value.dependence))
 
     def _add(self, variable: int, sources: Int[np.ndarray, " size"]) -> None:
         """Add a copy, unless it is one of those before."""
@@ -163,9 +211,25 @@ class Copies:
         """Those of all copies."""
         return set().union(*self.groups)
 
+    @property
+    def are_scaled(self) -> bool:
+        """Whether the derivatives of some copies are not one."""
+        return not self._scaled.isdisjoint(self.variables)
+
 
 _SHIFTS = ("sub", "convert_element_type")
 """Primitives of whose first operand the derivative is one."""
+
+
+_PUTS = ("scatter-add", "scatter-sub")
+"""Primitives that put copies between other values where these are added."""
+
+
+def is_product(step: Step) -> bool:
+    """Whether a step multiplies what moves by what does not."""
+    places = [k for k, variable in enumerate(step.reads) if depends(variable)]
+    rule = find_rule(step.eqn.primitive)
+    return rule is not None and len(places) == 1 and places[0] in rule.linear_in
 
 
 def _moves(step: Step) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from ..._jaxprs import EquationView
-from ...detection import Dependence, find_rule, identities, Value
+from ...detection import Dependence, identities, Value
 from .._program import depends, Step
-from ._cut import Copies, evaluated, spread
+from ._cut import Copies, evaluated, is_product, spread
 
 
 class LinearRest:
@@ -63,29 +62,14 @@ class LinearRest:
         read_before: set[int] = set()
         for step in reversed(self._program.between(self._copies.variables, self._program.outputs)):
             moving = step.moving
-            if moving and read_before.isdisjoint(step.makes) and self._is_linear(step):
+            if moving and read_before.isdisjoint(step.makes) and self._copies.is_linear(step):
                 steps.append(step)
             else:
                 read_before.update(moving)
         return steps
 
-    def _is_linear(self, step: Step) -> bool:
-        """Whether results are linear in what moves, with a structure that is the same in every call."""
-        rule = find_rule(step.eqn.primitive)
-        if rule is None or not self._copies.is_structured(step):
-            return False
-        if step.eqn.primitive.name == "convert_element_type":
-            return True
-        return rule.is_linear(EquationView(step.eqn)) or self._is_product(step)
-
-    def _is_product(self, step: Step) -> bool:
-        """Whether a step multiplies what moves by what does not."""
-        places = [k for k, atom in enumerate(step.reads) if depends(atom)]
-        rule = find_rule(step.eqn.primitive)
-        return rule is not None and len(places) == 1 and places[0] in rule.linear_in
-
     def _has_known_coefficients(self, step: Step) -> bool:
-        return not self._is_product(step) or all(
+        return not is_product(step) or all(
             depends(atom) or self._copies.is_known(atom) for atom in step.reads
         )
 

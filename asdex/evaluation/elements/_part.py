@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
-from ..._arguments import Inputs, substitute
-from ..._function import AtArguments
+from ..._arguments import Inputs
+from ..._function import as_scalar, AtArguments
 from ...detection import trace
 from .._program import Program
 from ._cut import Cut, spread
@@ -54,16 +54,21 @@ class PartAtArguments:
 
     @functools.cached_property
     def inputs(self) -> Inputs:
-        """The copies, or what the rest is linear in, at which point does not matter."""
-        program, given, _ = self._traced
+        """The copies, or what the rest is linear in, at which point does not matter.
+
+        Where the copies `c` are scaled by `s`, it is the `x` in `c + s x` at zero.
+        """
+        program, _, _ = self._traced
         cut = self._part.cut
         if self._part.is_rest:
             assert cut.results is not None
             leaves = [
                 jnp.zeros(program.avals[one].shape, program.avals[one].dtype) for one in cut.results
             ]
+        elif cut.are_scaled:
+            leaves = list(map(jnp.zeros_like, self._scaled_copies[0]))
         else:
-            leaves = program.evaluate(given, [first for first, *_ in cut.copies])
+            leaves = self._copies(*self._whole.leaves)
         paths = tuple(f"element input {number}" for number in range(len(leaves)))
         return Inputs(leaves, jtu.tree_structure(tuple(leaves)), paths)
 
@@ -71,10 +76,26 @@ class PartAtArguments:
     def leaves(self) -> list[Any]:
         return self.inputs.leaves
 
+    def _copies(self, *leaves: Any) -> list[Any]:
+        """The copies of other inputs."""
+        program, given, _ = self._traced
+        every = self._whole.inputs.complete(leaves, lambda leaf: leaf)
+        wanted = [first for first, *_ in self._part.cut.copies]
+        return program.evaluate({**given, **dict(enumerate(every))}, wanted)
+
+    @functools.cached_property
+    def _scaled_copies(self) -> tuple[list[Any], list[Any]]:
+        """The copies, and their derivatives: each with respect to the one input that it follows from."""
+        leaves = self._whole.leaves
+        return jax.jvp(self._copies, leaves, list(map(jnp.ones_like, leaves)))
+
     def __call__(self, *leaves: Any) -> tuple[Any, Any]:
         """The results at given copies, or the outputs at given results; and the auxiliary data."""
         program, given, tree = self._traced
         cut = self._part.cut
+        if cut.are_scaled and not self._part.is_rest:
+            triples = zip(*self._scaled_copies, leaves, strict=True)
+            leaves = tuple(copy + scale * x for copy, scale, x in triples)
         starts = [(one,) for one in cut.results or ()] if self._part.is_rest else cut.copies
         ends = program.outputs if self._part.is_rest or cut.results is None else cut.results
         found = program.evaluate({**given, **spread(starts, leaves)}, ends)
@@ -100,11 +121,11 @@ class PartAtArguments:
         return results, self._gradient(gradient) if gradient else gradient
 
     def _gradient(self, of_copies: Sequence[Any]) -> list[Any]:
-        def copies(*leaves: Any) -> list[Any]:
-            whole = self._whole
-            complete = whole.inputs.complete(leaves, lambda leaf: leaf)
-            args = substitute(whole.args, whole.argnums, whole.inputs, complete)
-            moved = dataclasses.replace(whole, args=args)
-            return PartAtArguments(self._part, moved).leaves
+        leaves = self._whole.leaves
+        if not self._part.cut.are_scaled:
+            return list(jax.vjp(self._copies, *leaves)[1](list(of_copies)))
 
-        return list(jax.vjp(copies, *self._whole.leaves)[1](list(of_copies)))
+        def scalar(*leaves: Any) -> Any:
+            return as_scalar(self._whole(*leaves)[0])
+
+        return list(jax.grad(scalar, tuple(range(len(leaves))))(*leaves))
