@@ -42,8 +42,8 @@ _MOST_ENTRIES, _FEW_ENTRIES = 16, 10_000
 _MARGIN = 0.8
 """The cost at the elements, in that of the coloring, from which on it is not worth the longer set-up."""
 _READING, _ADDING, _INDEXING = 8, 40, 20
-"""What it costs to read an entry, to add a term, to gather or scatter an element, in fused operations. With half
-of each the elements of a Brusselator are taken, 80,000 inputs in 7 colors: 1.8 ms in place of 0.95."""
+"""What it costs to read an entry, to add a term, to gather or scatter an element, in fused operations. With
+half of each the elements of a Brusselator are taken, 80,000 inputs in 7 colors: 1.8 ms in place of 0.95."""
 _INDEXED = ("gather", "scatter", "bcoo", "bcsr")
 """Beginnings of the names of operations that gather or scatter."""
 
