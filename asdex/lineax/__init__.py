@@ -10,11 +10,14 @@ if _find_spec("lineax") is None:
     )
 
 from . import _registrations as _registrations
+from ._automatic import AutoSparseSolver as AutoSparseSolver
 from ._banded_lu import BandedLU as BandedLU
 from ._jacobian import SparseJacobianLinearOperator as SparseJacobianLinearOperator
+from ._klu import KLU as KLU
 from ._matrix import SparseMatrixLinearOperator as SparseMatrixLinearOperator
-from ._normal import NormalBandedLU as NormalBandedLU
+from ._normal_equations import NormalEquations as NormalEquations
 from ._solver import SparseLinearSolver as SparseLinearSolver
+from ._superlu import SuperLU as SuperLU
 
 
 SparseJacobianOperator = SparseJacobianLinearOperator
