@@ -16,6 +16,14 @@ from ._jacobian import SparseJacobianLinearOperator as SparseJacobianLinearOpera
 from ._klu import KLU as KLU
 from ._matrix import SparseMatrixLinearOperator as SparseMatrixLinearOperator
 from ._normal_equations import NormalEquations as NormalEquations
+from ._preconditioners import (
+    block_jacobi as block_jacobi,
+    ilu as ilu,
+    InverseLinearOperator as InverseLinearOperator,
+    jacobi as jacobi,
+    multigrid as multigrid,
+    Preconditioned as Preconditioned,
+)
 from ._solver import SparseLinearSolver as SparseLinearSolver
 from ._superlu import SuperLU as SuperLU
 

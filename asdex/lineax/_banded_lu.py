@@ -42,7 +42,7 @@ class TridiagonalFactors(eqx.Module):
 
 
 class BandedFactors(eqx.Module):
-    """The factors of the reordered matrix, and the places of its rows in a `(lanes, blocks, width)` vector."""
+    """The factors of the reordered matrix, and the places of rows in a `(lanes, blocks, width)` vector."""
 
     factors: Any
     slots: Int32[Array, " n"]

@@ -61,6 +61,13 @@ class DirectState(eqx.Module):
     transposed: bool = eqx.field(static=True, default=False)
     conjugated: bool = eqx.field(static=True, default=False)
 
+    @classmethod
+    def of(cls, factors: Factors, matrix: SparseMatrixLinearOperator) -> DirectState:
+        """The state for a matrix and its factors."""
+        n, sizes = matrix.structure.shape[0], jnp.abs(matrix.data)
+        by_row = jax.ops.segment_sum(sizes, matrix.rows, n, indices_are_sorted=True)
+        return cls(factors, matrix, by_row, jax.ops.segment_sum(sizes, matrix.cols, n))
+
     def solve(self, right: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
         """The solution for a right-hand side by the factors, without refinement."""
         if not self.conjugated:
@@ -97,10 +104,7 @@ class AbstractDirectSolver(AbstractFullRankSolver[DirectState]):
                 f"`{type(self).__name__}` may only be used for linear solves with square matrices, got "
                 f"shape {structure.shape}. For least squares use `asdex.lineax.NormalEquations`."
             )
-        n, sizes = structure.shape[0], jnp.abs(matrix.data)
-        by_row = jax.ops.segment_sum(sizes, matrix.rows, n, indices_are_sorted=True)
-        by_column = jax.ops.segment_sum(sizes, matrix.cols, n)
-        return DirectState(self.factorize(matrix), matrix, by_row, by_column)
+        return DirectState.of(self.factorize(matrix), matrix)
 
     def compute(
         self, state: DirectState, vector: Any, options: dict[str, Any]

@@ -59,8 +59,8 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
         - `coloring`: the coloring of the Jacobian, from `asdex.jacobian_coloring(f, y, args)`. It may be
             for any argument of `f`.
         - `solver`: the solver for the sparse operator. By default it is `asdex.lineax.AutoSparseSolver`, and
-            for operators that are not square `asdex.lineax.NormalEquations`. Iterative solvers of lineax, such as
-            `lineax.GMRES`, also work, and cost one sparse product per step.
+            for operators that are not square `asdex.lineax.NormalEquations`. Iterative solvers of lineax,
+            such as `lineax.GMRES`, also work, and cost one sparse product per step.
 
         **Raises:**
 
