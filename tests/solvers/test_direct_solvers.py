@@ -217,11 +217,15 @@ def test_the_pattern_and_the_device_decide(monkeypatch):
         (400, 400),
     )
 
+    large = asdex.jacobian_sparsity(on_a_grid, point(10_000))
+
     def choice(pattern, platform, dtype=jnp.float32):
         operator = Matrix(jnp.ones(pattern.nnz, dtype), pattern)
         solver = Auto(platform)
         name = type(solver.select_solver(operator)).__name__
-        assert solver.explain(operator).startswith(f"{name}: Structure(400×400, nnz={pattern.nnz})")
+        assert solver.explain(operator).startswith(
+            f"{name}: Structure({pattern.m}×{pattern.n}, nnz="
+        )
         return name
 
     for installed in (True, False):
@@ -235,6 +239,8 @@ def test_the_pattern_and_the_device_decide(monkeypatch):
         assert choice(wide, "gpu") == "BandedLU"
         assert choice(zero, "cpu") == (general or "SuperLU")
         assert choice(zero, "gpu") == "SuperLU"
+        # A large grid fills its factors.
+        assert choice(large, "cpu") == "SuperLU"
     with pytest.raises(ImportError, match=r"needs the package splineax-klujax"):
         asdex_lineax.KLU()
 
