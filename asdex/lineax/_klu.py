@@ -9,14 +9,17 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
 from jax.custom_batching import sequential_vmap
-from jaxtyping import Array, Inexact, UInt32
+from jaxtyping import Array, Bool, Float, Inexact, UInt32
+from scipy.sparse import csgraph
 
 from .._versions import in_64_bits
 from ._direct import AbstractDirectSolver
 from ._matrix import SparseMatrixLinearOperator
 from ._spaces import dtype_of
-from ._structure import Structure
+from ._structure import as_graph, Structure
 
 
 _PACKAGE = "splineax-klujax"
@@ -27,12 +30,14 @@ class KLUFactors(eqx.Module):
 
     **Attributes:**
 
-    - `data`: `(nnz,)` values of the matrix.
+    - `data`: `(nnz,)` values of the matrix; those of a permutation if it is singular.
     - `handle`: the 64 bits of the factors' key, as two integers that JAX has in its 32-bit mode too.
+    - `regular`: whether the matrix is not singular.
     """
 
     data: Inexact[Array, " nnz"]
     handle: UInt32[Array, "1 2"]
+    regular: Bool[Array, ""]
     structure: Structure = eqx.field(static=True)
 
     def solve(self, right: Inexact[Array, " n"], transposed: bool) -> Inexact[Array, " n"]:
@@ -45,12 +50,13 @@ class KLUFactors(eqx.Module):
             with in_64_bits()(True):
                 kind = klujax.tsolve_with_numeric if transposed else klujax.solve_with_numeric
                 key = jax.lax.bitcast_convert_type(handle, jnp.uint64)
-                token = _token(self.structure, _widened(data), key)
-                return kind(token, right.astype(token.Ax.dtype), _analysis(self.structure)).astype(
-                    right.dtype
-                )
+                rows, cols = _coordinates(self.structure)
+                uses, n = jnp.zeros((), jnp.int32), self.structure.shape[0]
+                token = klujax.NumericToken(key, rows, cols, _widened(data)[None], n, uses)
+                solution = kind(token, right.astype(token.Ax.dtype), _analysis(self.structure))
+                return solution.astype(right.dtype)
 
-        return solve(self.data, self.handle, right)
+        return jnp.where(self.regular, solve(self.data, self.handle, right), jnp.nan)
 
 
 class KLU(AbstractDirectSolver):
@@ -83,22 +89,36 @@ class KLU(AbstractDirectSolver):
         with jax.numpy_dtype_promotion("standard"):
             data = matrix.data.astype(jnp.result_type(matrix.data, dtype_of(*spaces)))
 
+        regular_values = _matching(structure)
+        if regular_values is None:  # singular for all values
+            handle = jnp.zeros((1, 2), jnp.uint32)
+            return KLUFactors(data, handle, jnp.asarray(False), structure)
+
         @sequential_vmap
-        def factorize(data: Array) -> Array:
+        def factorize(data: Array) -> tuple[Array, Array, Array]:
             import klujax
 
             with in_64_bits()(True):
-                wide = _widened(data)
-                # Of all functions of klujax that factorize, only this one does not raise an error in the
-                # compiled program for a singular matrix. Under a key that it does not know it starts anew.
-                token = _token(structure, wide, jnp.zeros(1, jnp.uint64))
-                coordinates = (structure.rows, structure.cols)
-                token, *_ = klujax.refactor_with_status(
-                    *coordinates, wide, token, _analysis(structure)
+                wide, coordinates, analysis = (
+                    _widened(data),
+                    _coordinates(structure),
+                    _analysis(structure),
                 )
-                return jax.lax.bitcast_convert_type(token.id, jnp.uint32)
+                # `factor` stops the compiled program where the matrix is singular. This returns NaN there. It
+                # keeps no factors, and takes a half of the time; `refactor_with_status` takes the same again.
+                # The function around the primitive would sort the pattern in each call.
+                kind = klujax.solve_with_symbol_f64
+                if jnp.iscomplexobj(wide):
+                    kind = klujax.solve_with_symbol_c128
+                ones = jnp.ones((1, structure.shape[0], 1), wide.dtype)
+                probe = kind.bind(*coordinates, wide[None], ones, analysis.handle)
+                regular = jnp.all(jnp.isfinite(probe))
+                wide = jnp.where(regular, wide, jnp.asarray(regular_values, wide.dtype))
+                key = klujax.factor(*coordinates, wide, analysis).handle
+                handle = jax.lax.bitcast_convert_type(key, jnp.uint32)
+                return wide.astype(data.dtype), handle, regular
 
-        return KLUFactors(data, factorize(data), structure)
+        return KLUFactors(*factorize(data), structure)
 
 
 @functools.cache
@@ -115,12 +135,8 @@ def _widened(data: Array) -> Array:
     return data.astype(jnp.complex128 if jnp.iscomplexobj(data) else jnp.float64)
 
 
-def _token(structure: Structure, data: Array, key: Array) -> Any:
-    import klujax
-
-    rows, cols = jnp.asarray(structure.rows), jnp.asarray(structure.cols)
-    uses = jnp.zeros((), jnp.int32)
-    return klujax.NumericToken(key, rows, cols, data[None], structure.shape[0], uses)
+def _coordinates(structure: Structure) -> tuple[Array, Array]:
+    return jnp.asarray(structure.rows), jnp.asarray(structure.cols)
 
 
 @functools.lru_cache(maxsize=64)
@@ -130,3 +146,13 @@ def _analysis(structure: Structure) -> Any:
 
     with jax.ensure_compile_time_eval(), in_64_bits()(True):
         return klujax.analyze(structure.rows, structure.cols, structure.shape[0])
+
+
+@functools.lru_cache(maxsize=64)
+def _matching(structure: Structure) -> Float[np.ndarray, " nnz"] | None:
+    """Values that make the matrix a permutation; `None` if the pattern does not hold one."""
+    graph = sp.csr_matrix(as_graph(structure))
+    columns = csgraph.maximum_bipartite_matching(graph, perm_type="column")
+    if np.any(columns < 0):
+        return None
+    return (columns[structure.rows] == structure.cols).astype(np.float64)
