@@ -18,7 +18,8 @@ from ._superlu import ordering, SuperLU
 
 
 # KLU works entry by entry, SuperLU on dense blocks, so that it wins where factors fill in (Davis and
-# Palamadai Natarajan 2010, section 5). Measured with the order kept: equal at 3 to 16, 1.3x at 24, 2x at 50 and above.
+# Palamadai Natarajan 2010, section 5). Measured with the order kept: equal at 3 to 16 operations, 1.3x at 24,
+# 2x at 50 and above.
 _MOST_WORK_FOR_KLU: Final = 20
 # On a CPU, `BandedLU` takes 0.8 to 0.4 of the time of SuperLU for bands of 8 to 16.
 _WIDEST_ON_CPU: Final = 16
