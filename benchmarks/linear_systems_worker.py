@@ -6,6 +6,7 @@ python -P linear_systems_worker.py KIND '{"side": 100, ...}'
 import json
 import sys
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ ROUNDS = 9
 
 
 def grid(side):
-    line = sp.diags_array([np.ones(side - 1), np.ones(side - 1)], offsets=[-1, 1])
+    line = sp.diags_array([np.ones(side - 1), np.ones(side - 1)], offsets=(-1, 1))  # pyright: ignore[reportArgumentType]
     eye = sp.eye_array(side)
     return sp.kron(line, eye) + sp.kron(eye, line)
 
@@ -53,7 +54,7 @@ def arrowhead(n):
 
 def band(n, width):
     offsets = range(-width, width + 1)
-    return sp.diags_array([np.ones(n - abs(one)) for one in offsets], offsets=offsets)
+    return sp.diags_array([np.ones(n - abs(one)) for one in offsets], offsets=offsets)  # pyright: ignore[reportArgumentType]
 
 
 def blocks(count, size):
@@ -106,7 +107,9 @@ def measure(structure):
         sums = np.bincount(rows, np.abs(values), n)
         values[on_diagonal] = 2 * sums
         host = sp.csc_array(sp.csr_array((values, matrix.indices, matrix.indptr), (n, n)))
-        expected = timed(lambda host=host: spsolve(host, np.asarray(right)), seconds["spsolve"])
+        expected: Any = timed(
+            lambda host=host: spsolve(host, np.asarray(right)), seconds["spsolve"]
+        )
         for scale, (name, one) in enumerate(compiled.items(), 1):
             data = jax.block_until_ready(jnp.asarray(scale * values))
             got = timed(lambda one=one, data=data: jax.block_until_ready(one(data)), seconds[name])
@@ -115,7 +118,7 @@ def measure(structure):
     return {"choice": choice, "seconds": {name: min(one[1:]) for name, one in seconds.items()}}
 
 
-def timed(call, seconds):
+def timed(call, seconds) -> Any:
     begin = time.perf_counter()
     result = call()
     seconds.append(time.perf_counter() - begin)

@@ -95,7 +95,7 @@ class KLU(AbstractDirectSolver):
             return KLUFactors(data, handle, jnp.asarray(False), structure)
 
         @sequential_vmap
-        def factorize(data: Array) -> tuple[Array, Array, Array]:
+        def factorize(data: Array) -> Any:
             import klujax
 
             with in_64_bits()(True):
@@ -118,7 +118,8 @@ class KLU(AbstractDirectSolver):
                 handle = jax.lax.bitcast_convert_type(key, jnp.uint32)
                 return wide.astype(data.dtype), handle, regular
 
-        return KLUFactors(*factorize(data), structure)
+        data, handle, regular = factorize(data)
+        return KLUFactors(data, handle, regular, structure)
 
 
 @functools.cache
@@ -145,7 +146,7 @@ def _analysis(structure: Structure) -> Any:
     import klujax
 
     with jax.ensure_compile_time_eval(), in_64_bits()(True):
-        return klujax.analyze(structure.rows, structure.cols, structure.shape[0])
+        return klujax.analyze(*_coordinates(structure), structure.shape[0])
 
 
 @functools.lru_cache(maxsize=64)

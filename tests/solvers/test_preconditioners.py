@@ -2,6 +2,7 @@
 
 import importlib
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,7 +21,7 @@ N = 36
 PATTERN = asdex.jacobian_sparsity(on_a_grid, point(N))
 
 
-def poisson(dtype=np.float64):
+def poisson(dtype: Any = np.float64):
     data = np.where(PATTERN.rows == PATTERN.cols, 4.0, -1.0).astype(dtype)
     dense = np.zeros(PATTERN.shape)
     dense[PATTERN.rows, PATTERN.cols] = data
