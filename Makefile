@@ -105,7 +105,7 @@ $(VENV)/.installed-ipopt: $(VENV)/.installed-examples
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[test,ipopt]"
+	$(BIN)/python -m pip install --quiet --editable ".[test,klu,ipopt]"
 	@touch $(VENV)/.installed-base $(VENV)/.installed-examples $@
 
 $(VENV)/.installed-bench: $(VENV)/.created pyproject.toml
@@ -137,7 +137,7 @@ $(OLDEST)/.installed: pyproject.toml
 $(NEWEST)/.installed: pyproject.toml
 	$(NEWEST_PYTHON) -m venv --clear $(NEWEST)
 	@$(NEWEST)/bin/python -c 'import sys; sys.version_info >= (3, 13) or print("The newest jax for Python", sys.version.split()[0], "is tested. For Python 3.13: make NEWEST_PYTHON=/path/to/python3.13 test-jax-newest")'
-	$(NEWEST)/bin/python -m pip install --quiet --editable ".[test,ipopt]"
+	$(NEWEST)/bin/python -m pip install --quiet --editable ".[test,klu,ipopt]"
 	@touch $@
 
 # The peer that the benchmarks compare with: the same import name, hence an environment of its own.

@@ -107,3 +107,10 @@ def constraint(mesh: jax.sharding.Mesh, spec: jax.sharding.PartitionSpec) -> Any
         if context.axis_names == mesh.axis_names:  # it says of which types the axes are here
             return spec
     return jax.sharding.NamedSharding(jax.sharding.Mesh(mesh.devices, mesh.axis_names), spec)
+
+
+def in_64_bits() -> Any:
+    """The context manager `jax.enable_x64`, which old versions have elsewhere."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64
+    return importlib.import_module("jax.experimental").enable_x64

@@ -10,11 +10,22 @@ if _find_spec("lineax") is None:
     )
 
 from . import _registrations as _registrations
+from ._automatic import AutoSparseSolver as AutoSparseSolver
 from ._banded_lu import BandedLU as BandedLU
 from ._jacobian import SparseJacobianLinearOperator as SparseJacobianLinearOperator
+from ._klu import KLU as KLU
 from ._matrix import SparseMatrixLinearOperator as SparseMatrixLinearOperator
-from ._normal import NormalBandedLU as NormalBandedLU
+from ._normal_equations import NormalEquations as NormalEquations
+from ._preconditioners import (
+    block_jacobi as block_jacobi,
+    ilu as ilu,
+    InverseLinearOperator as InverseLinearOperator,
+    jacobi as jacobi,
+    multigrid as multigrid,
+    Preconditioned as Preconditioned,
+)
 from ._solver import SparseLinearSolver as SparseLinearSolver
+from ._superlu import SuperLU as SuperLU
 
 
 SparseJacobianOperator = SparseJacobianLinearOperator

@@ -12,7 +12,6 @@ from scipy.sparse import csgraph
 
 from .._graphs import connected_components
 from .._sets import ranges
-from ._block_tridiagonal import suitable_width
 from ._structure import as_graph, Structure
 
 
@@ -30,8 +29,7 @@ class BlockLayout:
 
     **Attributes:**
 
-    - `row_slots`, `col_slots`: `(n,)` places of the right-hand side's and of the solution's elements in a
-        `(lanes, blocks, width)` vector.
+    - `slots`: `(n,)` places of the elements of vectors in a `(lanes, blocks, width)` vector.
     - `bandwidth`: the largest distance of an entry from the diagonal, in the new order.
     """
 
@@ -39,29 +37,28 @@ class BlockLayout:
     blocks: int
     width: int
     bandwidth: int
-    row_slots: Int[np.ndarray, " n"]
-    col_slots: Int[np.ndarray, " n"]
+    slots: Int[np.ndarray, " n"]
 
     @property
-    def slots(self) -> int:
+    def size(self) -> int:
         return self.lanes * self.blocks * self.width
 
     @property
-    def padding(self) -> Int[np.ndarray, " slots-n"]:
+    def padding(self) -> Int[np.ndarray, " size-n"]:
         """The slots that no component uses."""
-        free = np.ones(self.slots, bool)
-        free[self.row_slots] = False
+        free = np.ones(self.size, bool)
+        free[self.slots] = False
         return np.nonzero(free)[0]
 
     def entries(self, structure: Structure) -> Int[np.ndarray, " nnz"]:
         """Places of the nonzeros in the flattened `(3, lanes, blocks, width, width)` array of the blocks
         below, on and above the diagonal."""
-        return self.place(self.row_slots[structure.rows], self.col_slots[structure.cols])
+        return self.place(self.slots[structure.rows], self.slots[structure.cols])
 
     def place(self, row: Int[np.ndarray, " k"], col: Int[np.ndarray, " k"]) -> np.ndarray:
         """The place of entries in that array, by their slots."""
         side = col // self.width - row // self.width + 1
-        return ((side * self.slots + row) * self.width + col % self.width).astype(np.int64)
+        return ((side * self.size + row) * self.width + col % self.width).astype(np.int64)
 
 
 @functools.lru_cache(maxsize=32)
@@ -69,17 +66,10 @@ def block_layout(structure: Structure) -> BlockLayout:
     """Order a square pattern, with its components separated and each with a small bandwidth.
 
     The order is reverse Cuthill-McKee (Cuthill and McKee 1969; George 1971) on the pattern of A + Aᵀ, or the
-    given order if that has a smaller bandwidth. If entries on the diagonal are missing, columns are first
-    permuted by a maximum matching (Duff 1981), so that the blocks on the diagonal are not structurally
-    singular.
+    given order if that has a smaller bandwidth.
     """
     n = structure.shape[0]
-    graph = as_graph(structure)
-    partner = _columns_on_diagonal(structure, graph)
-    row_of_col = np.empty(n, np.int64)
-    row_of_col[partner] = np.arange(n)
-    rows, cols = structure.rows.astype(np.int64), row_of_col[structure.cols]
-    square = sp.csr_array((np.ones(len(rows), np.int8), (rows, cols)), shape=(n, n))
+    square = as_graph(structure)
     count, component = connected_components(square)
 
     position, bandwidth = _narrowest_order(square, component)
@@ -92,17 +82,7 @@ def block_layout(structure: Structure) -> BlockLayout:
     blocks = -(-length // width)
     within = offset[component] + position - start[component]
     slots = lane[component] * (blocks * width) + within
-    return BlockLayout(lanes, blocks, width, bandwidth, slots, slots[row_of_col])
-
-
-def _columns_on_diagonal(structure: Structure, graph: sp.csr_array) -> Int[np.ndarray, " n"]:
-    """For each row the column that is moved onto the diagonal there."""
-    every = np.arange(structure.shape[0])
-    if np.count_nonzero(structure.rows == structure.cols) == len(every):
-        return every
-    matched = csgraph.maximum_bipartite_matching(sp.csr_matrix(graph), perm_type="column")
-    # Without a perfect matching the matrix is singular, which the factorisation detects.
-    return every if np.any(matched < 0) else matched.astype(np.int64)
+    return BlockLayout(lanes, blocks, width, bandwidth, slots)
 
 
 def _narrowest_order(
@@ -146,6 +126,6 @@ def _pack(sizes: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _block_width(bandwidth: int, length: int) -> int:
     """The size of the blocks, so that no entry lies beyond the neighboring block."""
-    width = suitable_width(max(bandwidth, _LEAST_WIDTH))
+    width = max(bandwidth, _LEAST_WIDTH)
     # Two blocks of this size cost more than one block of twice the size.
-    return suitable_width(length) if length <= 2 * width else width
+    return length if length <= 2 * width else width

@@ -1,9 +1,9 @@
-"""What direct solvers share: iterative refinement of solutions, and answers to lineax's questions."""
+"""Iterative refinement of the solutions of direct solvers, and the test whether they are to be trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,6 @@ from ._matrix import SparseMatrixLinearOperator
 
 
 _MOST_STEPS = 3
-_State = TypeVar("_State")
 
 
 class _Carry(NamedTuple):
@@ -25,28 +24,26 @@ class _Carry(NamedTuple):
     improved: Array
 
 
-def largest_sum(matrix: SparseMatrixLinearOperator) -> Inexact[Array, ""]:
-    """The larger of the maximum norms of a matrix and of its transpose."""
-    m, n = matrix.structure.shape
-    sizes = jnp.abs(matrix.data)
-    by_row = jax.ops.segment_sum(sizes, matrix.rows, m, indices_are_sorted=True)
-    by_column = jax.ops.segment_sum(sizes, matrix.cols, n)
-    return jnp.maximum(jnp.max(by_row, initial=0), jnp.max(by_column, initial=0))
-
-
 def refine(
     matrix: SparseMatrixLinearOperator,
-    norm: Inexact[Array, ""],
+    row_sums: Inexact[Array, " n"],
+    column_sums: Inexact[Array, " n"],
     solve: Callable[[Array], Array],
     right: Inexact[Array, " n"],
 ) -> tuple[Inexact[Array, " n"], lx.RESULTS, Int[Array, ""]]:
     """Solve, and add the solutions for the residuals until the backward error is at rounding level.
 
-    The normwise backward error is |b - Ax| / (|A| |x| + |b|) (Rigal and Gaches 1967).
+    The normwise backward error is |b - Ax| / (|A| |x| + |b|) (Rigal and Gaches 1967). A small one does not
+    tell a solution from a multiple of a null vector, which elimination with rounding finds for a singular
+    matrix. Where the terms |A| |x| exceed the right-hand side by more than 1 / eps, in rows scaled to a sum
+    of one, no digit of Ax is left to agree with b, and the matrix counts as singular.
 
-    **Returns:** the solution, whether its backward error is small, and the number of refinements.
+    **Arguments:** `row_sums` and `column_sums` are sums of absolute values of the entries of `matrix`.
+
+    **Returns:** the solution, whether it is to be trusted, and the number of refinements.
     """
     eps = float(jnp.finfo(right.dtype).eps)
+    norm = jnp.maximum(_largest(row_sums), _largest(column_sums))
 
     def judge(solution: Array) -> tuple[Array, Array]:
         residual = right - matrix.multiply(solution)
@@ -73,28 +70,14 @@ def refine(
     residual, error = judge(first)
     start = _Carry(first, residual, error, jnp.zeros((), jnp.int32), jnp.asarray(True))
     last = jax.lax.while_loop(goes_on, step, start)
-    failed = lx.RESULTS.where(
-        jnp.all(jnp.isfinite(last.solution)), lx.RESULTS.breakdown, lx.RESULTS.singular
-    )
+    scale = jnp.where(row_sums == 0, 1, row_sums)
+    sizes = matrix.with_data(jnp.abs(matrix.data)).multiply(jnp.abs(last.solution))
+    lost = eps * _largest(sizes / scale) > _largest(right / scale)
+    is_singular = lost | ~jnp.all(jnp.isfinite(last.solution))
     accurate = last.error <= eps**0.5
-    return last.solution, lx.RESULTS.where(accurate, lx.RESULTS.successful, failed), last.step
+    result = lx.RESULTS.where(accurate, lx.RESULTS.successful, lx.RESULTS.breakdown)
+    return last.solution, lx.RESULTS.where(is_singular, lx.RESULTS.singular, result), last.step
 
 
 def _largest(vector: Array) -> Array:
     return jnp.max(jnp.abs(vector), initial=0)
-
-
-class AbstractFullRankSolver(lx.AbstractLinearSolver[_State]):
-    """A solver that needs operators of full rank, so that gradients need fewer terms.
-
-    lineax calls `assume_full_rank`; versions before 0.1 call the other two methods.
-    """
-
-    def assume_full_rank(self) -> bool:
-        return True
-
-    def allow_dependent_columns(self, operator: lx.AbstractLinearOperator) -> bool:
-        return operator.in_size() > operator.out_size()
-
-    def allow_dependent_rows(self, operator: lx.AbstractLinearOperator) -> bool:
-        return operator.out_size() > operator.in_size()

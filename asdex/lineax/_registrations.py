@@ -9,8 +9,9 @@ import jax.tree_util as jtu
 import lineax as lx
 
 from ._jacobian import SparseJacobianLinearOperator, TransposedJacobianLinearOperator
-from ._matrix import is_symmetric, SparseMatrixLinearOperator
-from ._spaces import ravel, unravel
+from ._matrix import is_symmetric, is_symmetric_by, SparseMatrixLinearOperator
+from ._preconditioners import InverseLinearOperator
+from ._spaces import dtype_of, ravel, unravel
 
 
 _LAZY = (SparseJacobianLinearOperator, TransposedJacobianLinearOperator)
@@ -87,4 +88,24 @@ for _check, _tag in (
     (lx.is_positive_semidefinite, lx.positive_semidefinite_tag),
     (lx.is_negative_semidefinite, lx.negative_semidefinite_tag),
 ):
-    _register(_check, _ALL, lambda operator, tag=_tag: tag in operator.tags)
+    _register(
+        _check, (*_ALL, InverseLinearOperator), lambda operator, tag=_tag: tag in operator.tags
+    )
+
+for _unchanged in (lx.linearise, lx.materialise):
+    _register(_unchanged, (InverseLinearOperator,), lambda operator: operator)
+_register(lx.conj, (InverseLinearOperator,), InverseLinearOperator.conj)
+_register(
+    lx.is_symmetric,
+    (InverseLinearOperator,),
+    lambda operator: is_symmetric_by(
+        operator.tags, dtype_of(operator.state.matrix.input_structure)
+    ),
+)
+for _check, _tag in (
+    (lx.is_diagonal, lx.diagonal_tag),
+    (lx.is_tridiagonal, lx.diagonal_tag),
+    (lx.is_lower_triangular, lx.lower_triangular_tag),
+    (lx.is_upper_triangular, lx.upper_triangular_tag),
+):
+    _register(_check, (InverseLinearOperator,), lambda operator, tag=_tag: tag in operator.tags)

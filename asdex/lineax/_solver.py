@@ -16,10 +16,10 @@ from .._errors import DenseColoringWarning
 from .._graphs import with_diagonal
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, jacobian_coloring_from_sparsity
-from ._banded_lu import BandedLU
+from ._automatic import AutoSparseSolver
 from ._compression import check_coloring, Compression
 from ._matrix import SparseMatrixLinearOperator, tags_of
-from ._normal import NormalBandedLU
+from ._normal_equations import NormalEquations
 from ._spaces import dtype_of, flat_structure
 from ._structure import above_identity
 
@@ -58,9 +58,9 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
 
         - `coloring`: the coloring of the Jacobian, from `asdex.jacobian_coloring(f, y, args)`. It may be
             for any argument of `f`.
-        - `solver`: the solver for the sparse operator. By default it is `asdex.lineax.BandedLU`, and for
-            operators that are not square `asdex.lineax.NormalBandedLU`. Iterative solvers of lineax, such as
-            `lineax.GMRES`, also work, and cost one sparse product per step.
+        - `solver`: the solver for the sparse operator. By default it is `asdex.lineax.AutoSparseSolver`, and
+            for operators that are not square `asdex.lineax.NormalEquations`. Iterative solvers of lineax,
+            such as `lineax.GMRES`, also work, and cost one sparse product per step.
 
         **Raises:**
 
@@ -94,7 +94,7 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
     def _solver(self, is_square: bool) -> lx.AbstractLinearSolver:
         if self.solver is not None:
             return self.solver
-        return BandedLU() if is_square else NormalBandedLU()
+        return AutoSparseSolver() if is_square else NormalEquations()
 
     def _compression(self, operator: lx.AbstractLinearOperator) -> Compression:
         m, n = self.plain.structure.shape

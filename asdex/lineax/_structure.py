@@ -73,6 +73,10 @@ class Structure:
     def is_square(self) -> bool:
         return self.shape[0] == self.shape[1]
 
+    @functools.cached_property
+    def has_full_diagonal(self) -> bool:
+        return self.is_square and np.count_nonzero(self.rows == self.cols) == self.shape[0]
+
     @property
     def is_diagonal(self) -> bool:
         return self.is_square and self.is_lower_triangular and self.is_upper_triangular

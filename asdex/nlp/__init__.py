@@ -1,5 +1,6 @@
-"""Derivatives for nonlinear programs: the Hessian of the Lagrangian, and the callbacks for IPOPT."""
+"""Derivatives for nonlinear programs: the Lagrangian's Hessian, the KKT matrix, and callbacks for IPOPT."""
 
+from ._kkt import kkt_matrix as kkt_matrix, KKTMatrix as KKTMatrix
 from ._lagrangian import (
     lagrangian_hessian as lagrangian_hessian,
     LagrangianHessian as LagrangianHessian,

@@ -22,7 +22,7 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 REFERENCE = re.compile(r"^::: (asdex[\w.]+)$", re.MULTILINE)
 PAGES = sorted(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/**/*.md"))
 # Of the extras in pyproject.toml: a page that needs one is skipped where it is not installed.
-OPTIONAL = {"cyipopt", "diffrax", "lineax", "matplotlib", "optax", "optimistix"}
+OPTIONAL = {"cyipopt", "diffrax", "lineax", "matplotlib", "optax", "optimistix", "splineax"}
 # What has to be said before JAX starts, or is said for good.
 OF_THE_PROCESS = ("jax.config.update", "XLA_FLAGS")
 

@@ -55,10 +55,10 @@ def check(pattern, dtype, **options):
     for (got, result), matrix in zip(found, (dense, dense.T, dense.conj()), strict=True):
         assert result == lx.RESULTS.successful
         assert close(got, solved(matrix, right), dtype)
-    return type(state.factors)
+    return type(state.factors.factors)
 
 
-@pytest.mark.parametrize("name", SQUARE)
+@pytest.mark.parametrize("name", sorted(SQUARE.keys() - {"with_a_zero_diagonal"}))
 def test_structures(name, enable_x64):
     with enable_x64():
         check(pattern_of(SQUARE[name]), np.float64)
@@ -85,13 +85,7 @@ def test_the_pattern_decides(name, factors):
     data, _ = random_matrix(pattern_of(SQUARE[name]), np.float32)
     operator = Matrix(data, pattern_of(SQUARE[name]))
     state = eqx.filter_eval_shape(SOLVER.init, operator, {})
-    assert isinstance(state.factors, factors)
-
-
-def test_a_permuted_diagonal_is_divided_by():
-    order = np.random.default_rng(0).permutation(N)
-    pattern = asdex.SparsityPattern.from_coo(np.arange(N), order, (N, N))
-    assert check(pattern, np.float32) is _banded_lu.DiagonalFactors
+    assert isinstance(state.factors.factors, factors)
 
 
 def test_the_sizes_of_the_blocks():
@@ -113,7 +107,7 @@ def test_the_sizes_of_the_blocks():
     cols = np.concatenate([np.arange(200), np.arange(1, 100), 101 + 2 * np.arange(50)])
     uneven = asdex.SparsityPattern.from_coo(rows, cols, (200, 200))
     layout = _ordering.block_layout(_structure.Structure(uneven))
-    assert layout.lanes == 2 and layout.slots < 220
+    assert layout.lanes == 2 and layout.size < 220
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -123,28 +117,6 @@ def test_random_patterns(seed, enable_x64):
     pattern = _graphs.with_diagonal(random_pattern(n, n, int(rng.integers(0, 3 * n)), seed))
     with enable_x64():
         check(pattern, np.float64, seed=seed)
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_columns_are_moved_onto_an_empty_diagonal(seed, enable_x64):
-    """Cyclic shifts and a few more entries: there is no pivot where the diagonal was."""
-    n = 40
-    extra = random_pattern(n, n, 30, seed)
-    rows = np.concatenate([np.arange(n), extra.rows])
-    cols = np.concatenate([(np.arange(n) + 5) % n, extra.cols])
-    pattern = asdex.SparsityPattern.from_coo(rows, cols, (n, n))
-    with enable_x64():
-        rng = np.random.default_rng(seed)
-        data = rng.standard_normal(pattern.nnz)
-        data = jnp.asarray(np.where((pattern.rows + 5) % n == pattern.cols, data + 10, data))
-        dense = np.asarray(pattern.to_bcoo(data).todense())
-        right = jnp.asarray(rng.standard_normal(n))
-        for operator, matrix in (
-            (Matrix(data, pattern), dense),
-            (Matrix(data, pattern).T, dense.T),
-        ):
-            got = lx.linear_solve(operator, right, SOLVER).value
-            assert close(got, solved(matrix, right), np.float64)
 
 
 def test_refinement_makes_up_for_small_pivots(enable_x64):
@@ -167,16 +139,6 @@ def test_refinement_makes_up_for_small_pivots(enable_x64):
         # One sum of products has the error of n + 1 roundings; the residual above is a second one.
         assert residual < 2 * (n + 1) * np.finfo(np.float64).eps * scale
         assert int(solution.stats["num_refinements"]) >= 1
-
-
-@pytest.mark.parametrize("width", [1, 7, 16, 18, 36, 64, 100])
-def test_inverses_of_blocks(width, enable_x64):
-    size = _block_tridiagonal.suitable_width(width)
-    assert width <= size <= 1.15 * width
-    with enable_x64():
-        block = np.random.default_rng(width).standard_normal((size, size))
-        inverse = jax.jit(_block_tridiagonal._inverse)(jnp.asarray(block))
-        np.testing.assert_allclose(inverse, np.linalg.inv(block), rtol=1e-8, atol=1e-10)
 
 
 def test_singular_matrices_are_reported():
@@ -288,7 +250,7 @@ def test_errors():
     ):
         lx.linear_solve(lx.MatrixLinearOperator(jnp.eye(2)), jnp.ones(2), SOLVER)
     tall = asdex.SparsityPattern.from_coo([0, 1, 2], [0, 1, 1], (3, 2))
-    with pytest.raises(ValueError, match=r"square matrices, got shape \(3, 2\).*NormalBandedLU"):
+    with pytest.raises(ValueError, match=r"square matrices, got shape \(3, 2\).*NormalEquations"):
         SOLVER.init(Matrix(jnp.ones(3), tall), {})
     with pytest.raises(ValueError, match=r"Expected data of shape \(3,\)"):
         Matrix(jnp.ones(2), tall)
@@ -299,5 +261,5 @@ def test_errors():
     arrow = asdex.SparsityPattern.from_coo(
         np.concatenate([every, every, 0 * every]), np.concatenate([every, 0 * every, every]), (n, n)
     )
-    with pytest.raises(ValueError, match=r"would hold \d+ entries.*GMRES"):
+    with pytest.raises(ValueError, match=r"would hold \d+ entries.*KLU"):
         eqx.filter_eval_shape(SOLVER.init, Matrix(jnp.ones(arrow.nnz), arrow), {})

@@ -7,27 +7,28 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import lineax as lx
+from jaxtyping import Array
 
-from ._banded_lu import BandedLU, BandedState
+from ._automatic import AutoSparseSolver
+from ._direct import AbstractDirectSolver, AbstractFullRankSolver, DirectState
 from ._matrix import SparseMatrixLinearOperator
-from ._refinement import AbstractFullRankSolver
 from ._spaces import ravel, unravel
 from ._sparsify import multiply, to_sparse
 
 
 class NormalState(eqx.Module):
-    """The result of `NormalBandedLU.init`: the factors of `gram`, and the operator's matrix A.
+    """The result of `NormalEquations.init`: the factors of `gram`, and the operator's matrix A.
 
     `gram` is AᴴA for a tall matrix and AAᴴ for a wide one.
     """
 
-    gram: BandedState
+    gram: DirectState
     matrix: SparseMatrixLinearOperator
     tall: bool = eqx.field(static=True)
 
 
-class NormalBandedLU(AbstractFullRankSolver[NormalState]):
-    """A direct solver for sparse linear least squares: `asdex.lineax.BandedLU` on the normal equations.
+class NormalEquations(AbstractFullRankSolver[NormalState]):
+    """A direct solver for sparse linear least squares, which solves the normal equations.
 
     For an operator A of shape `(m, n)` with `m >= n` it solves AᴴA x = Aᴴb. Otherwise it solves AAᴴ y = b
     with x = Aᴴy, which gives the solution with the smallest norm. A must have full rank. The normal
@@ -36,14 +37,20 @@ class NormalBandedLU(AbstractFullRankSolver[NormalState]):
 
     For the Gauss-Newton and Levenberg-Marquardt solvers of optimistix, pass an
     `asdex.lineax.SparseLinearSolver`, which chooses this solver for operators that are not square.
+
+    **Attributes:**
+
+    - `solver`: the direct solver for the normal equations.
     """
+
+    solver: AbstractDirectSolver = AutoSparseSolver()
 
     def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> NormalState:
         matrix = to_sparse(operator)
         m, n = matrix.structure.shape
         adjoint = matrix.adjoint()
         factors = (adjoint, matrix) if m >= n else (matrix, adjoint)
-        gram = BandedLU().init(multiply(*factors), options)
+        gram = self.solver.init(multiply(*factors), options)
         return NormalState(gram, matrix, m >= n)
 
     def compute(
@@ -61,20 +68,33 @@ class NormalBandedLU(AbstractFullRankSolver[NormalState]):
 
         solution = solve(right)
         solution = solution + solve(right - matrix.multiply(solution))
-        result = lx.RESULTS.where(
-            jnp.all(jnp.isfinite(solution)), lx.RESULTS.successful, lx.RESULTS.singular
-        )
+        result = _verdict(matrix, right, right - matrix.multiply(solution), state.tall)
         return unravel(solution, matrix.input_structure), result, {}
 
     def transpose(
         self, state: NormalState, options: dict[str, Any]
     ) -> tuple[NormalState, dict[str, Any]]:
         # The pseudoinverse of Aᵀ needs conj(A) Aᵀ or Aᵀ conj(A): the conjugate of the same matrix.
-        gram, _ = BandedLU().conj(state.gram, options)
-        return NormalState(gram, state.matrix.transpose(), not state.tall), {}
+        del options
+        return NormalState(state.gram.conj(), state.matrix.transpose(), not state.tall), {}
 
     def conj(
         self, state: NormalState, options: dict[str, Any]
     ) -> tuple[NormalState, dict[str, Any]]:
-        gram, _ = BandedLU().conj(state.gram, options)
-        return NormalState(gram, state.matrix.conjugate(), state.tall), {}
+        del options
+        return NormalState(state.gram.conj(), state.matrix.conjugate(), state.tall), {}
+
+
+def _verdict(
+    matrix: SparseMatrixLinearOperator, right: Array, residual: Array, tall: bool
+) -> lx.RESULTS:
+    """Whether the gradient Aᴴr, or for a wide matrix the residual r, vanishes beside what cancels in it."""
+    terms = jnp.abs(right)
+    if tall:
+        residual = matrix.adjoint().multiply(residual)
+        terms = matrix.with_data(jnp.abs(matrix.data)).adjoint().multiply(terms)
+    eps = float(jnp.finfo(right.dtype).eps)
+    sizes = (jnp.max(jnp.abs(residual), initial=0), jnp.max(terms, initial=0))
+    accurate = sizes[0] <= eps**0.25 * sizes[1]
+    failed = lx.RESULTS.where(jnp.isfinite(sizes[0]), lx.RESULTS.breakdown, lx.RESULTS.singular)
+    return lx.RESULTS.where(accurate, lx.RESULTS.successful, failed)

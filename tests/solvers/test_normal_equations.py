@@ -1,4 +1,4 @@
-"""`NormalBandedLU`: sparse least squares and minimum norms."""
+"""`NormalEquations`: sparse least squares and minimum norms."""
 
 import importlib
 
@@ -15,7 +15,7 @@ import asdex
 lx = pytest.importorskip("lineax")
 asdex_lineax = importlib.import_module("asdex.lineax")
 Matrix = asdex_lineax.SparseMatrixLinearOperator
-SOLVER = asdex_lineax.NormalBandedLU()
+SOLVER = asdex_lineax.NormalEquations()
 
 
 def tall(m=40, n=15):
