@@ -25,12 +25,13 @@ class Batches(NamedTuple):
     """How the passes are batched.
 
     `size` is the number of passes that one device batches (`None`: chosen by their length), `axes` are those
-    of `mesh` that the colors are spread over.
+    of `mesh` that the colors are spread over, `rows` those that rows are.
     """
 
     size: int | None = None
     mesh: Mesh | None = None
     axes: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
 
     @property
     def devices(self) -> int:
@@ -46,11 +47,19 @@ class Batches(NamedTuple):
         return self.devices * min(size, self.share(num_colors))
 
     def spread(self, array: Array) -> Array:
-        """The array with its leading axis, of a multiple of `devices`, spread over the devices."""
-        return self._place(array, PartitionSpec(self.axes))
+        """The array with its leading axis, of a multiple of `devices`, spread over the devices.
 
-    def gathered(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function with the arrays of its results whole on every device."""
+        The others are spread as the vectors are that the rows of the compressed matrix are.
+        """
+        if self.rows and not self.axes:
+            return array
+        return self._place(array, PartitionSpec(self.axes, *[self.rows or None] * (array.ndim - 1)))
+
+    def gathered(self, function: Callable[..., Any], specs: Any = None) -> Callable[..., Any]:
+        """The function with the arrays of its results whole on every device.
+
+        Where rows are spread they stay as they are: on `Explicit` axes sharded by `specs`.
+        """
         mesh = self.mesh
         if mesh is None:
             return function
@@ -60,9 +69,11 @@ class Batches(NamedTuple):
 
             def whole(arrays: Any) -> Any:
                 results = function(*eqx.combine(arrays, others))
+                if self.rows:
+                    return results
                 return jax.tree.map(lambda one: self._place(one, PartitionSpec()), results)
 
-            return in_auto_axes(whole, arrays, mesh)(arrays)
+            return in_auto_axes(whole, arrays, mesh, specs)(arrays)
 
         return call
 
@@ -77,9 +88,12 @@ ONE_BY_ONE = Batches(1)
 
 
 def batches(
-    size: int | None = None, mesh: Mesh | None = None, axis: str | Sequence[str] | None = None
+    size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
+    rows: tuple[str, ...] = (),
 ) -> Batches:
-    """The batches that the options `chunk_size`, `mesh` and `axis` ask for.
+    """The batches that the options `chunk_size`, `mesh` and `axis` ask for, with rows spread over `rows`.
 
     **Raises:**
 
@@ -102,7 +116,9 @@ def batches(
             f"Expected `mesh` to be a jax.sharding.Mesh, got {type(mesh).__name__}. Make one with "
             "jax.make_mesh((jax.device_count(),), ('colors',))."
         )
-    names = mesh.axis_names
+    names = tuple(name for name in mesh.axis_names if name not in rows)
+    if axis is None and rows:
+        return Batches(size, mesh, (), rows)
     if axis is None and len(names) != 1:
         raise ValueError(
             f"Expected `axis` to say which axis of the mesh the colors are spread over: one of {names}."
@@ -112,4 +128,4 @@ def batches(
         raise ValueError(
             f"Expected `axis` to be one or several axes of the mesh, out of {names}, got {axis!r}."
         )
-    return Batches(size, mesh, tuple(axes))
+    return Batches(size, mesh, tuple(axes), rows)
