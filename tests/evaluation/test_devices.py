@@ -1,15 +1,13 @@
 """Colors spread over several devices, which must be set up before jax starts: in processes of their own."""
 
-import contextlib
 import functools
-import socket
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
-from workers import results, start
+from workers import results, start, together
 
 import asdex
 
@@ -24,14 +22,7 @@ def eight_devices():
 
 @pytest.fixture(scope="module")
 def two_processes():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    with contextlib.ExitStack() as running:
-        both = [start("derivatives_in_two_processes.py", 2, port, str(i)) for i in range(2)]
-        for process in both:
-            running.callback(process.kill)
-        return [results(process) for process in both]
+    return together("derivatives_in_two_processes.py", 2, 2)
 
 
 def test_derivatives_are_those_of_one_device(eight_devices):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec as P
-from workers import results, start
+from workers import results, start, together
 
 import asdex
 
@@ -52,6 +52,19 @@ def test_a_device_holds_its_share(eight_devices, program):
     share = programs[f"{program} on 8"]["bytes"] / programs[f"{program} on 1"]["bytes"]
     # Where entries are sent, XLA's CPU compiler copies `B` once more than on one device.
     assert share <= (1.3 if program in ("rev", "star") else 1.1) / 8
+
+
+@pytest.mark.parametrize("num_processes", [2, 4])
+def test_each_process_holds_its_rows(num_processes, tmp_path):
+    path = str(tmp_path / "coloring.npz")
+    found = together(
+        "row_blocks_in_processes.py", num_processes, 4 // num_processes, str(num_processes), path
+    )
+    assert len({one["digest"] for one in found}) == 1  # each has found the same coloring by itself
+    for one in found:
+        assert one["share"] == 1 / num_processes
+        assert len(one["differences"]) == 7
+        assert {name: d for name, d in one["differences"].items() if not d < 1e-11} == {}
 
 
 def test_options_that_do_not_fit():

@@ -1,7 +1,9 @@
 """Programs that run in processes of their own, where several devices are set up before jax starts."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +37,17 @@ def results(process):
         pytest.fail(f"The worker did not end.\n{out}\n{err}")
     assert process.returncode == 0, err
     return json.loads(out.splitlines()[-1])
+
+
+def together(worker, num_processes, num_devices, *arguments):
+    """The results of processes that take a port and their number first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with contextlib.ExitStack() as running:
+        processes = [
+            start(worker, num_devices, port, str(i), *arguments) for i in range(num_processes)
+        ]
+        for process in processes:
+            running.callback(process.kill)
+        return [results(process) for process in processes]
