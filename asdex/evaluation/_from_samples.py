@@ -73,4 +73,7 @@ def _spread_as_samples(
     said = evaluation.mesh is not None or evaluation.row_axis is not None
     if said or not (as_blocks and evaluation.can_spread_rows):
         return evaluation
-    return dataclasses.replace(evaluation, row_axis=sharding_of(samples, pattern.argnums))
+    sharding = sharding_of(samples, pattern.argnums)
+    if sharding is None or (sharding.mesh.size == 1 and evaluation.output_format != "row_blocks"):
+        return evaluation
+    return dataclasses.replace(evaluation, row_axis=sharding)

@@ -94,8 +94,7 @@ def sharding_of(samples: Samples, argnums: int | Sequence[int]) -> RowSharding |
     if not isinstance(named[0].mesh, Mesh) or not all(map(has_derivative, inputs.avals)):
         return None
     specs = [one.spec if isinstance(one, NamedSharding) else PartitionSpec() for one in shardings]
-    found = RowSharding(named[0].mesh, tuple(specs))
-    return found if found.mesh.size > 1 else None
+    return RowSharding(named[0].mesh, tuple(specs))
 
 
 @dataclasses.dataclass(frozen=True)

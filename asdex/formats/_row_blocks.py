@@ -89,7 +89,7 @@ class RowBlocks(eqx.Module):
 
     - `data`: `(devices * length,)`, the values, those of a device one after the other. Where a device has
       fewer than `length`, zeros follow.
-    - `pattern`: an `asdex.RowBlockPattern`.
+    - `pattern`: where the nonzeros are.
     """
 
     data: Shaped[Array, " size"]
