@@ -156,7 +156,7 @@ def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> 
     As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
     where nothing is compiled that could be called again.
     """
-    limited, once = batches != Batches(), not (isinstance(colors, Tracer) or is_staged())
+    limited, once = not batches.are_default, not (isinstance(colors, Tracer) or is_staged())
     return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 
@@ -233,7 +233,7 @@ class _Matrix(NamedTuple):
         if size is None:
             size = default_chunk(batches.share(num_colors), self.length, self.program)
         width = batches.width(size, num_colors)
-        unrolled = batches == Batches() and is_unrolled(num_colors, self.program)
+        unrolled = batches.are_default and is_unrolled(num_colors, self.program)
         if unrolled or width == num_colors == 1:
             return jnp.stack([row(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)])
         if width <= 1:

@@ -34,6 +34,11 @@ class Batches(NamedTuple):
     rows: tuple[str, ...] = ()
 
     @property
+    def are_default(self) -> bool:
+        """Whether neither their size is limited nor colors are spread."""
+        return self.size is None and not self.axes
+
+    @property
     def devices(self) -> int:
         """How many devices the colors are spread over."""
         return 1 if self.mesh is None else math.prod(self.mesh.shape[name] for name in self.axes)

@@ -50,8 +50,8 @@ def test_columns_are_read_without_any_collective(eight_devices):
 def test_a_device_holds_its_share(eight_devices, program):
     programs = eight_devices["programs"]
     share = programs[f"{program} on 8"]["bytes"] / programs[f"{program} on 1"]["bytes"]
-    # Where entries are sent, XLA's CPU compiler copies `B` once more than on one device.
-    assert share <= (1.3 if program in ("rev", "star") else 1.1) / 8
+    # XLA's CPU compiler copies pulled back passes once more than on one device.
+    assert share <= (1.4 if program == "rev" else 1.1) / 8
 
 
 @pytest.mark.parametrize("num_processes", [2, 4])
