@@ -133,8 +133,9 @@ class Passes:
             # The XLA of jax 0.10 multiplies some large constants wrongly, unless it does not see them.
             return jax.lax.optimization_barrier(values)
         values = evaluate(colors)
-        self.seed_terms += values
-        return values
+        stored = list(map(self.batches.stored, values))
+        self.seed_terms += stored
+        return [more[tuple(map(slice, v.shape))] for more, v in zip(stored, values, strict=True)]
 
     def _evaluate(
         self, matrix: _Matrix, known: dict[int, Any]
@@ -156,7 +157,8 @@ def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> 
     As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
     where nothing is compiled that could be called again.
     """
-    limited, once = not batches.are_default, not (isinstance(colors, Tracer) or is_staged())
+    known = not isinstance(colors, Tracer)
+    limited, once = not batches.are_default or (known and batches.cuts), known and not is_staged()
     return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 

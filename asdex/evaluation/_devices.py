@@ -8,15 +8,17 @@ function with a `shard_map` inside, and loops whose carry starts out equal on al
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Shaped
 
 from .._versions import constraint, in_auto_axes
 
@@ -25,13 +27,19 @@ class Batches(NamedTuple):
     """How the passes are batched.
 
     `size` is the number of passes that one device batches (`None`: chosen by their length), `axes` are those
-    of `mesh` that the colors are spread over, `rows` those that rows are.
+    of `mesh` that the colors are spread over, `cuts` those that each dimension of arrays is that rows are of.
     """
 
     size: int | None = None
     mesh: Mesh | None = None
     axes: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
+    cuts: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The axes that rows are spread over, in the order of the mesh."""
+        named = set(itertools.chain(*self.cuts))
+        return () if self.mesh is None else tuple(n for n in self.mesh.axis_names if n in named)
 
     @property
     def are_default(self) -> bool:
@@ -59,6 +67,22 @@ class Batches(NamedTuple):
         if self.rows and not self.axes:
             return array
         return self._place(array, PartitionSpec(self.axes, *[self.rows or None] * (array.ndim - 1)))
+
+    def stored(self, array: Shaped[Array, "colors ..."]) -> Array:
+        """What is computed for all passes, filled up so that it can be spread as arrays with rows are.
+
+        Results of a program have equal parts on all devices. Others would be whole on each of them.
+        """
+        if self.mesh is None or not self.cuts:
+            return array
+        cuts = self.cuts if array.ndim > len(self.cuts) else (self.rows,) * (array.ndim > 1)
+        counts = [math.prod(self.mesh.shape[name] for name in names) for names in cuts]
+        sizes = array.shape[1 : 1 + len(cuts)]
+        if any(size < count for size, count in zip(sizes, counts, strict=True)):
+            return array
+        missing = [(0, -size % count) for size, count in zip(sizes, counts, strict=True)]
+        padded = jnp.pad(array, [(0, 0), *missing, *[(0, 0)] * (array.ndim - 1 - len(cuts))])
+        return self._place(padded, PartitionSpec(None, *cuts))
 
     def gathered(self, function: Callable[..., Any], specs: Any = None) -> Callable[..., Any]:
         """The function with the arrays of its results whole on every device.
@@ -96,9 +120,9 @@ def batches(
     size: int | None = None,
     mesh: Mesh | None = None,
     axis: str | Sequence[str] | None = None,
-    rows: tuple[str, ...] = (),
+    cuts: tuple[tuple[str, ...], ...] = (),
 ) -> Batches:
-    """The batches that the options `chunk_size`, `mesh` and `axis` ask for, with rows spread over `rows`.
+    """The batches that the options `chunk_size`, `mesh` and `axis` ask for, with rows of arrays with `cuts`.
 
     **Raises:**
 
@@ -121,9 +145,9 @@ def batches(
             f"Expected `mesh` to be a jax.sharding.Mesh, got {type(mesh).__name__}. Make one with "
             "jax.make_mesh((jax.device_count(),), ('colors',))."
         )
-    names = tuple(name for name in mesh.axis_names if name not in rows)
-    if axis is None and rows:
-        return Batches(size, mesh, (), rows)
+    if axis is None and cuts:
+        return Batches(size, mesh, (), cuts)
+    names = tuple(name for name in mesh.axis_names if name not in itertools.chain(*cuts))
     if axis is None and len(names) != 1:
         raise ValueError(
             f"Expected `axis` to say which axis of the mesh the colors are spread over: one of {names}."
@@ -133,4 +157,4 @@ def batches(
         raise ValueError(
             f"Expected `axis` to be one or several axes of the mesh, out of {names}, got {axis!r}."
         )
-    return Batches(size, mesh, tuple(axes), rows)
+    return Batches(size, mesh, tuple(axes), cuts)

@@ -62,7 +62,7 @@ class EvaluationOptions:
         """How the passes are batched and spread over devices."""
         rows = self.rows
         mesh = self.mesh if rows is None else rows.mesh
-        return batches(self.chunk_size, mesh, self.axis, () if rows is None else rows.axes)
+        return batches(self.chunk_size, mesh, self.axis, () if rows is None else rows.cuts)
 
     @property
     def rows(self) -> RowSharding | None:

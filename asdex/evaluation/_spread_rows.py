@@ -20,7 +20,7 @@ from .._arrays import has_derivative
 from .._function import AtArguments
 from .._indices import check_known
 from .._pattern import SparsityPattern
-from ..partition import axes_of, Partition
+from ..partition import axes_of, Cuts, cuts_of, Partition
 
 
 class RowSharding(NamedTuple):
@@ -35,6 +35,15 @@ class RowSharding(NamedTuple):
         named = {name for spec in self.specs for name in axes_of(spec)}
         return tuple(name for name in self.mesh.axis_names if name in named)
 
+    @property
+    def cuts(self) -> Cuts:
+        """What each dimension of arrays is cut over, at least of the first that is spread.
+
+        Axes that only others are cut over cut the leading dimension, too.
+        """
+        main = next(spec for spec in self.specs if axes_of(spec))
+        return cuts_of(main, len(main), self.axes)
+
     def spread(self, sparsity: SparsityPattern, is_hessian: bool) -> Spread:
         """The partitions of the rows and columns of a pattern.
 
@@ -47,7 +56,7 @@ class RowSharding(NamedTuple):
                 "Expected differentiated inputs of floating point for rows that are spread over devices, got "
                 f"dtypes {', '.join(str(one.dtype) for one in inputs)}. Differentiate the others alone."
             )
-        main = next(spec for spec in self.specs if axes_of(spec))
+        main = PartitionSpec(*self.cuts)
 
         def partition(avals: Sequence[Any], size: int, specs: Sequence[PartitionSpec]) -> Partition:
             shapes = [aval.shape for aval in avals] or [(size,)]

@@ -52,7 +52,7 @@ class Partition:
         Those of `axes` that a spec does not name cut the leading dimension.
         """
         shapes = tuple(shapes)
-        cuts = tuple(_cuts(spec, len(s), axes) for spec, s in zip(specs, shapes, strict=True))
+        cuts = tuple(cuts_of(spec, len(s), axes) for spec, s in zip(specs, shapes, strict=True))
         return cls(mesh, axes, shapes, cuts)
 
     @property
@@ -200,7 +200,8 @@ def _names(entry: Any) -> tuple[str, ...]:
     return (entry,) if isinstance(entry, str) else tuple(entry)
 
 
-def _cuts(spec: PartitionSpec, rank: int, axes: tuple[str, ...]) -> Cuts:
+def cuts_of(spec: PartitionSpec, rank: int, axes: tuple[str, ...]) -> Cuts:
+    """What each dimension of an array is cut over, with those of `axes` that are left."""
     cuts = [_names(entry) for entry in tuple(spec)[:rank]]
     cuts += [()] * (max(rank, 1) - len(cuts))
     missing = [name for name in axes if not any(name in names for names in cuts)]

@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 
 import asdex
+from asdex.evaluation._compiled import _PLANS
 
 
 jax.config.update("jax_enable_x64", True)
@@ -175,9 +176,8 @@ def formats():
     yield "Krylov solver", np.ravel(solution), solved
 
 
-def collectives(function, *arguments):
+def collectives(compiled):
     """How many of each kind a compiled program has, and the bytes of one device that it needs."""
-    compiled = eqx.filter_jit(function).lower(*arguments).compile().compiled
     program = compiled.as_text()
     memory = compiled.memory_analysis()
     kinds = ("all-gather", "all-reduce", "all-to-all", "collective-permute")
@@ -186,23 +186,31 @@ def collectives(function, *arguments):
     return {**found, "bytes": sizes}
 
 
+def program_of_call(derivative, u):
+    """What a plain call runs."""
+    derivative(u)
+    (plan,) = _PLANS[derivative].values()
+    return collectives(plan.program.lower((plan.kernel, [u]), plan.seed_terms).compile())
+
+
 def programs():
     large = np.random.default_rng(0).normal(size=(1024, 16))
-    call = lambda function, *arguments: function(*arguments)  # noqa: E731
     for count in (1, 8):
         mesh = Mesh(DEVICES[:count], ("x",))
         u = placed(large, mesh, P("x"))
-        options: dict[str, Any] = {"mesh": mesh, "row_axis": "x"}
+        options: dict[str, Any] = {"mesh": mesh, "row_axis": "x", "output_format": "row_blocks"}
         pushed = asdex.compressed_jacobian(diffusion, u, mode="fwd")
-        yield f"B on {count}", collectives(call, pushed, u)
-        for mode in ("fwd", "rev"):
-            jac_fn = asdex.jacobian(diffusion, u, mode=mode, output_format="row_blocks", **options)
-            yield f"{mode} on {count}", collectives(call, jac_fn, u)
-        matrix = jac_fn(u)
-        yield f"product on {count}", collectives(call, matrix.mv, u)
-        yield f"transposed on {count}", collectives(call, matrix.T.mv, u)
-        hess_fn = asdex.hessian(energy, u, output_format="row_blocks", **options)
-        yield f"star on {count}", collectives(call, hess_fn, u)
+        yield f"B on {count}", program_of_call(pushed, u)
+        jac_fn = asdex.jacobian(diffusion, u, mode="fwd", **options)
+        yield f"fwd on {count}", program_of_call(jac_fn, u)
+        yield (
+            f"rev on {count}",
+            program_of_call(asdex.jacobian(diffusion, u, mode="rev", **options), u),
+        )
+        yield f"star on {count}", program_of_call(asdex.hessian(energy, u, **options), u)
+        for name, matrix in {"product": jac_fn(u), "transposed": jac_fn(u).T}.items():
+            multiply = jax.jit(lambda matrix, u: matrix.mv(u))
+            yield f"{name} on {count}", collectives(multiply.lower(matrix, u).compile())
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def test_columns_are_read_without_any_collective(eight_devices):
 def test_a_device_holds_its_share(eight_devices, program):
     programs = eight_devices["programs"]
     share = programs[f"{program} on 8"]["bytes"] / programs[f"{program} on 1"]["bytes"]
-    # XLA's CPU compiler copies pulled back passes once more than on one device.
-    assert share <= (1.4 if program == "rev" else 1.1) / 8
+    # Slices that are pulled back, as in "rev", are copied by XLA's CPU compiler where they cross devices.
+    assert share <= (1 / 8 + 0.1 if program == "rev" else 1.1 / 8)
 
 
 @pytest.mark.parametrize("num_processes", [2, 4])
@@ -131,3 +131,18 @@ def test_a_pattern_without_shapes_is_for_arrays_of_any():
     options: dict[str, Any] = {"mesh": MESH, "row_axis": "x", "output_format": "data"}
     data = asdex.jacobian_from_coloring(jnp.sin, coloring, **options)(grid)
     np.testing.assert_allclose(data, jnp.cos(X), rtol=1e-6)
+
+
+def test_an_operator_of_lineax():
+    lx = pytest.importorskip("lineax")
+
+    def shifted(x):
+        return 40 * x - jnp.roll(x, 1) ** 2 - x[::-1] ** 3
+
+    jac_fn = asdex.jacobian(shifted, X, mesh=MESH, row_axis="x", output_format="row_blocks")
+    matrix = jac_fn(X)
+    operator = lx.FunctionLinearOperator(matrix.mv, jax.eval_shape(lambda: X))
+    expected = jax.jit(jax.jacobian(shifted))(X)
+    solution = lx.linear_solve(operator, X, lx.GMRES(rtol=1e-5, atol=1e-5)).value
+    np.testing.assert_allclose(solution, np.linalg.solve(expected, X), rtol=1e-4)
+    np.testing.assert_allclose(operator.T.mv(X), expected.T @ X, rtol=1e-5)
