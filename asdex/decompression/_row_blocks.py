@@ -15,7 +15,7 @@ from jaxtyping import Array, Int32, Shaped
 from .._versions import shard_map
 from ..coloring import ColoredPattern
 from ..coloring.recoverability import read_from_column
-from ..partition import Exchange, Partition, plan_exchange, RowOrder
+from ..formats.partition import Exchange, Partition, plan_exchange, RowOrder
 from ._decompressors import check_shape, Decompressor, read_columns, read_rows, read_stars
 
 

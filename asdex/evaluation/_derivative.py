@@ -36,7 +36,7 @@ from ..decompression import (
 )
 from ..display import cost_at_elements, is_known
 from ..formats import Layout, layout_for, RowBlockLayout
-from ..partition import RowOrder
+from ..formats.partition import RowOrder
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options, Result, Static

@@ -20,7 +20,7 @@ from .._arrays import has_derivative
 from .._function import AtArguments
 from .._indices import check_known
 from .._pattern import SparsityPattern
-from ..partition import axes_of, Cuts, cuts_of, Partition
+from ..formats.partition import axes_of, Cuts, cuts_of, Partition
 
 
 class RowSharding(NamedTuple):

@@ -12,9 +12,9 @@ from jaxtyping import Array, Shaped
 
 from .._arguments import check_choice
 from .._pattern import SparsityPattern
-from ..partition import Partition, RowOrder
 from ._formats import Block, coordinates
 from ._row_blocks import RowBlockPattern, RowBlocks
+from .partition import Partition, RowOrder
 
 
 class RowBlockLayout(eqx.Module):

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int32, Shaped
 from .._arrays import ravel, unravel
 from .._pattern import SparsityPattern
 from .._versions import in_auto_axes, shard_map
-from ..partition import Exchange, Partition, plan_exchange, RowOrder
+from .partition import Exchange, Partition, plan_exchange, RowOrder
 
 
 class RowBlockPattern(eqx.Module):

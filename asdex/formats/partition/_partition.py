@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int32
 
-from .._versions import constraint
+from ..._versions import constraint
 
 
 Cuts = tuple[tuple[str, ...], ...]
