@@ -3,9 +3,9 @@
     python -m benchmarks.row_blocks UNKNOWNS DEVICES
 
 prints what the model in `docs/how-to/beyond-one-machine.md` is fitted to. Per unknown: microseconds of
-detection, coloring and index arrays, and peak bytes on the host up to their ends; bytes of the index arrays on
-all devices. Of one device: the bytes of the compiled programs of a call and of a product with a vector, and
-those that they send.
+detection, coloring and index arrays, and peak bytes on the host up to their ends; bytes of the index arrays
+on all devices. Of one device: the bytes of the compiled programs of a call and of a product with a vector,
+and those that they send.
 """
 
 import json
