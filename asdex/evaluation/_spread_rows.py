@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from .._arguments import differentiated, Inputs, normalize_argnums, Samples
-from .._arrays import has_derivative
+from .._arrays import has_derivative, is_complex, struct_of
 from .._function import AtArguments
 from .._indices import check_known
 from .._pattern import SparsityPattern
@@ -47,7 +47,8 @@ class RowSharding(NamedTuple):
     def spread(self, sparsity: SparsityPattern, is_hessian: bool) -> Spread:
         """The partitions of the rows and columns of a pattern.
 
-        **Raises:** `TypeError` for traced patterns and for inputs without derivatives.
+        **Raises:** `TypeError` for traced patterns, for inputs without derivatives, and for real and complex
+        arrays together.
         """
         check_known(sparsity, "A matrix of row blocks")
         inputs, outputs = sparsity.input_avals, sparsity.output_avals
@@ -56,6 +57,12 @@ class RowSharding(NamedTuple):
                 "Expected differentiated inputs of floating point for rows that are spread over devices, got "
                 f"dtypes {', '.join(str(one.dtype) for one in inputs)}. Differentiate the others alone."
             )
+        for avals in (inputs, outputs):
+            if len(set(map(is_complex, avals))) > 1:
+                raise TypeError(
+                    "Expected real arrays alone, or complex ones, for rows that are spread over devices, got "
+                    f"dtypes {', '.join(str(one.dtype) for one in avals)}. Differentiate them apart."
+                )
         main = PartitionSpec(*self.cuts)
 
         def partition(avals: Sequence[Any], size: int, specs: Sequence[PartitionSpec]) -> Partition:
@@ -144,7 +151,7 @@ class SpreadAtArguments:
     def __init__(self, spread: Spread, whole: AtArguments):
         self._spread, self._whole = spread, whole
         self._tree: Any = None
-        self._shapes: list[tuple[int, ...]] = []
+        self._structures: list[jax.ShapeDtypeStruct] = []
 
     @functools.cached_property
     def inputs(self) -> Inputs:
@@ -161,7 +168,7 @@ class SpreadAtArguments:
         if self._spread.is_hessian:
             return output, aux
         leaves, self._tree = jtu.tree_flatten(output)
-        self._shapes = [jnp.shape(leaf) for leaf in leaves]
+        self._structures = list(map(struct_of, leaves))
         return _vector(self._spread.rows, leaves), aux
 
     def of_whole(self, output: Any, gradient: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
@@ -173,13 +180,18 @@ class SpreadAtArguments:
         return output, self._inputs_of(*gradient) if gradient else gradient
 
     def _outputs_of(self, vector: Array) -> Any:
-        leaves = zip(self._spread.rows.unravel(vector), self._shapes, strict=True)
-        return self._tree.unflatten([leaf.reshape(shape) for leaf, shape in leaves])
+        return self._tree.unflatten(_arrays(self._spread.rows, vector, self._structures))
 
     def _inputs_of(self, vector: Array) -> list[Array]:
-        leaves = self._spread.columns.unravel(vector)
-        pairs = zip(leaves, self._whole.leaves, strict=True)
-        return [leaf.reshape(jnp.shape(own)).astype(own.dtype) for leaf, own in pairs]
+        return _arrays(self._spread.columns, vector, list(map(struct_of, self._whole.leaves)))
+
+
+def _arrays(
+    partition: Partition, vector: Array, like: Sequence[jax.ShapeDtypeStruct]
+) -> list[Array]:
+    """The arrays of a vector, with the shapes and dtypes of others."""
+    pairs = zip(partition.unravel(vector), like, strict=True)
+    return [array.reshape(one.shape).astype(one.dtype) for array, one in pairs]
 
 
 def _vector(partition: Partition, leaves: Sequence[Any]) -> Array:

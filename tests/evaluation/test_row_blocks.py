@@ -117,6 +117,24 @@ def test_vectors_that_do_not_fit():
         matrix.T.mv({"y": X[1:]})
 
 
+def test_dtypes():
+    def mixed(x, y):
+        return {"x": jnp.sin(x), "y": (y[1:] * y[:-1]).astype(jnp.bfloat16)}
+
+    y = (1 + X).astype(jnp.float16)
+    options: dict[str, Any] = {"mesh": MESH, "row_axis": "x", "output_format": "row_blocks"}
+    jac_fn = asdex.value_and_jacobian(mixed, X, y, argnums=(0, 1), **options)
+    value, matrix = jac_fn(X, y)
+    assert (value["x"].dtype, value["y"].dtype) == (jnp.float32, jnp.bfloat16)
+    np.testing.assert_array_equal(value["y"], mixed(X, y)["y"])
+    expected = asdex.jacobian(mixed, X, y, argnums=(0, 1), flatten=True, output_format="dense")(
+        X, y
+    )
+    np.testing.assert_allclose(matrix.todense(), expected, rtol=1e-6)
+    with pytest.raises(TypeError, match=r"complex ones.*complex64"):
+        asdex.jacobian(lambda x, z: x * z, X, X + 0j, argnums=(0, 1), mode="rev", **options)
+
+
 def test_another_function():
     coloring = asdex.jacobian_coloring(f, X)
     jac_fn = asdex.jacobian_from_coloring(lambda x: x, coloring, "data", mesh=MESH, row_axis="x")
