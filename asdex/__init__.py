@@ -91,7 +91,12 @@ from .evaluation import (
     value_gradient_and_hessian as value_gradient_and_hessian,
     value_gradient_and_hessian_from_coloring as value_gradient_and_hessian_from_coloring,
 )
-from .formats import BlockPattern as BlockPattern, BSR as BSR, OutputFormat as OutputFormat
+from .formats import (
+    BlockPattern as BlockPattern,
+    BSR as BSR,
+    OutputFormat as OutputFormat,
+    RowBlocks as RowBlocks,
+)
 from .nlp import lagrangian_hessian as lagrangian_hessian
 
 

@@ -83,12 +83,13 @@ def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
 
 
 def in_auto_axes(
-    function: Callable[..., Any], arrays: Any, mesh: jax.sharding.Mesh
+    function: Callable[..., Any], arrays: Any, mesh: jax.sharding.Mesh, specs: Any = None
 ) -> Callable[..., Any]:
     """`function` of `arrays`, which the compiler shards also where a type says how: on `Explicit` axes.
 
     Operations on arrays of such types, as on a mesh of `jax.make_mesh` since jax 0.9, would have to say how
-    their results are sharded. The results are then whole on every device.
+    their results are sharded. The results are then sharded by `specs`, a tree of which each leaf is for all
+    below; by default they are whole on every device.
     """
     if not hasattr(jax.sharding, "auto_axes"):  # jax 0.6 has no such types
         return function
@@ -96,8 +97,12 @@ def in_auto_axes(
     meshes = [jax.typeof(leaf).sharding.mesh for leaf in jax.tree.leaves(arrays)]
     if not any(kind in one.axis_types for one in (*meshes, jax.sharding.get_abstract_mesh())):
         return function
-    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    return jax.sharding.auto_axes(function, axes=mesh.axis_names, out_sharding=whole)
+    results = jax.tree.map(
+        lambda spec: jax.sharding.NamedSharding(mesh, spec),
+        jax.sharding.PartitionSpec() if specs is None else specs,
+        is_leaf=lambda one: isinstance(one, jax.sharding.PartitionSpec),
+    )
+    return jax.sharding.auto_axes(function, axes=mesh.axis_names, out_sharding=results)
 
 
 def constraint(mesh: jax.sharding.Mesh, spec: jax.sharding.PartitionSpec) -> Any:
@@ -114,3 +119,16 @@ def in_64_bits() -> Any:
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64
     return importlib.import_module("jax.experimental").enable_x64
+
+
+def shard_map(
+    function: Callable[..., Any], mesh: jax.sharding.Mesh, in_specs: Any, out_specs: Any
+) -> Callable[..., Any]:
+    """`function` on each device of a mesh, with the parts of its arguments that are there."""
+    if not hasattr(jax, "shard_map"):  # before jax 0.7
+        experimental: Any = importlib.import_module("jax.experimental.shard_map")
+        return experimental.shard_map(function, mesh, in_specs, out_specs)
+    context = jax.sharding.get_abstract_mesh().axis_names == mesh.axis_names
+    return jax.shard_map(
+        function, mesh=None if context else mesh, in_specs=in_specs, out_specs=out_specs
+    )

@@ -18,6 +18,7 @@ SEARCH = ["order", "budget"]
 JACOBIAN = ["mode", "symmetric", *SEARCH]
 HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
 DEVICES = ["chunk_size", "mesh", "axis", "holomorphic"]
+ROWS = [*DEVICES[:-1], "row_axis", "holomorphic"]
 OF_JACOBIANS = ["output_format", "flatten"]
 OF_HESSIANS = [*OF_JACOBIANS, "triangle"]
 COLORED = ["f", "coloring"]
@@ -28,14 +29,14 @@ CHECKED = [
 ]
 
 WITH_JACOBIANS = [
-    *(*SAMPLED, *JACOBIAN, *OF_JACOBIANS, *DEVICES, *REUSED, *TRACED[1:]),
+    *(*SAMPLED, *JACOBIAN, *OF_JACOBIANS, *ROWS, *REUSED, *TRACED[1:]),
 ]
-WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *DEVICES, *REUSED, *TRACED[1:]]
+WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *ROWS, *REUSED, *TRACED[1:]]
 COMPRESSED_JACOBIANS = [*SAMPLED, *JACOBIAN, *DEVICES, *TRACED]
 COMPRESSED_HESSIANS = [*SAMPLED, *HESSIAN, *DEVICES, *TRACED]
-COLORED_JACOBIANS = [*COLORED, "output_format", "has_aux", "flatten", *DEVICES, "allow_int"]
+COLORED_JACOBIANS = [*COLORED, "output_format", "has_aux", "flatten", *ROWS, "allow_int"]
 COLORED_HESSIANS = [
-    *(*COLORED, "output_format", "has_aux", "flatten", "triangle", *DEVICES, "allow_int"),
+    *(*COLORED, "output_format", "has_aux", "flatten", "triangle", *ROWS, "allow_int"),
 ]
 COMPRESSED = [*COLORED, "has_aux", *DEVICES, "allow_int"]
 
@@ -99,6 +100,7 @@ CLASSES = {
     "StarSet": "star hub edge_lo edge_hi edge_pos",
     "BlockPattern": "indices indptr block_shape shape components num_blocks from_sparsity matrix to_scipy",
     "BSR": "data indices indptr shape components block_shape rows todense to_scipy",
+    "RowBlocks": "data pattern shape T mv todense",
     "SparseDerivative": "f coloring sparsity per_call num_constant",
 }
 ALIASES = {
@@ -112,7 +114,7 @@ ALIASES = {
     "OrderName": {"natural", "largest_first", "smallest_last", "saturation", "random"},
     "OutputFormat": {
         *("bcoo", "dense", "numpy_dense", "scipy_coo", "scipy_csr", "scipy_csc"),
-        *("bcsr", "data", "bsr", "scipy_bsr"),
+        *("bcsr", "data", "bsr", "scipy_bsr", "row_blocks"),
     },
 }
 EXCEPTIONS = {
@@ -176,6 +178,7 @@ def test_defaults(name):
         "chunk_size": None,
         "mesh": None,
         "axis": None,
+        "row_axis": None,
         "holomorphic": False,
         "allow_int": False,
         "constant": "recompute",

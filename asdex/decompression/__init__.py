@@ -12,6 +12,7 @@ from ._decompressors import (
     StarDecompressor as StarDecompressor,
     take as take,
 )
+from ._row_blocks import RowBlockDecompressor as RowBlockDecompressor
 from ._subset import SubsetDecompressor as SubsetDecompressor
 from ._substitution import SubstitutionDecompressor as SubstitutionDecompressor
 from ._windows import block_decompressor as block_decompressor

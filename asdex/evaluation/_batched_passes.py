@@ -132,8 +132,9 @@ class Passes:
             # The XLA of jax 0.10 multiplies some large constants wrongly, unless it does not see them.
             return jax.lax.optimization_barrier(values)
         values = evaluate(colors)
-        self.seed_terms += values
-        return values
+        stored = list(map(self.batches.stored, values))
+        self.seed_terms += stored
+        return [more[tuple(map(slice, v.shape))] for more, v in zip(stored, values, strict=True)]
 
     def _evaluate(
         self, matrix: _Matrix, known: dict[int, Any]
@@ -155,7 +156,8 @@ def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> 
     As many as the compressed matrix has, or a few megabytes; none where memory was limited by hand, or
     where nothing is compiled that could be called again.
     """
-    limited, once = batches != Batches(), not (isinstance(colors, Tracer) or is_staged())
+    known = not isinstance(colors, Tracer)
+    limited, once = not batches.are_default or (known and batches.cuts), known and not is_staged()
     return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 
@@ -229,7 +231,7 @@ class _Matrix(NamedTuple):
         if size is None:
             size = default_chunk(batches.share(num_colors), self.length, self.makeup)
         width = batches.width(size, num_colors)
-        unrolled = batches == Batches() and is_unrolled(num_colors, self.makeup)
+        unrolled = batches.are_default and is_unrolled(num_colors, self.makeup)
         if unrolled or width == num_colors == 1:
             return jnp.stack([row(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)])
         if width <= 1:

@@ -31,15 +31,18 @@ from ..decompression import (
     ConstantDecompressor,
     Decompressor,
     decompressor_for,
+    RowBlockDecompressor,
     SubsetDecompressor,
 )
 from ..display import cost_at_elements, is_known
-from ..formats import Layout, layout_for
+from ..formats import Layout, layout_for, RowBlockLayout
+from ..formats.partition import RowOrder
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._options import EvaluationOptions
 from ._signature import Signature
+from ._spread_rows import Spread
 from .elements import Part
 
 
@@ -82,6 +85,7 @@ class SparseDerivative(eqx.Module):
     - `per_call`: where constant entries are reused, the coloring of those that each call computes.
     - `elements`: how it is computed at the elements of `f`, if it is.
     - `num_constant`: how many entries are reused.
+    - `spread`: how rows and columns are spread over devices, if they are.
 
     The arrays of the other fields are the device's copies of what the coloring in use has on the host.
     """
@@ -91,12 +95,13 @@ class SparseDerivative(eqx.Module):
     colors: Int[Array, " vertices"]
     row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
-    layout: Layout | None
+    layout: Layout | RowBlockLayout | None
     options: Options
     signature: Signature | None = eqx.field(static=True)
     assumed: AssumedConstants = eqx.field(static=True)
     per_call: ColoredPattern | None = None
     elements: Elements | None = None
+    spread: Spread | None = eqx.field(static=True, default=None)
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -199,7 +204,7 @@ def _prepare(
         derivative.decompressor,
         options,
         None if layout is None else layout.computation(),
-        None if derivative.elements is None else derivative.elements.part,
+        derivative.spread if derivative.elements is None else derivative.elements.part,
         None if derivative.elements is None else derivative.elements.rest,
     )
     return kernel, functools.partial(_assembly, derivative, inputs.tree)
@@ -235,9 +240,17 @@ def evaluate(
     if kind is JACOBIAN:
         check_outputs(coloring.sparsity.output_avals)
     sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
-    colors, row_colors = colors_of(coloring)
+    spread = None if options.rows is None else options.rows.spread(sparsity, is_hessian)
+    colors, row_colors = colors_of(coloring, spread)
     layout = decompressor = None
-    if not options.is_compressed:
+    if spread is not None:
+        layout, decompressor = _row_blocks(coloring, spread, options)
+    elif options.output_format == "row_blocks":
+        raise ValueError(
+            'Expected rows that are spread over devices for output_format="row_blocks". Pass `mesh` and '
+            "`row_axis`, or samples that are sharded over a mesh."
+        )
+    elif not options.is_compressed:
         if options.triangle is None:
             layout = layout_for(sparsity, is_hessian, options.flatten, options.output_format)
         blocks = None if layout is None else layout.dense_blocks
@@ -253,8 +266,8 @@ def evaluate(
         layout=layout,
         options=Options(
             mode=coloring.mode,
-            shape=sparsity.shape,
-            output_avals=() if is_hessian else sparsity.output_avals,
+            shape=sparsity.shape if spread is None else spread.shape,
+            output_avals=() if is_hessian or spread else sparsity.output_avals,
             num_colors=coloring.num_colors,
             num_row_colors=coloring.num_row_colors,
             argnums=sparsity.argnums,
@@ -265,7 +278,28 @@ def evaluate(
         ),
         signature=signature,
         assumed=AssumedConstants.of(f),
+        spread=spread,
     )
+
+
+def _row_blocks(
+    coloring: ColoredPattern, spread: Spread, options: EvaluationOptions
+) -> tuple[RowBlockLayout, RowBlockDecompressor]:
+    """What reads the values of row blocks, and what is made of them.
+
+    **Raises:** `ValueError` for recovery by substitution.
+    """
+    if coloring.recovery == "substitution":
+        raise ValueError(
+            "Expected a coloring with direct recovery for rows that are spread over devices, got one by "
+            'substitution, where entries follow from others anywhere. Use recovery="direct".'
+        )
+    sparsity = coloring.sparsity
+    order = RowOrder.of(sparsity.rows, spread.rows)
+    layout = RowBlockLayout.of(
+        sparsity, order, spread.columns, options.flatten, options.output_format
+    )
+    return layout, RowBlockDecompressor(coloring, order, spread.rows, spread.columns)
 
 
 def with_value(derivative: SparseDerivative, gradient: bool = False) -> SparseDerivative:

@@ -8,15 +8,17 @@ function with a `shard_map` inside, and loops whose carry starts out equal on al
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Shaped
 
 from .._versions import constraint, in_auto_axes
 
@@ -25,12 +27,24 @@ class Batches(NamedTuple):
     """How the passes are batched.
 
     `size` is the number of passes that one device batches (`None`: chosen by their length), `axes` are those
-    of `mesh` that the colors are spread over.
+    of `mesh` that the colors are spread over, `cuts` those that each dimension of arrays is that rows are of.
     """
 
     size: int | None = None
     mesh: Mesh | None = None
     axes: tuple[str, ...] = ()
+    cuts: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The axes that rows are spread over, in the order of the mesh."""
+        named = set(itertools.chain(*self.cuts))
+        return () if self.mesh is None else tuple(n for n in self.mesh.axis_names if n in named)
+
+    @property
+    def are_default(self) -> bool:
+        """Whether neither their size is limited nor colors are spread."""
+        return self.size is None and not self.axes
 
     @property
     def devices(self) -> int:
@@ -46,11 +60,35 @@ class Batches(NamedTuple):
         return self.devices * min(size, self.share(num_colors))
 
     def spread(self, array: Array) -> Array:
-        """The array with its leading axis, of a multiple of `devices`, spread over the devices."""
-        return self._place(array, PartitionSpec(self.axes))
+        """The array with its leading axis, of a multiple of `devices`, spread over the devices.
 
-    def gathered(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function with the arrays of its results whole on every device."""
+        The others are spread as the vectors are that the rows of the compressed matrix are.
+        """
+        if self.rows and not self.axes:
+            return array
+        return self._place(array, PartitionSpec(self.axes, *[self.rows or None] * (array.ndim - 1)))
+
+    def stored(self, array: Shaped[Array, "colors ..."]) -> Array:
+        """What is computed for all passes, filled up so that it can be spread as arrays with rows are.
+
+        Results of a program have equal parts on all devices. Others would be whole on each of them.
+        """
+        if self.mesh is None or not self.cuts:
+            return array
+        cuts = self.cuts if array.ndim > len(self.cuts) else (self.rows,) * (array.ndim > 1)
+        counts = [math.prod(self.mesh.shape[name] for name in names) for names in cuts]
+        sizes = array.shape[1 : 1 + len(cuts)]
+        if any(size < count for size, count in zip(sizes, counts, strict=True)):
+            return array
+        missing = [(0, -size % count) for size, count in zip(sizes, counts, strict=True)]
+        padded = jnp.pad(array, [(0, 0), *missing, *[(0, 0)] * (array.ndim - 1 - len(cuts))])
+        return self._place(padded, PartitionSpec(None, *cuts))
+
+    def gathered(self, function: Callable[..., Any], specs: Any = None) -> Callable[..., Any]:
+        """The function with the arrays of its results whole on every device.
+
+        Where rows are spread they stay as they are: on `Explicit` axes sharded by `specs`.
+        """
         mesh = self.mesh
         if mesh is None:
             return function
@@ -60,9 +98,11 @@ class Batches(NamedTuple):
 
             def whole(arrays: Any) -> Any:
                 results = function(*eqx.combine(arrays, others))
+                if self.rows:
+                    return results
                 return jax.tree.map(lambda one: self._place(one, PartitionSpec()), results)
 
-            return in_auto_axes(whole, arrays, mesh)(arrays)
+            return in_auto_axes(whole, arrays, mesh, specs)(arrays)
 
         return call
 
@@ -77,9 +117,12 @@ ONE_BY_ONE = Batches(1)
 
 
 def batches(
-    size: int | None = None, mesh: Mesh | None = None, axis: str | Sequence[str] | None = None
+    size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
+    cuts: tuple[tuple[str, ...], ...] = (),
 ) -> Batches:
-    """The batches that the options `chunk_size`, `mesh` and `axis` ask for.
+    """The batches that the options `chunk_size`, `mesh` and `axis` ask for, with rows of arrays with `cuts`.
 
     **Raises:**
 
@@ -102,7 +145,9 @@ def batches(
             f"Expected `mesh` to be a jax.sharding.Mesh, got {type(mesh).__name__}. Make one with "
             "jax.make_mesh((jax.device_count(),), ('colors',))."
         )
-    names = mesh.axis_names
+    if axis is None and cuts:
+        return Batches(size, mesh, (), cuts)
+    names = tuple(name for name in mesh.axis_names if name not in itertools.chain(*cuts))
     if axis is None and len(names) != 1:
         raise ValueError(
             f"Expected `axis` to say which axis of the mesh the colors are spread over: one of {names}."
@@ -112,4 +157,4 @@ def batches(
         raise ValueError(
             f"Expected `axis` to be one or several axes of the mesh, out of {names}, got {axis!r}."
         )
-    return Batches(size, mesh, tuple(axes))
+    return Batches(size, mesh, tuple(axes), cuts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from .._arguments import Samples
 from .._errors import DenseColoringWarning
+from .._pattern import SparsityPattern
 from ..coloring import (
     color_hessian,
     color_jacobian,
@@ -19,6 +21,7 @@ from ._constant_entries import with_constants
 from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
 from ._options import EvaluationOptions
 from ._signature import Signature
+from ._spread_rows import sharding_of
 
 
 _STAGES = {
@@ -38,6 +41,8 @@ def from_samples(
     """The sparse derivative of `f`."""
     detect, color = _STAGES[kind]
     pattern = detect(f, samples, detection)
+    if search.recovery == "direct":
+        evaluation = _spread_as_samples(evaluation, samples, pattern)
     signature = Signature.of(samples.args, samples.kwargs, pattern.argnums)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -46,9 +51,29 @@ def from_samples(
     derivative = whole
     if evaluation.constant == "reuse":
         derivative = with_constants(whole, samples, detection, search)
-    elif evaluation.elements is not False:
+    elif evaluation.elements is not False and evaluation.rows is None:
         derivative = at_elements(whole, samples, detection, search, force=bool(evaluation.elements))
     for one in caught:  # what is dense may also be constant, or not be dense at the elements
         if derivative is whole or not issubclass(one.category, DenseColoringWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     return in_triangle(derivative, evaluation)
+
+
+def _spread_as_samples(
+    evaluation: EvaluationOptions, samples: Samples, pattern: SparsityPattern
+) -> EvaluationOptions:
+    """The same options, with rows spread as the samples are sharded, if they are.
+
+    Not where the options say another thing, or want a tree of several blocks.
+    """
+    one_block = len(pattern.input_avals) == 1 and len(pattern.output_avals) <= 1
+    as_blocks = (
+        one_block or evaluation.flatten or evaluation.output_format in ("data", "row_blocks")
+    )
+    said = evaluation.mesh is not None or evaluation.row_axis is not None
+    if said or not (as_blocks and evaluation.can_spread_rows):
+        return evaluation
+    sharding = sharding_of(samples, pattern.argnums)
+    if sharding is None or (sharding.mesh.size == 1 and evaluation.output_format != "row_blocks"):
+        return evaluation
+    return dataclasses.replace(evaluation, row_axis=sharding)

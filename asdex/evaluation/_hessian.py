@@ -15,6 +15,7 @@ from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
 from ._from_samples import from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
+from ._spread_rows import RowAxis
 
 
 def hessian(
@@ -33,6 +34,7 @@ def hessian(
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
     axis: str | Sequence[str] | None = None,
+    row_axis: RowAxis | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
     constant: Constant = "recompute",
@@ -83,6 +85,7 @@ def hessian(
             chunk_size=chunk_size,
             mesh=mesh,
             axis=axis,
+            row_axis=row_axis,
             constant=constant,
             elements=elements,
             flatten=flatten,
@@ -92,7 +95,7 @@ def hessian(
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "constant", "elements")
+_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "row_axis", "constant", "elements")
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.hessian`."
@@ -158,6 +161,7 @@ def hessian_from_coloring(
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
     axis: str | Sequence[str] | None = None,
+    row_axis: RowAxis | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
 ) -> SparseDerivative:
@@ -187,6 +191,7 @@ def hessian_from_coloring(
         chunk_size=chunk_size,
         mesh=mesh,
         axis=axis,
+        row_axis=row_axis,
         flatten=flatten,
         triangle=triangle,
     )

@@ -15,6 +15,7 @@ from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
 from ._from_samples import from_samples
 from ._options import COMPRESSED, Constant, EvaluationOptions
+from ._spread_rows import RowAxis
 
 
 def jacobian(
@@ -31,6 +32,7 @@ def jacobian(
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
     axis: str | Sequence[str] | None = None,
+    row_axis: RowAxis | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
     constant: Constant = "recompute",
@@ -63,6 +65,13 @@ def jacobian(
     - `mesh`, `axis`: a `jax.sharding.Mesh`, and the name or names of its axes that the colors are spread over
         (a mesh with a single axis needs no name). Each device then runs its share of the passes, and the
         result is whole on all of them.
+    - `row_axis`: the axis or axes of `mesh` that the rows of the matrix are spread over, as the leading
+        dimensions of outputs and inputs are; a `jax.sharding.PartitionSpec` for other dimensions. Each device
+        computes and holds its rows. By default as differentiated samples are sharded, if they are. The values
+        of each device are filled up with zeros to one length, so that `"data"` is `(devices * length,)`,
+        `"bcoo"` has indices out of bounds there, `"bcsr"` is a batch of `(devices, rows, n)`, and
+        `"row_blocks"` an `asdex.RowBlocks`, whose products move no more than is needed. With an `axis` of
+        the same mesh colors are spread over that, too.
     - `constant`: `"reuse"` finds the entries that no call can change, computes them once, and colors for the
         others only. What may change are all floating-point leaves of `f` and all arrays and floating-point
         numbers among the arguments; values and predicates count, not only derivatives. Entries that would be
@@ -100,6 +109,7 @@ def jacobian(
             chunk_size=chunk_size,
             mesh=mesh,
             axis=axis,
+            row_axis=row_axis,
             constant=constant,
             elements=elements,
             flatten=flatten,
@@ -108,7 +118,7 @@ def jacobian(
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "constant", "elements")
+_NOT_COMPRESSED = ("output_format", "flatten", "row_axis", "constant", "elements")
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.jacobian`."
@@ -162,6 +172,7 @@ def jacobian_from_coloring(
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
     axis: str | Sequence[str] | None = None,
+    row_axis: RowAxis | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
 ) -> SparseDerivative:
@@ -191,6 +202,7 @@ def jacobian_from_coloring(
         chunk_size=chunk_size,
         mesh=mesh,
         axis=axis,
+        row_axis=row_axis,
         flatten=flatten,
     )
     return evaluate(f, coloring, options, JACOBIAN)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Int
 
 from .._arguments import Argnums, check_differentiable, check_outputs, Inputs
@@ -18,19 +19,26 @@ from .._arrays import has_derivative, is_complex, ravel, size_of, struct_of, unr
 from .._function import as_scalar, AtArguments
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor
-from ..formats import Dtypes, Layout
+from ..formats import Dtypes, Layout, RowBlockLayout
 from ._batched_passes import Passes
 from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
+from ._spread_rows import Spread, SpreadAtArguments
 from .elements import Part, PartAtArguments
 
 
 def colors_of(
-    coloring: ColoredPattern,
+    coloring: ColoredPattern, spread: Spread | None = None
 ) -> tuple[Int[Array, " vertices"], Int[Array, " m"] | None]:
     """The colors of the columns or of the rows; and those of the rows, if both are colored."""
     by_column, by_row = coloring.column_colors, coloring.row_colors
     both = by_column is not None and by_row is not None
+    if spread is not None:
+        of_rows = None if by_row is None else spread.rows.put_elements(by_row, -1)
+        if by_column is None:
+            assert of_rows is not None
+            return of_rows, None
+        return spread.columns.put_elements(by_column, -1), of_rows
     with jax.ensure_compile_time_eval():
         colors = jnp.asarray(by_row if by_column is None else by_column)
         return colors, jnp.asarray(by_row) if both else None
@@ -94,15 +102,17 @@ class Kernel(eqx.Module):
     row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
     options: Options
-    layout: Layout | None = None
-    part: Part | None = eqx.field(static=True, default=None)
+    layout: Layout | RowBlockLayout | None = None
+    part: Part | Spread | None = eqx.field(static=True, default=None)
     rest: Kernel | None = None
 
     def __call__(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes | None = None
     ) -> tuple[Result, Static]:
         """Evaluate at `args` with `passes`, by default new ones: `Kernel.passes(self)`."""
-        evaluate = self.options.batches.gathered(Kernel._evaluate)
+        specs = self.part.specs if isinstance(self.part, Spread) else None
+        results = None if specs is None else (Result(*specs, PartitionSpec()), PartitionSpec())
+        evaluate = self.options.batches.gathered(Kernel._evaluate, results)
         return evaluate(self, args, kwargs, passes or Kernel.passes(self))
 
     def passes(self) -> Passes:
@@ -116,7 +126,7 @@ class Kernel(eqx.Module):
         at = AtArguments(self.f, args, kwargs, options.argnums, options.has_aux)
         inputs = at.inputs
         _check_inputs(inputs, options)
-        part = None if self.part is None else PartAtArguments(self.part, at)
+        part = None if self.part is None else self.part.at(at)
         call = _Call(part or at, options)
         B, shared = self._compress(call, list(map(jnp.asarray, call.at.leaves)), passes)
         if self.rest is not None:
@@ -195,7 +205,7 @@ def _dtypes(output: Any, inputs: Inputs, options: Options) -> Dtypes | None:
 class _Call:
     """The functions of the differentiated leaves that the passes follow."""
 
-    def __init__(self, at: AtArguments | PartAtArguments, options: Options):
+    def __init__(self, at: AtArguments | PartAtArguments | SpreadAtArguments, options: Options):
         self.at, self.options = at, options
         self.aux_static: Any = None
 

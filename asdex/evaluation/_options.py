@@ -9,8 +9,9 @@ from typing import Literal
 from jax.sharding import Mesh
 
 from .._arguments import check_choice
-from ..formats import FORMATS
+from ..formats import FORMATS, ROW_BLOCK_FORMATS
 from ._devices import Batches, batches
+from ._spread_rows import row_sharding, RowAxis, RowSharding
 
 
 Constant = Literal["recompute", "reuse"]
@@ -36,6 +37,7 @@ class EvaluationOptions:
     chunk_size: int | None = None
     mesh: Mesh | None = None
     axis: str | Sequence[str] | None = None
+    row_axis: RowAxis | RowSharding | None = None
     constant: Constant = "recompute"
     flatten: bool = False
     triangle: Triangle | None = None
@@ -43,7 +45,7 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         if self.output_format != COMPRESSED:
-            check_choice("output_format", self.output_format, FORMATS)
+            check_choice("output_format", self.output_format, (*FORMATS, "row_blocks"))
         check_choice("constant", self.constant, Constant)
         if self.triangle is not None:
             check_choice("triangle", self.triangle, Triangle)
@@ -51,12 +53,38 @@ class EvaluationOptions:
             raise ValueError(
                 f"Expected `elements` to be True, False, or None for what costs less, got {self.elements!r}."
             )
+        if self.row_axis is not None:
+            self._check_rows()
         _ = self.batches
 
     @property
     def batches(self) -> Batches:
         """How the passes are batched and spread over devices."""
-        return batches(self.chunk_size, self.mesh, self.axis)
+        rows = self.rows
+        mesh = self.mesh if rows is None else rows.mesh
+        return batches(self.chunk_size, mesh, self.axis, () if rows is None else rows.cuts)
+
+    @property
+    def rows(self) -> RowSharding | None:
+        """How the rows are spread over devices, if they are."""
+        if self.row_axis is None or isinstance(self.row_axis, RowSharding):
+            return self.row_axis
+        return row_sharding(self.mesh, self.row_axis)
+
+    @property
+    def can_spread_rows(self) -> bool:
+        """Whether nothing is asked for that has no form of row blocks."""
+        options = self.triangle, self.constant, bool(self.elements)
+        return self.output_format in ROW_BLOCK_FORMATS and options == (None, "recompute", False)
+
+    def _check_rows(self) -> None:
+        if not self.can_spread_rows:
+            raise ValueError(
+                f"Expected an output format out of {', '.join(map(repr, ROW_BLOCK_FORMATS))}, and neither "
+                '`triangle` nor constant="reuse" nor elements=True, where rows are spread over devices, got '
+                f"output_format={self.output_format!r}, triangle={self.triangle!r}, "
+                f"constant={self.constant!r}, elements={self.elements!r}."
+            )
 
     @property
     def is_compressed(self) -> bool:

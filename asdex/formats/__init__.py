@@ -6,3 +6,8 @@ from ._layout import (
     Layout as Layout,
     layout_for as layout_for,
 )
+from ._row_block_layout import (
+    ROW_BLOCK_FORMATS as ROW_BLOCK_FORMATS,
+    RowBlockLayout as RowBlockLayout,
+)
+from ._row_blocks import RowBlockPattern as RowBlockPattern, RowBlocks as RowBlocks

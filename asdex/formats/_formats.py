@@ -21,7 +21,7 @@ from .._indices import check_known
 from ._bsr import BlockPattern
 
 
-# The keys of `FORMATS`, once more for type checkers.
+# The keys of `FORMATS`, once more for type checkers, and that of matrices whose rows are spread.
 OutputFormat = Literal[
     "bcoo",
     "bcsr",
@@ -33,6 +33,7 @@ OutputFormat = Literal[
     "scipy_csr",
     "scipy_csc",
     "scipy_bsr",
+    "row_blocks",
 ]
 
 
@@ -113,11 +114,16 @@ def _bcoo_tree(shape: tuple[int, ...]) -> Any:
 
 
 def _indices(block: Block) -> Int32[Array, "nnz ndim"]:
+    return jnp.asarray(coordinates(block))
+
+
+def coordinates(block: Block) -> Any:
+    """The indices of the nonzeros in the shape of the block, `(nnz, ndim)`: of NumPy, or traced."""
     rows, cols = block.sparsity.rows, block.sparsity.cols
     xp = jnp if isinstance(rows, Tracer) else np
     axes = [*_unravel(rows, block.row_shape), *_unravel(cols, block.col_shape)]
     nothing = xp.zeros((block.sparsity.nnz, 0), np.int32)
-    return jnp.asarray(xp.stack(axes, axis=1).astype(np.int32) if axes else nothing)
+    return xp.stack(axes, axis=1).astype(np.int32) if axes else nothing
 
 
 def _unravel(positions: Any, shape: tuple[int, ...]) -> Sequence[Any]:

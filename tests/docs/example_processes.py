@@ -9,18 +9,25 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def printed_by(*arguments):
-    """What Python prints with these arguments, started in the repository."""
+def started(*arguments):
+    """A process of Python with these arguments, started in the repository."""
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-W", "error", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+
+
+def printed_by(*arguments):
+    """What Python prints with these arguments."""
+    process = started(*arguments)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out
 
 
 def run_example(name, call):

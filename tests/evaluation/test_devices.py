@@ -1,51 +1,18 @@
 """Colors spread over several devices, which must be set up before jax starts: in processes of their own."""
 
-import contextlib
 import functools
-import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
+from workers import results, start, together
 
 import asdex
 
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 X = jnp.linspace(0.5, 2.0, 6)
-
-
-def start(worker, num_devices, *arguments):
-    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={num_devices}"
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": path}
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", Path(__file__).with_name(worker), *arguments],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def results(process):
-    """What the worker printed last, from JSON; a failure if it has not ended well in time."""
-    try:
-        out, err = process.communicate(timeout=500)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        pytest.fail(f"The worker did not end.\n{out}\n{err}")
-    assert process.returncode == 0, err
-    return json.loads(out.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +22,7 @@ def eight_devices():
 
 @pytest.fixture(scope="module")
 def two_processes():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    with contextlib.ExitStack() as running:
-        both = [start("derivatives_in_two_processes.py", 2, port, str(i)) for i in range(2)]
-        for process in both:
-            running.callback(process.kill)
-        return [results(process) for process in both]
+    return together("derivatives_in_two_processes.py", 2, 2)
 
 
 def test_derivatives_are_those_of_one_device(eight_devices):

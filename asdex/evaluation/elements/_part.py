@@ -26,6 +26,10 @@ class Part:
     cut: Cut
     is_rest: bool = False
 
+    def at(self, whole: AtArguments) -> PartAtArguments:
+        """The part at the arguments of the whole function."""
+        return PartAtArguments(self, whole)
+
 
 class PartAtArguments:
     """A part of a function at the arguments of the function; it stands in for `AtArguments`."""

@@ -1,0 +1,101 @@
+"""Decompression where the rows of the matrix are spread over devices: each reads those that it has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Int32, Shaped
+
+from .._versions import shard_map
+from ..coloring import ColoredPattern
+from ..coloring.recoverability import read_from_column
+from ..formats.partition import Exchange, Partition, plan_exchange, RowOrder
+from ._decompressors import check_shape, Decompressor, read_columns, read_rows, read_stars
+
+
+_NOWHERE = np.int32(np.iinfo(np.int32).max)
+
+
+class RowBlockDecompressor(Decompressor):
+    """Reads the nonzeros of each device's rows from its part of `B`, and from what others send of theirs.
+
+    With colors of the columns all of them are in the device's part. With colors of rows or stars, those in a
+    column of another device are sent. `B` is one matrix or, in bidirectional mode, a pair. Its columns are
+    spread as outputs or inputs are.
+
+    **Attributes:**
+
+    - `index`: int32 `(devices * length,)`, where each nonzero is found in the device's part, as a vector, and
+      in what it receives behind that. Filled up with places past the end, where zeros are read.
+    - `exchange`: what is sent.
+    """
+
+    index: Int32[Array, " size"]
+    exchange: Exchange
+    compressed_shape: Any = eqx.field(static=True)
+    partition: Partition = eqx.field(static=True)
+
+    def __init__(
+        self, coloring: ColoredPattern, order: RowOrder, rows: Partition, columns: Partition
+    ):
+        """**Arguments:** `order`: of the nonzeros. `rows`, `columns`: how outputs and inputs are spread."""
+        entry, owner, length, shapes = 0, 0, 0, []
+        for chosen, count, partition, color, position in _reads(coloring, rows, columns):
+            device, place = np.divmod(
+                partition.places[position], np.int32(max(partition.length, 1))
+            )
+            entry += chosen * (length + color.astype(np.int64) * partition.length + place)
+            owner += chosen * device
+            length += count * partition.length
+            shapes.append((count, partition.devices * partition.length))
+        owner, entry = np.asarray(owner), np.asarray(entry)
+        self.exchange, found = plan_exchange(rows, order.reader, owner, entry, length)
+        self.index = order.put(found, _NOWHERE)
+        self.compressed_shape = tuple(shapes) if len(shapes) > 1 else shapes[0]
+        self.partition = rows
+
+    def __call__(self, B: Any) -> Shaped[Array, " size"]:
+        pairs = isinstance(B, tuple)
+        matrices = B if pairs else (B,)
+        shapes = self.compressed_shape if pairs else (self.compressed_shape,)
+        for matrix, shape in zip(matrices, shapes, strict=True):
+            check_shape(matrix, shape)
+        if not math.prod(self.index.shape):
+            return jnp.zeros(0, matrices[0].dtype)
+
+        def read(parts: Sequence[Array], index: Array, sent: Sequence[Array]) -> Array:
+            part = jnp.concatenate([one.reshape(-1) for one in parts])
+            values = part.at[index].get(mode="fill", fill_value=0)
+            if not sent:
+                return values
+            # Both are read and one is taken: that needs no copy of the part with the others behind it.
+            others = self.exchange(part, sent).at[index - len(part)].get(mode="fill", fill_value=0)
+            return jnp.where(index < len(part), values, others)
+
+        spread = self.partition.spec
+        columns = PartitionSpec(None, *spread)
+        local = shard_map(read, self.partition.mesh, (columns, spread, spread), spread)
+        return local(matrices, self.index, self.exchange.sent)
+
+
+def _reads(coloring: ColoredPattern, rows: Partition, columns: Partition) -> list[tuple[Any, ...]]:
+    """For each matrix: which nonzeros are read from it, its number of colors, how its columns are spread, and
+    the color and the position of each nonzero."""
+    sparsity, count = coloring.sparsity, coloring.num_colors
+    by_column, by_row = coloring.column_colors, coloring.row_colors
+    if coloring.symmetric:
+        stars = read_stars(sparsity, coloring.colors, coloring.chosen_stars)
+        return [(True, count, columns, *stars)]
+    if by_row is None:
+        return [(True, count, rows, *read_columns(sparsity, coloring.colors))]
+    if by_column is None:
+        return [(True, count, columns, *read_rows(sparsity, by_row))]
+    chosen = read_from_column(sparsity, by_column)
+    of_columns = (chosen, count - coloring.num_row_colors, rows, *read_columns(sparsity, by_column))
+    return [of_columns, (~chosen, coloring.num_row_colors, columns, *read_rows(sparsity, by_row))]
