@@ -46,6 +46,7 @@ from ._masks import (
 from ._options import (
     Captured as Captured,
     DetectionOptions as DetectionOptions,
+    Local as Local,
     Unknown as Unknown,
 )
 from ._ranges import Range as Range

@@ -36,6 +36,11 @@ def from_samples(
     kind: Kind,
 ) -> SparseDerivative:
     """The sparse derivative of `f`."""
+    if detection.is_local and (evaluation.constant == "reuse" or evaluation.elements):
+        raise ValueError(
+            'Expected neither constant="reuse" nor elements=True with `local`, got one of them: they hold for all '
+            "values, a local pattern at some. Drop either."
+        )
     detect, color = _STAGES[kind]
     pattern = detect(f, samples, detection)
     signature = Signature.of(samples.args, samples.kwargs, pattern.argnums)
@@ -46,7 +51,7 @@ def from_samples(
     derivative = whole
     if evaluation.constant == "reuse":
         derivative = with_constants(whole, samples, detection, search)
-    elif evaluation.elements is not False:
+    elif evaluation.elements is not False and not detection.is_local:
         derivative = at_elements(whole, samples, detection, search, force=bool(evaluation.elements))
     for one in caught:  # what is dense may also be constant, or not be dense at the elements
         if derivative is whole or not issubclass(one.category, DenseColoringWarning):

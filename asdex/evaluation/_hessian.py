@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import refusing, signature_of
 from ..coloring import ColoredPattern, HessianMode, HessianSearch, Order, OrderName, Recovery
-from ..detection import Captured, DetectionOptions, Unknown
+from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
 from ._from_samples import from_samples
@@ -41,6 +41,7 @@ def hessian(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Hessian of a scalar function: detect its pattern, color it, and return a function for it.
@@ -73,7 +74,7 @@ def hessian(
     return from_samples(
         f,
         Samples.of(hessian, f, args, kwargs, input_shape),
-        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local),
         HessianSearch(mode, symmetric, recovery, order, budget),
         EvaluationOptions(
             output_format=output_format,

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import refusing, signature_of
 from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, Order, OrderName
-from ..detection import Captured, DetectionOptions, Unknown
+from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
 from ._from_samples import from_samples
@@ -39,6 +39,7 @@ def jacobian(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Jacobian of `f`: detect its pattern, color it, and return a function that evaluates it.
@@ -70,7 +71,9 @@ def jacobian(
     - `elements`: whether to differentiate at the elements of `f`, if it copies its inputs to elements and
         adds up what it computes on each (Griewank and Toint 1982): no more passes than an element has inputs.
         `None` does it where a call is estimated to cost less; not with `constant="reuse"`.
-    - `input_shape`, `unknown`, `captured`, `max_nnz`: as for `asdex.jacobian_sparsity`.
+    - `input_shape`, `unknown`, `captured`, `max_nnz`, `local`: as for `asdex.jacobian_sparsity`. The matrix
+        is right where the pattern holds; `verify` says whether it does. With `local` neither `constant` nor
+        `elements` is used.
 
     These names belong to asdex; a keyword of `f` of the same name is passed by `functools.partial`. All other
     keywords are those of `f`.
@@ -90,7 +93,7 @@ def jacobian(
     return from_samples(
         f,
         Samples.of(jacobian, f, args, kwargs, input_shape),
-        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local),
         JacobianSearch(mode or "auto", symmetric, order=order, budget=budget),
         EvaluationOptions(
             output_format=output_format,
