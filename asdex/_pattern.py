@@ -46,7 +46,7 @@ class SparsityPattern(PatternAlgebra):
     - `input_avals`, `output_avals`: shape and dtype of each differentiated input leaf, and of each
       output leaf; empty when unknown.
     - `modes`: those of "fwd" and "rev" in which the function can be differentiated; both when unknown.
-    - `local`: whether it was detected at some points, and holds only where the function does the same as there.
+    - `local`: whether it was detected at points, and holds only where the function does the same as there.
 
     **Raises:** `TypeError` if the coordinates are not integers, `ValueError` if their shapes differ, if
     one lies outside `shape`, or if a dimension exceeds 2**31 - 1.

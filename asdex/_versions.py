@@ -100,6 +100,15 @@ def in_auto_axes(
     return jax.sharding.auto_axes(function, axes=mesh.axis_names, out_sharding=whole)
 
 
+def on_each_device(function: Callable[..., Any], mesh: Any) -> Callable[..., Any]:
+    """`function` of arrays that are whole on every device of the mesh, evaluated by each for itself."""
+    whole: Any = jax.sharding.PartitionSpec()
+    if hasattr(jax, "shard_map"):
+        return jax.shard_map(function, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
+    older: Any = importlib.import_module("jax.experimental.shard_map").shard_map
+    return older(function, mesh=mesh, in_specs=whole, out_specs=whole, check_rep=False)
+
+
 def constraint(mesh: jax.sharding.Mesh, spec: jax.sharding.PartitionSpec) -> Any:
     """What `jax.lax.with_sharding_constraint` takes for `spec` on a mesh whose axes the compiler handles."""
     if hasattr(jax.sharding, "auto_axes"):

@@ -89,7 +89,9 @@ def check_rule(
     def compare(leaves: Sequence[Any], local: bool = False) -> Sequence[Any]:
         nonlocal true
         values, parts = jax.block_until_ready(derivative(*leaves))
-        found = reduce(or_, [_nonzeros(part).T if by_columns else _nonzeros(part) for part in parts])
+        found = reduce(
+            or_, [_nonzeros(part).T if by_columns else _nonzeros(part) for part in parts]
+        )
         true = true | found
         if local:
             here = [*substitute(args, argnums, inputs, leaves)]

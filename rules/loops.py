@@ -125,7 +125,7 @@ class _Loop(LoopBody):
         return self._interpreted(order)
 
     def until(self, condition: Any, consts: Sequence[Value]) -> list[Value] | None:
-        """The carry of a `while` at a point, followed step by step; `None` if a step is not known to be one."""
+        """The carry of a `while` at a point, followed step by step; `None` unless the steps are known."""
         carry = self.initial
         for _ in range(_FOLLOWED_STEPS):
             (proceed,) = self.eqn.interpret(condition, [*consts, *carry])

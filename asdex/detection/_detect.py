@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import or_
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jax.core import Tracer
 
 from .._arguments import (
     Argnums,
     check_differentiable,
     differentiated,
-    enumeration,
     normalize_argnums,
     Samples,
 )
-from .._arrays import has_derivative, is_complex, is_key, size_of
+from .._arrays import has_derivative, is_complex, size_of
 from .._indices import frozen
 from .._jaxprs import open_jaxpr
 from .._pattern import SparsityPattern
 from ._dependence import Dependence
 from ._gradient import Gradient
 from ._interpreter import Interpreter
-from ._known import Known
 from ._limit import Limit
 from ._options import Captured, DetectionOptions, Local, Unknown
+from ._points import at_point, united
 from ._recorder import Recorder
 from ._registry import load_plugins
 from ._traced_function import changing_arguments, changing_values, trace, Traced
@@ -70,10 +65,10 @@ def jacobian_sparsity(
         that must outlive them. Floating-point leaves of a callable pytree are always unknown.
     - `max_nnz`: the largest number of entries that the pattern, and what is stored on the way to it, may
         have; by default as many as fit into the memory that is available.
-    - `local`: `True` for the pattern at the sample inputs only, which must be arrays then: conditions, largest
-        elements, orders, indices, numbers of steps and zero factors are what they are at these values, and all
-        sides of a tie are kept. A sequence of points instead gives the union of the patterns at these: an
-        array, or a tuple of the positional arguments, for each.
+    - `local`: `True` for the pattern at the sample inputs only, which must be arrays then: conditions,
+        largest elements, orders, indices, numbers of steps and zero factors are what they are at these
+        values, and all sides of a tie are kept. A sequence of points instead gives the union of the patterns
+        at these: an array, or a tuple of the positional arguments, for each.
 
     **Returns:**
 
@@ -243,42 +238,6 @@ def seeded(traced: Traced) -> list[Value]:
         if has_derivative(aval):
             operands[position] = Value(seed, None)
     return operands
-
-
-def at_point(traced: Traced, operands: list[Value], values: Sequence[Any]) -> list[Value]:
-    """The same operands with these values, one array per input of the jaxpr.
-
-    **Raises:** `TypeError` for something without a value, `ValueError` for other shapes than the samples'.
-    """
-    avals = [variable.aval for variable in open_jaxpr(traced.jaxpr).invars]
-    got = [tuple(np.shape(one)) for one in values]
-    if got != [aval.shape for aval in avals]:
-        raise ValueError(
-            f"Expected a point with arrays like the samples, of shapes {enumeration(str(a.shape) for a in avals)}, "
-            f"got shapes {enumeration(map(str, got))}. Pass a tuple of all positional arguments for each point."
-        )
-    for value in values:
-        if isinstance(value, jax.ShapeDtypeStruct | Tracer):
-            raise TypeError(
-                f"Expected arrays with values for a local pattern, got {type(value).__name__} of shape "
-                f"{value.shape}. Pass arrays, outside of jax.jit, or detect the pattern for all values: "
-                "local=False."
-            )
-    return [
-        operand._replace(known=Known.of(one if is_key(one) else np.asarray(one, aval.dtype)))
-        for operand, one, aval in zip(operands, values, avals, strict=True)
-    ]
-
-
-def united(points: Sequence[list[Value]]) -> list[Value]:
-    """The results at several points: each depends on what it depends on at any of them."""
-    if len(points) == 1:
-        return points[0]
-    dependences = [
-        [one.dependence for one in results if one.dependence is not None]
-        for results in zip(*points, strict=True)
-    ]
-    return [Value(reduce(or_, some) if some else None, None) for some in dependences]
 
 
 def identities(avals: Sequence[Any]) -> list[Dependence]:

@@ -95,7 +95,7 @@ class Rule:
     def at_point(self, function: _F) -> _F:
         """Called as the rule where the pattern at a point is wanted: at ties it keeps all sides.
 
-        It reads the operands' values with `eqn.known`; it may return `NotImplemented` to leave it to the rule.
+        It reads the operands' values with `eqn.known`, and may return `NotImplemented`: then the rule is.
         """
         return self._add("at_point", function)
 

@@ -37,6 +37,7 @@ from ..display import cost_at_elements, is_known
 from ..formats import Layout, layout_for
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
+from ._guard import confirmed, Guard
 from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._options import EvaluationOptions
 from ._signature import Signature
@@ -82,6 +83,7 @@ class SparseDerivative(eqx.Module):
     - `per_call`: where constant entries are reused, the coloring of those that each call computes.
     - `elements`: how it is computed at the elements of `f`, if it is.
     - `num_constant`: how many entries are reused.
+    - `guard`: what verifies each call, if anything does.
 
     The arrays of the other fields are the device's copies of what the coloring in use has on the host.
     """
@@ -97,6 +99,7 @@ class SparseDerivative(eqx.Module):
     assumed: AssumedConstants = eqx.field(static=True)
     per_call: ColoredPattern | None = None
     elements: Elements | None = None
+    guard: Guard | None = None
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -130,7 +133,7 @@ class SparseDerivative(eqx.Module):
 
         The derivative; with the value `(value, derivative)`, with the gradient too
         `(value, gradient, derivative)`, with auxiliary data `(derivative, aux)`, with both
-        `((value, aux), ...)`.
+        `((value, aux), ...)`; with `verify="flag"` one item more at the end, whether the derivative is right.
 
         **Raises:**
 
@@ -161,14 +164,23 @@ def _assembly(
         options.with_gradient,
     )
 
+    guard, mesh = derivative.guard, options.batches.mesh
+    flags = guard is not None and guard.flags
+
     def assemble(result: Result) -> Any:
+        if guard is not None and not flags:
+            result = result._replace(data=confirmed(result.data, result.agrees, mesh))
         parts = (result.data if made is None else made(result.data),)
         if with_gradient:
             parts = (_gradient(result.gradient, input_tree, flat), *parts)
         aux = eqx.combine(result.aux, static.aux) if has_aux else None
         if with_value:
-            return ((result.output, aux) if has_aux else result.output, *parts)
-        return (*parts, aux) if has_aux else parts[0]
+            parts = ((result.output, aux) if has_aux else result.output, *parts)
+        elif has_aux:
+            parts = (*parts, aux)
+        if flags:
+            parts = (*parts, result.agrees)
+        return parts if len(parts) > 1 else parts[0]
 
     return assemble
 
@@ -201,6 +213,7 @@ def _prepare(
         None if layout is None else layout.computation(),
         None if derivative.elements is None else derivative.elements.part,
         None if derivative.elements is None else derivative.elements.rest,
+        derivative.guard,
     )
     return kernel, functools.partial(_assembly, derivative, inputs.tree)
 

@@ -17,6 +17,7 @@ from ..detection import detect_hessian, detect_jacobian, DetectionOptions
 from ._at_elements import at_elements
 from ._constant_entries import with_constants
 from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
+from ._guard import guarded
 from ._options import EvaluationOptions
 from ._signature import Signature
 
@@ -38,8 +39,8 @@ def from_samples(
     """The sparse derivative of `f`."""
     if detection.is_local and (evaluation.constant == "reuse" or evaluation.elements):
         raise ValueError(
-            'Expected neither constant="reuse" nor elements=True with `local`, got one of them: they hold for all '
-            "values, a local pattern at some. Drop either."
+            'Expected neither constant="reuse" nor elements=True with `local`, got one of them: they hold for '
+            "all values, a local pattern at some. Drop either."
         )
     detect, color = _STAGES[kind]
     pattern = detect(f, samples, detection)
@@ -56,4 +57,4 @@ def from_samples(
     for one in caught:  # what is dense may also be constant, or not be dense at the elements
         if derivative is whole or not issubclass(one.category, DenseColoringWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    return in_triangle(derivative, evaluation)
+    return guarded(in_triangle(derivative, evaluation), evaluation)

@@ -14,7 +14,8 @@ from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
 from ._from_samples import from_samples
-from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
+from ._guard import guarded
+from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle, Verify
 
 
 def hessian(
@@ -37,6 +38,7 @@ def hessian(
     allow_int: bool = False,
     constant: Constant = "recompute",
     elements: bool | None = None,
+    verify: Verify = False,
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
@@ -86,6 +88,7 @@ def hessian(
             axis=axis,
             constant=constant,
             elements=elements,
+            verify=verify,
             flatten=flatten,
             triangle=triangle,
         ),
@@ -93,7 +96,7 @@ def hessian(
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "constant", "elements")
+_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "constant", "elements", "verify")
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.hessian`."
@@ -128,7 +131,7 @@ def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Spa
     """As `asdex.hessian`; the result returns the compressed Hessian `B`, with `has_aux` `(B, aux)`.
 
     `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix from
-    it. There is no `output_format`, `flatten`, `triangle`, `constant` or `elements`.
+    it. There is no `output_format`, `flatten`, `triangle`, `constant`, `elements` or `verify`.
     """
     return hessian(f, *args, output_format=_COMPRESSED, **options)
 
@@ -161,6 +164,7 @@ def hessian_from_coloring(
     axis: str | Sequence[str] | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
+    verify: Verify = False,
 ) -> SparseDerivative:
     """As `asdex.hessian`, with a coloring made before.
 
@@ -190,8 +194,9 @@ def hessian_from_coloring(
         axis=axis,
         flatten=flatten,
         triangle=triangle,
+        verify=verify,
     )
-    return in_triangle(evaluate(f, coloring, options, HESSIAN), options)
+    return guarded(in_triangle(evaluate(f, coloring, options, HESSIAN), options), options)
 
 
 @signature_of(hessian_from_coloring)

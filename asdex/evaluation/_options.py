@@ -15,6 +15,7 @@ from ._devices import Batches, batches
 
 Constant = Literal["recompute", "reuse"]
 Triangle = Literal["lower", "upper"]
+Verify = bool | Literal["flag"]
 
 COMPRESSED = "compressed"
 """The format of a derivative that is not decompressed."""
@@ -40,6 +41,7 @@ class EvaluationOptions:
     flatten: bool = False
     triangle: Triangle | None = None
     elements: bool | None = None
+    verify: Verify = False
 
     def __post_init__(self) -> None:
         if self.output_format != COMPRESSED:
@@ -51,6 +53,8 @@ class EvaluationOptions:
             raise ValueError(
                 f"Expected `elements` to be True, False, or None for what costs less, got {self.elements!r}."
             )
+        if self.verify not in (False, True, "flag"):
+            raise ValueError(f'Expected `verify` to be True, False or "flag", got {self.verify!r}.')
         _ = self.batches
 
     @property
