@@ -25,7 +25,7 @@ A whitelist: a `scan` without scanned inputs has the same signature as a call.
 UNPREDICTABLE_PRIMITIVES: Final = frozenset(
     {
         # code from outside the program
-        *("pure_callback", "io_callback", "debug_callback", "ffi_call"),
+        *("pure_callback", "io_callback", "debug_callback", "ffi_call", "declared_sparsity"),
         # what differs between platforms and devices: detection evaluates on the CPU
         *("platform_index", "axis_index", "rng_bit_generator", "rng_uniform"),
         # memory that nothing has been written to

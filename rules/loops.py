@@ -130,9 +130,9 @@ class _Loop(LoopBody):
         for _ in range(_FOLLOWED_STEPS):
             (proceed,) = self.eqn.interpret(condition, [*consts, *carry])
             value = None if proceed.known is None else proceed.known.get_if_available()
-            if value is None:
+            if value is None or value.any() != value.all():
                 return None
-            if not value:
+            if not value.any():
                 return carry
             carry = self.eqn.interpret(self.body, [*self.consts, *carry])
         return None
@@ -272,7 +272,9 @@ class _Loop(LoopBody):
             value = proceed.known.get_if_available()
             if value is None:  # known at each step of a loop around this one, but not here
                 return None, [Probe() if keep else None for keep in self.kept]
-            if not value:
+            if value.any() != value.all():  # the loops of a batch, some of which are over
+                break
+            if not value.any():
                 return steps, [one.known for one in state]
             state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
         return None, [None] * self.num_carry

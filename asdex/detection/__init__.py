@@ -17,6 +17,7 @@ from .._jaxprs import (
 from .._versions import binder as binder
 from ._chain import Chain as Chain
 from ._complex import Parts as Parts
+from ._declared import declared_p as declared_p
 from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
 from ._detect import (
     detect_hessian as detect_hessian,
@@ -62,3 +63,4 @@ from ._registry import (
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._values import changing_elements as changing_elements, claimed_facts as claimed_facts
+from ._with_sparsity import Along as Along, with_sparsity as with_sparsity

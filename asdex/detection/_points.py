@@ -29,8 +29,8 @@ def at_point(traced: Traced, operands: list[Value], values: Sequence[Any]) -> li
     if got != [aval.shape for aval in avals]:
         raise ValueError(
             "Expected a point with arrays like the samples, of shapes "
-            f"{enumeration(str(a.shape) for a in avals)}, got shapes {enumeration(map(str, got))}. Pass a tuple "
-            "of all positional arguments for each point."
+            f"{enumeration(str(a.shape) for a in avals)}, got shapes {enumeration(map(str, got))}. Pass a "
+            "tuple of all positional arguments for each point."
         )
     for value in values:
         if isinstance(value, jax.ShapeDtypeStruct | Tracer):

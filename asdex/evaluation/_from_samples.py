@@ -39,8 +39,8 @@ def from_samples(
     """The sparse derivative of `f`."""
     if detection.is_local and (evaluation.constant == "reuse" or evaluation.elements):
         raise ValueError(
-            'Expected neither constant="reuse" nor elements=True with `local`, got one of them: they hold for '
-            "all values, a local pattern at some. Drop either."
+            'Expected neither constant="reuse" nor elements=True with `local`, got one of them: they hold '
+            "for all values, a local pattern at some. Drop either."
         )
     detect, color = _STAGES[kind]
     pattern = detect(f, samples, detection)

@@ -75,8 +75,8 @@ def jacobian(
         `None` does it where a call is estimated to cost less; not with `constant="reuse"`.
     - `verify`: compare each call, also inside of `jax.jit`, with one JVP or VJP of `f` along a random
         direction, and raise an error (`equinox.error_if`) where they differ; `"flag"` returns whether they
-        agree as the last item of the result instead. A wrong entry of size `e` in a row that sums up to `s` in absolute
-        terms is missed with a probability of about `3 s sqrt(eps) / e`, `eps` of the dtype.
+        agree as the last item of the result instead. A wrong entry of size `e`, in a row with a sum `s` of
+        absolute values, is missed with a probability of about `3 s sqrt(eps) / e`, `eps` of the dtype.
     - `input_shape`, `unknown`, `captured`, `max_nnz`, `local`: as for `asdex.jacobian_sparsity`. The matrix
         is right where the pattern holds; `verify` says whether it does. With `local` neither `constant` nor
         `elements` is used.
