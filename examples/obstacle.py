@@ -7,8 +7,8 @@ least cost `u` solves
     max(A u - f, u - M u) = 0,    (M u)(x) = min over y of u(y) + k + c |x - y|,
 
 an obstacle problem whose obstacle depends on the solution (Bensoussan and Lions 1984). The semismooth Newton
-method is Howard's algorithm. In the pattern for all values, each row reads all of `u`; at a point, it reads its
-neighbors, or the one place to which the stock is moved. Local patterns take far fewer passes, and compile
+method is Howard's algorithm. In the pattern for all values, each row reads all of `u`; at a point, it reads
+its neighbors, or the one place to which the stock is moved. Local patterns take far fewer passes, and compile
 a new program for each pattern: they pay where passes are long.
 """
 

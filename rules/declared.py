@@ -6,10 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from asdex import Dependence, Equation, register
-from asdex.detection import declared_p
 
 
-@register(declared_p)
+@register("declared_sparsity")
 def declared(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     """A call of what `asdex.with_sparsity` decorates, or of a derivative of it: reads what is declared.
 

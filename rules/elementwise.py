@@ -252,8 +252,9 @@ clamp.range(ranges.clamp)
 @clamp.at_point
 def clamped_at_point(eqn: Equation, low: Dependence, x: Dependence, high: Dependence) -> Any:
     """The bound that is exceeded, or `x`; both at a tie."""
-    values = [eqn.known(number) for number in range(3)]
-    if any(value is None for value in values):
+    found = [eqn.known(number) for number in range(3)]
+    values = [value for value in found if value is not None]
+    if len(values) < 3:
         return NotImplemented
     shape = eqn.out_avals[0].shape
     bottom, middle, top = (np.broadcast_to(value, shape) for value in values)

@@ -17,7 +17,6 @@ from .._jaxprs import (
 from .._versions import binder as binder
 from ._chain import Chain as Chain
 from ._complex import Parts as Parts
-from ._declared import declared_p as declared_p
 from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
 from ._detect import (
     detect_hessian as detect_hessian,
