@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from .._arguments import check_choice
@@ -13,7 +14,7 @@ from .._arguments import check_choice
 
 Unknown = Literal["dense", "error"]
 Captured = Literal["constant", "unknown"]
-Local = bool | Sequence[Any]
+Local = Literal[False, True] | Sequence[Any] | np.ndarray | jax.Array
 """Whether the pattern holds at the sample inputs only, or further points at which it holds."""
 
 
