@@ -93,7 +93,7 @@ def check_rule(
             or_, [_nonzeros(part).T if by_columns else _nonzeros(part) for part in parts]
         )
         true = true | found
-        if local:
+        if local and not (found & ~detected).any():
             here = [*substitute(args, argnums, inputs, leaves)]
             at_point = jacobian_sparsity(fn, *here, argnums=argnums, **{**options, "local": True})
             _check_entries(at_point.todense().astype(bool), found, inputs, " at this point")

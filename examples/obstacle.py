@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.sparse import diags_array
+from scipy.sparse import diags
 from scipy.sparse.linalg import splu
 
 import asdex
@@ -32,8 +32,8 @@ def problem(n: int) -> tuple[Callable[[Any], Any], np.ndarray]:
     h = x[1] - x[0]
     f = x**2 + 0.3 * x
     walk = np.full(n - 1, -0.05 / h**2)
-    A = diags_array([walk, np.full(n, 0.1), walk], offsets=[-1, 0, 1]).tocsc()
-    A = A - diags_array(A.sum(axis=1) - 0.1)  # no flux at the ends
+    A = diags([walk, np.full(n, 0.1), walk], [-1, 0, 1])
+    A = A - diags([np.ravel(A.sum(axis=1)) - 0.1], [0])  # no flux at the ends
     price = 0.5 + 0.3 * np.abs(x[:, None] - x)
 
     @jax.jit

@@ -71,10 +71,10 @@ def square_at_point(eqn: Equation, operand: Dependence) -> Dependence:
 @RULES["min"].at_point
 def chosen(eqn: Equation, a: Dependence, b: Dependence) -> Any:
     """The larger or the smaller one; both at a tie and with NaN."""
-    values = eqn.known(0), eqn.known(1)
-    if values[0] is None or values[1] is None:
+    first, second = eqn.known(0), eqn.known(1)
+    if first is None or second is None:
         return NotImplemented
-    a_below, b_below = is_below(*values), is_below(*values[::-1])
+    a_below, b_below = is_below(first, second), is_below(second, first)
     beaten = (a_below, b_below) if eqn.name == "max" else (b_below, a_below)
     return keep(a, ~beaten[0]) | keep(b, ~beaten[1])
 

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 import scipy.sparse as sp
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -151,7 +152,7 @@ def _call(*operands: Any, function: Any, **params: Any) -> Sequence[Any]:
 @declared_p.def_abstract_eval
 def _abstract(*operands: Any, function: Any, **params: Any) -> list[Any]:
     del params
-    return [jax.core.ShapedArray(one.shape, one.dtype) for one in function.avals(operands)]
+    return [ShapedArray(one.shape, one.dtype) for one in function.avals(operands)]
 
 
 declared_p.def_impl(_call)
@@ -205,7 +206,7 @@ def _jvp(
         num_linear=len(moving),
     )
     found = dict(zip(kept, pushed, strict=True))
-    none = [ad.Zero(jax.core.ShapedArray(one.shape, jax.dtypes.float0)) for one in results]
+    none = [ad.Zero(ShapedArray(one.shape, jax.dtypes.float0)) for one in results]
     return results, [found.get(k, zero) for k, zero in enumerate(none)]
 
 

@@ -122,9 +122,10 @@ class _Whole:
 
 
 def _call(function: Any, whole: _Whole, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    data: Any
     data, static = eqx.partition((args, kwargs), eqx.is_array)
     leaves, tree = jtu.tree_flatten(data)
-    output = None
+    output: Any = None
 
     def flat(*arrays: Any) -> list[Any]:
         nonlocal output
@@ -158,7 +159,6 @@ def _call(function: Any, whole: _Whole, args: tuple[Any, ...], kwargs: dict[str,
         batch_ndim=0,
         num_linear=0,
     )
-    assert output is not None
     structure, rest = output
     return eqx.combine(jtu.tree_unflatten(structure, results), rest)
 
@@ -178,7 +178,7 @@ def _declared(
     ]
     if callable(sparsity) and not isinstance(sparsity, SparsityPattern):
         results = sparsity(Call(in_avals, out_avals), *operands)
-        results = [results] if isinstance(results, Dependence) else list(results)
+        results: Any = [results] if isinstance(results, Dependence) else list(results)
         _check_shapes([one.shape for one in results], out_avals)
     elif isinstance(sparsity, tuple):
         if len(sparsity) != len(counts):

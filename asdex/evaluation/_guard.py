@@ -105,8 +105,10 @@ class Guard(eqx.Module):
             values = values[self.positions]
         with jax.numpy_dtype_promotion("standard"):  # narrow types would lose what they add up
             terms = values * vector[read] * jnp.float32(1)
-        sums = (jnp.zeros(count, one.dtype).at[written].add(one) for one in (terms, jnp.abs(terms)))
-        return tuple(sums)
+        total, size = (
+            jnp.zeros(count, one.dtype).at[written].add(one) for one in (terms, jnp.abs(terms))
+        )
+        return total, size
 
 
 def confirmed(data: Any, agree: Array, mesh: Mesh | None) -> Any:
@@ -115,7 +117,7 @@ def confirmed(data: Any, agree: Array, mesh: Mesh | None) -> Any:
     On a mesh every device raises it: where one did for all, the others would wait for it.
     """
 
-    def raised(data: Any, agree: Array) -> Any:
+    def raised(data: Any, agree: Any) -> Any:
         return eqx.error_if(data, ~agree, _MESSAGE)
 
     if not isinstance(agree, Tracer):
