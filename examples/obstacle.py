@@ -15,7 +15,7 @@ a new program for each pattern: they pay where passes are long.
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +32,8 @@ def problem(n: int) -> tuple[Callable[[Any], Any], np.ndarray]:
     h = x[1] - x[0]
     f = x**2 + 0.3 * x
     walk = np.full(n - 1, -0.05 / h**2)
-    A = diags([walk, np.full(n, 0.1), walk], [-1, 0, 1])
-    A = A - diags([np.ravel(A.sum(axis=1)) - 0.1], [0])  # no flux at the ends
+    A = diags([walk, np.full(n, 0.1), walk], cast(Any, [-1, 0, 1]))
+    A = A - diags([np.ravel(A.sum(axis=1)) - 0.1], cast(Any, [0]))  # no flux at the ends
     price = 0.5 + 0.3 * np.abs(x[:, None] - x)
 
     @jax.jit

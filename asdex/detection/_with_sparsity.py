@@ -142,7 +142,7 @@ def _call(function: Any, whole: _Whole, args: tuple[Any, ...], kwargs: dict[str,
             "Expected a function without side effects for `with_sparsity`, got one with "
             f"{', '.join(map(str, jaxpr.effects))}. Move what prints or writes out of the function."
         )
-    counts = [len(jtu.tree_leaves(one)) for one in data[0]]
+    counts = [len(jtu.tree_leaves(one)) for one in eqx.filter(args, eqx.is_array)]
     in_avals = [struct_of(leaf) for leaf in leaves]
     out_avals = [struct_of(variable.aval) for variable in jaxpr.outvars]
     declared = _declared(whole.sparsity, counts, in_avals, out_avals)
