@@ -150,7 +150,7 @@ def _call(function: Any, whole: _Whole, args: tuple[Any, ...], kwargs: dict[str,
         [isinstance(one, Tracer) and has_derivative(one) for one in consts],
         [size_of(struct_of(one)) for one in consts],
     )
-    dense = sp.csr_array(np.broadcast_to(of_consts, (declared.shape[0], len(of_consts))))
+    dense = sp.csr_array(np.broadcast_to(of_consts, (sum(map(size_of, out_avals)), len(of_consts))))
     results = declared_p.bind(
         *consts,
         *leaves,
