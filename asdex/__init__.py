@@ -56,6 +56,7 @@ from .decompression import (
     SubstitutionDecompressor as SubstitutionDecompressor,
 )
 from .detection import (
+    Along as Along,
     Dependence as Dependence,
     elementwise as elementwise,
     Equation as Equation,
@@ -65,6 +66,7 @@ from .detection import (
     register as register,
     registered_rules as registered_rules,
     Value as Value,
+    with_sparsity as with_sparsity,
     zero_derivative as zero_derivative,
 )
 from .evaluation import (

@@ -18,7 +18,7 @@ from .coloring import (
     OrderName,
     Recovery,
 )
-from .detection import Captured, detect_hessian, detect_jacobian, DetectionOptions, Unknown
+from .detection import Captured, detect_hessian, detect_jacobian, DetectionOptions, Local, Unknown
 
 
 def jacobian_coloring(
@@ -35,6 +35,7 @@ def jacobian_coloring(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> ColoredPattern:
     """Detect the sparsity of the Jacobian of `f` and color it.
@@ -42,7 +43,7 @@ def jacobian_coloring(
     **Arguments:**
 
     - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`,
-        `max_nnz`: as for `asdex.jacobian_sparsity`.
+        `max_nnz`, `local`: as for `asdex.jacobian_sparsity`.
     - `mode`: `"fwd"` (JVPs), `"rev"` (VJPs) or `"bidirectional"` (some of both); `None` takes the cheaper of
         forward and reverse mode, `"auto"` the cheapest of the three, a VJP counting as 1.1 JVPs. They choose
         among the modes that `f` allows: a `jax.lax.while_loop` has no reverse mode, a `jax.custom_vjp` no
@@ -64,7 +65,7 @@ def jacobian_coloring(
     `asdex.DenseColoringWarning` if nothing is gained over a dense Jacobian.
     """
     samples = Samples.of(jacobian_coloring, f, args, kwargs, input_shape)
-    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
+    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local)
     search = JacobianSearch(mode, symmetric, order=order, budget=budget)
     return color_jacobian(detect_jacobian(f, samples, detection), search)
 
@@ -84,6 +85,7 @@ def hessian_coloring(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> ColoredPattern:
     """Detect the sparsity of the Hessian of a scalar function and color it.
@@ -91,7 +93,7 @@ def hessian_coloring(
     **Arguments:**
 
     - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`,
-        `max_nnz`: as for `asdex.hessian_sparsity`.
+        `max_nnz`, `local`: as for `asdex.hessian_sparsity`.
     - `mode`: how Hessian-vector products are computed: `"fwd_over_rev"` (also `"auto"` and `None`),
         `"rev_over_fwd"` or `"rev_over_rev"`.
     - `symmetric`: use the symmetry of the Hessian (a star coloring); else color its columns.
@@ -112,6 +114,6 @@ def hessian_coloring(
     `asdex.DenseColoringWarning` if nothing is gained over a dense Hessian.
     """
     samples = Samples.of(hessian_coloring, f, args, kwargs, input_shape)
-    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
+    detection = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local)
     search = HessianSearch(mode, symmetric, recovery, order, budget)
     return color_hessian(detect_hessian(f, samples, detection), search)

@@ -47,6 +47,13 @@ def nested_jaxprs(eqn: Any) -> list[Any]:
     return [value for value in values if is_jaxpr(value)]
 
 
+def primitive_names(jaxpr: Any) -> set[str]:
+    """The names of all primitives in a jaxpr and in those nested in it."""
+    names = {eqn.primitive.name for eqn in open_jaxpr(jaxpr).eqns}
+    inner = [primitive_names(one) for eqn in open_jaxpr(jaxpr).eqns for one in nested_jaxprs(eqn)]
+    return names.union(*inner)
+
+
 def is_literal(atom: Any) -> bool:
     return isinstance(atom, Literal)
 
@@ -153,6 +160,18 @@ def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
     with context, eqn.ctx.manager:
         results = binder(eqn.primitive, eqn.params)(*operands)
     return results if eqn.primitive.multiple_results else (results,)
+
+
+def evaluated(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+    """The results of a jaxpr, on values of its constant variables and of its inputs."""
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *operands), strict=True))
+
+    def read(atom: Any) -> Any:
+        return literal_value(atom) if is_literal(atom) else values[atom]
+
+    for eqn in jaxpr.eqns:
+        values.update(zip(eqn.outvars, rebind(eqn, list(map(read, eqn.invars))), strict=True))
+    return list(map(read, jaxpr.outvars))
 
 
 def is_staged() -> bool:

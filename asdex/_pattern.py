@@ -46,6 +46,7 @@ class SparsityPattern(PatternAlgebra):
     - `input_avals`, `output_avals`: shape and dtype of each differentiated input leaf, and of each
       output leaf; empty when unknown.
     - `modes`: those of "fwd" and "rev" in which the function can be differentiated; both when unknown.
+    - `local`: whether it was detected at points, and holds only where the function does the same as there.
 
     **Raises:** `TypeError` if the coordinates are not integers, `ValueError` if their shapes differ, if
     one lies outside `shape`, or if a dimension exceeds 2**31 - 1.
@@ -58,6 +59,7 @@ class SparsityPattern(PatternAlgebra):
     input_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
     output_avals: tuple[jax.ShapeDtypeStruct, ...] = eqx.field(static=True, default=())
     modes: tuple[str, ...] = eqx.field(static=True, default=("fwd", "rev"))
+    local: bool = eqx.field(static=True, default=False)
 
     __hash__ = (
         PatternAlgebra.__hash__
@@ -72,12 +74,13 @@ class SparsityPattern(PatternAlgebra):
         input_avals: Sequence[jax.ShapeDtypeStruct] = (),
         output_avals: Sequence[jax.ShapeDtypeStruct] = (),
         modes: Sequence[str] = ("fwd", "rev"),
+        local: bool = False,
     ):
         self.shape = check_shape(shape)
         self.rows, self.cols = canonical(rows, cols, self.shape)
         self.argnums = check_argnums(argnums)
         self.input_avals, self.output_avals = tuple(input_avals), tuple(output_avals)
-        self.modes = tuple(modes)
+        self.modes, self.local = tuple(modes), local
 
     @classmethod
     def from_coo(
@@ -90,6 +93,7 @@ class SparsityPattern(PatternAlgebra):
         input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         modes: tuple[str, ...] = ("fwd", "rev"),
+        local: bool = False,
     ) -> Self:
         """Build a pattern from coordinates, in any order and with any repetition, as the initializer.
 
@@ -97,7 +101,7 @@ class SparsityPattern(PatternAlgebra):
 
         **Raises:** as the initializer.
         """
-        return cls(rows, cols, shape, argnums, input_avals, output_avals, modes)
+        return cls(rows, cols, shape, argnums, input_avals, output_avals, modes, local)
 
     @classmethod
     def from_csr(
@@ -110,6 +114,7 @@ class SparsityPattern(PatternAlgebra):
         input_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         output_avals: tuple[jax.ShapeDtypeStruct, ...] = (),
         modes: tuple[str, ...] = ("fwd", "rev"),
+        local: bool = False,
     ) -> Self:
         """Build a pattern from compressed rows; linear time if they are sorted and unique.
 
@@ -121,7 +126,7 @@ class SparsityPattern(PatternAlgebra):
         m, n = check_shape(shape)
         cols = check_indices(indices, "indices", n)
         rows = check_row_starts(indptr, m, cols.size)
-        return cls(rows, cols, (m, n), argnums, input_avals, output_avals, modes)
+        return cls(rows, cols, (m, n), argnums, input_avals, output_avals, modes, local)
 
     @classmethod
     def from_scipy(cls, matrix: Any) -> Self:

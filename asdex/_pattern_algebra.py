@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ._indices import check_coordinates, Coordinates, entry_keys, known_coordinates
 
 
-_ENTRIES = ("rows", "cols", "shape")
+_ENTRIES = ("rows", "cols", "shape", "local")
 
 
 class PatternAlgebra(eqx.Module):
@@ -34,6 +34,7 @@ class PatternAlgebra(eqx.Module):
     argnums: eqx.AbstractVar[int | tuple[int, ...]]
     input_avals: eqx.AbstractVar[tuple[jax.ShapeDtypeStruct, ...]]
     output_avals: eqx.AbstractVar[tuple[jax.ShapeDtypeStruct, ...]]
+    local: eqx.AbstractVar[bool]
     indptr: eqx.AbstractVar[Int[np.ndarray, " m+1"]]
 
     # A pattern has no sequence of rows, and NumPy leaves `scalar * pattern` to it.
@@ -120,7 +121,9 @@ class PatternAlgebra(eqx.Module):
                 f"Expected two patterns of one shape, got {self.shape} and {other.shape}. Take parts of "
                 "one with `pattern[rows, cols]`, or build it with the shape of the other."
             )
-        return self._from_matrix(self._matrix() + other._matrix(), **_common_labels(self, other))
+        return self._from_matrix(
+            self._matrix() + other._matrix(), other, **_common_labels(self, other)
+        )
 
     __add__ = __or__
     __sub__ = __or__
@@ -150,7 +153,7 @@ class PatternAlgebra(eqx.Module):
         labels = {"argnums": other.argnums}
         if self.output_avals and other.input_avals:
             labels |= {"input_avals": other.input_avals, "output_avals": self.output_avals}
-        return self._from_matrix(self._matrix() @ other._matrix(), **labels)
+        return self._from_matrix(self._matrix() @ other._matrix(), other, **labels)
 
     @property
     def T(self) -> Self:
@@ -185,9 +188,10 @@ class PatternAlgebra(eqx.Module):
         rows, cols = self._coordinates()
         return sp.csr_array((np.ones(len(rows), bool), cols, self.indptr), shape=self.shape)
 
-    def _from_matrix(self, matrix: sp.csr_array, **labels: Any) -> Self:
+    def _from_matrix(self, matrix: sp.csr_array, *others: Self, **labels: Any) -> Self:
         matrix.sort_indices()
-        return dataclasses.replace(self.from_scipy(matrix), **labels)
+        local = self.local or any(other.local for other in others)
+        return dataclasses.replace(self.from_scipy(matrix), local=local, **labels)
 
 
 def _common_labels(one: PatternAlgebra, other: PatternAlgebra) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def pattern_to_arrays(pattern: "SparsityPattern") -> dict[str, Any]:
         "input_avals": [[aval.shape, aval.dtype.name] for aval in pattern.input_avals],
         "output_avals": [[aval.shape, aval.dtype.name] for aval in pattern.output_avals],
         "modes": pattern.modes,
+        "local": pattern.local,
     }
     return {
         "rows": np.asarray(pattern.rows),
@@ -78,6 +79,7 @@ def pattern_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         "input_avals": _structs(metadata["input_avals"]),
         "output_avals": _structs(metadata["output_avals"]),
         "modes": tuple(metadata.get("modes", ("fwd", "rev"))),
+        "local": metadata.get("local", False),
     }
 
 

@@ -25,7 +25,7 @@ A whitelist: a `scan` without scanned inputs has the same signature as a call.
 UNPREDICTABLE_PRIMITIVES: Final = frozenset(
     {
         # code from outside the program
-        *("pure_callback", "io_callback", "debug_callback", "ffi_call"),
+        *("pure_callback", "io_callback", "debug_callback", "ffi_call", "declared_sparsity"),
         # what differs between platforms and devices: detection evaluates on the CPU
         *("platform_index", "axis_index", "rng_bit_generator", "rng_uniform"),
         # memory that nothing has been written to
@@ -103,6 +103,15 @@ def in_auto_axes(
         is_leaf=lambda one: isinstance(one, jax.sharding.PartitionSpec),
     )
     return jax.sharding.auto_axes(function, axes=mesh.axis_names, out_sharding=results)
+
+
+def on_each_device(function: Callable[..., Any], mesh: Any) -> Callable[..., Any]:
+    """`function` of arrays that are whole on every device of the mesh, evaluated by each for itself."""
+    whole: Any = jax.sharding.PartitionSpec()
+    if hasattr(jax, "shard_map"):
+        return jax.shard_map(function, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
+    older: Any = importlib.import_module("jax.experimental.shard_map").shard_map
+    return older(function, mesh=mesh, in_specs=whole, out_specs=whole, check_rep=False)
 
 
 def constraint(mesh: jax.sharding.Mesh, spec: jax.sharding.PartitionSpec) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +16,7 @@ from jaxtyping import Bool
 from ._arguments import differentiated, Inputs, substitute
 from ._arrays import is_floating, is_key, size_of
 from ._errors import VerificationError
-from ._jaxprs import nested_jaxprs, open_jaxpr
+from ._jaxprs import primitive_names
 from .detection import claimed_facts, jacobian_sparsity
 
 
@@ -51,7 +53,8 @@ def check_rule(
 
     At a last point some elements of `args` are zero, at random places, and what rules claim about the values
     of the results, given these zeros, is compared with their values; not for functions with a `while` loop,
-    which may never end there.
+    which may never end there. At the first and the last point, the pattern with `local=True` is compared with
+    the nonzeros at that point.
 
     **Arguments:**
 
@@ -83,44 +86,48 @@ def check_rule(
     first = [_near(leaf, 0, rng) for leaf in inputs.leaves]
     derivative, by_columns = _derivative(flat, first)
 
-    def compare(leaves: Sequence[Any]) -> Sequence[Any]:
+    def compare(leaves: Sequence[Any], local: bool = False) -> Sequence[Any]:
         nonlocal true
         values, parts = jax.block_until_ready(derivative(*leaves))
-        for part in parts:
-            true = true | (_nonzeros(part).T if by_columns else _nonzeros(part))
+        found = reduce(
+            or_, [_nonzeros(part).T if by_columns else _nonzeros(part) for part in parts]
+        )
+        true = true | found
+        if local and not (found & ~detected).any():
+            here = [*substitute(args, argnums, inputs, leaves)]
+            at_point = jacobian_sparsity(fn, *here, argnums=argnums, **{**options, "local": True})
+            _check_entries(at_point.todense().astype(bool), found, inputs, " at this point")
         return values
 
-    compare(first)
+    compare(first, local=True)
     for number in range(1, points):
         compare([_near(leaf, number, rng) for leaf in inputs.leaves])
-    if not _has_while(jax.make_jaxpr(flat)(*first)):
+    if "while" not in primitive_names(jax.make_jaxpr(flat)(*first)):
         zeros = np.random.default_rng([seed, 1])
         masks = [zeros.random(np.shape(leaf)) < 0.6 for leaf in first]
         pairs = zip(first, masks, strict=True)
         leaves = [np.where(mask, leaf, leaf.dtype.type(0)) for leaf, mask in pairs]
         try:
-            values = compare(leaves)
+            values = compare(leaves, local=True)
+        except VerificationError:
+            raise
         except Exception:  # the function refuses zeros, as a solver does a singular matrix
             pass
         else:
             _check_claims(flat, leaves, masks, values)
+    _check_entries(detected, true, inputs)
+    return RuleReport(detected, true)
+
+
+def _check_entries(detected: np.ndarray, true: np.ndarray, inputs: Inputs, where: str = "") -> None:
     missing = np.argwhere(true & ~detected)
     if len(missing):
         row, col = (int(i) for i in missing[0])
         raise VerificationError(
             f"The pattern misses {len(missing)} entries: output {row} depends on input {col} "
-            f"({_place(inputs, col)}), but the rule says that it does not. {int(detected.sum())} entries "
-            f"were detected, {int(true.sum())} are nonzero."
+            f"({_place(inputs, col)}){where}, but the rule says that it does not. {int(detected.sum())} "
+            f"entries were detected, {int(true.sum())} are nonzero."
         )
-    return RuleReport(detected, true)
-
-
-def _has_while(jaxpr: Any) -> bool:
-    """Whether the number of steps of some loop depends on values."""
-    return any(
-        eqn.primitive.name == "while" or any(map(_has_while, nested_jaxprs(eqn)))
-        for eqn in open_jaxpr(jaxpr).eqns
-    )
 
 
 def _check_claims(

@@ -10,6 +10,7 @@ from asdex import Dependence, elementwise, Equation, register
 from asdex.detection import intersection, is_everywhere, Parts
 
 from . import ranges, ranges_of_arithmetic as arithmetic
+from .ties import is_below, keep
 
 
 LINEAR: dict[str, Any] = {
@@ -40,8 +41,13 @@ OTHERS = (
     *("regularized_incomplete_beta", "polynomial"),
 )
 
+_PICKING = ("max", "min")
+
 RULES = {name: elementwise(name, linear=True, numpy=f) for name, f in LINEAR.items()}
-RULES |= {name: elementwise(name, zero_at_zero=True, numpy=f) for name, f in ZERO_AT_ZERO.items()}
+RULES |= {
+    name: elementwise(name, zero_at_zero=True, picks=name in _PICKING, numpy=f)
+    for name, f in ZERO_AT_ZERO.items()
+}
 RULES |= {name: elementwise(name) for name in OTHERS}
 
 for _name, _range in {**arithmetic.ELEMENTWISE, "max": ranges.max_, "min": ranges.min_}.items():
@@ -53,6 +59,24 @@ def exp_zeros(eqn: Any, a: np.ndarray) -> np.ndarray:
     """Zero where the operand is surely minus infinity, as it is behind a mask of scores."""
     del a
     return eqn.bounds(0).high > -np.inf
+
+
+@RULES["square"].at_point
+def square_at_point(eqn: Equation, operand: Dependence) -> Dependence:
+    """The derivative `2 * x` is zero where `x` is."""
+    return _where_nonzero(eqn, operand, 0)
+
+
+@RULES["max"].at_point
+@RULES["min"].at_point
+def chosen(eqn: Equation, a: Dependence, b: Dependence) -> Any:
+    """The larger or the smaller one; both at a tie and with NaN."""
+    first, second = eqn.known(0), eqn.known(1)
+    if first is None or second is None:
+        return NotImplemented
+    a_below, b_below = is_below(first, second), is_below(second, first)
+    beaten = (a_below, b_below) if eqn.name == "max" else (b_below, a_below)
+    return keep(a, ~beaten[0]) | keep(b, ~beaten[1])
 
 
 convert_element_type = elementwise("convert_element_type", zero_at_zero=True)
@@ -145,8 +169,13 @@ def pow_(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
 
 @register("integer_pow", in_place=True, zero_at_zero=lambda eqn: eqn.params["y"] > 0)
 def integer_pow(eqn: Equation, operand: Dependence) -> Dependence:
-    """`x ** n` with a static exponent. `x ** 0` is one, and depends on nothing."""
-    return Dependence.none(operand.shape) if eqn.params["y"] == 0 else operand
+    """`x ** n` with a static exponent. `x ** 0` is one, and depends on nothing.
+
+    Where `x` is always zero, so is the derivative `n * x ** (n - 1)`, for `n` from 2 on.
+    """
+    if eqn.params["y"] == 0:
+        return Dependence.none(operand.shape)
+    return _where_nonzero(eqn, operand, 0) if eqn.params["y"] > 1 else operand
 
 
 integer_pow.range(arithmetic.integer_pow)
@@ -210,7 +239,7 @@ def predicate(eqn: Equation) -> str:
     return eqn.unless_known((0,), "the predicate", "depends on")
 
 
-@register("clamp", in_place=True, zero_at_zero=True)
+@register("clamp", in_place=True, zero_at_zero=True, picks=True)
 def clamp(eqn: Equation, low: Dependence, x: Dependence, high: Dependence) -> Dependence:
     """`min(max(x, low), high)`, with scalar bounds broadcast."""
     shape = eqn.out_avals[0].shape
@@ -218,6 +247,23 @@ def clamp(eqn: Equation, low: Dependence, x: Dependence, high: Dependence) -> De
 
 
 clamp.range(ranges.clamp)
+
+
+@clamp.at_point
+def clamped_at_point(eqn: Equation, low: Dependence, x: Dependence, high: Dependence) -> Any:
+    """The bound that is exceeded, or `x`; both at a tie."""
+    found = [eqn.known(number) for number in range(3)]
+    values = [value for value in found if value is not None]
+    if len(values) < 3:
+        return NotImplemented
+    shape = eqn.out_avals[0].shape
+    bottom, middle, top = (np.broadcast_to(value, shape) for value in values)
+    below, above = is_below(middle, bottom), is_below(top, middle)
+    return (
+        keep(low.broadcast_to(shape), ~is_below(bottom, middle))
+        | keep(x.broadcast_to(shape), ~(below | above))
+        | keep(high.broadcast_to(shape), ~is_below(middle, top))
+    )
 
 
 @clamp.value
@@ -255,7 +301,7 @@ def scale(eqn: Equation, z: Parts, w: Parts) -> Any:
     """A known factor with a real part joins each part to itself, one with an imaginary part to the other."""
     index = 0 if eqn.name == "mul" and eqn.known(1) is None else 1
     factor = eqn.known(index)
-    if factor is None:
+    if factor is None or eqn.operands[index].dependence is not None:
         return NotImplemented
     other = (w, z)[index]
     real, imag = (one.broadcast_to(eqn.out_avals[0].shape) for one in other)

@@ -44,9 +44,9 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     """
     del operands
     loop = _scanned(eqn)
-    loop.analyse()
     length, backwards = eqn.params["length"], eqn.params["reverse"]
-    carry, outputs = loop.run(range(length - 1, -1, -1) if backwards else range(length))
+    order = range(length - 1, -1, -1) if backwards else range(length)
+    carry, outputs = loop.at_point(order) or loop.run(order)
     stacked = [
         Value(one.rearrange(lambda p: p[::-1]) if backwards else one, None, facts)
         for one, facts in zip(outputs, loop.facts_of_outputs(), strict=True)
@@ -63,6 +63,11 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
     """
     del operands
     split, loop = eqn.params["cond_nconsts"], _repeated(eqn)
+    if eqn.at_point:
+        found = loop.until(eqn.params["cond_jaxpr"], eqn.operands[:split])
+        if found is not None:
+            eqn.forbid("rev")
+            return found
     loop.analyse()
     steps, knowns = loop.known_steps(eqn.params["cond_jaxpr"], eqn.operands[:split])
     results = loop.closure() if steps is None else loop.run(range(steps))[0]
@@ -115,8 +120,30 @@ while_.changes(while_.dependence)
 class _Loop(LoopBody):
     """A loop, whose steps are taken one by one or many at a time."""
 
+    def at_point(self, order: Sequence[int]) -> tuple[list[Value], list[Dependence]] | None:
+        """As `run`, step by step with the values that all have at a point; `None` unless they are known."""
+        knowns = [value.known for value in (*self.consts, *self.initial, *self.scanned)]
+        if not self.eqn.at_point or len(order) > _FOLLOWED_STEPS or None in knowns:
+            return None
+        self.find_supports([True] * self.num_carry)
+        return self._interpreted(order)
+
+    def until(self, condition: Any, consts: Sequence[Value]) -> list[Value] | None:
+        """The carry of a `while` at a point, followed step by step; `None` unless the steps are known."""
+        carry = self.initial
+        for _ in range(_FOLLOWED_STEPS):
+            (proceed,) = self.eqn.interpret(condition, [*consts, *carry])
+            value = None if proceed.known is None else proceed.known.get_if_available()
+            if value is None or value.any() != value.all():
+                return None
+            if not value.any():
+                return carry
+            carry = self.eqn.interpret(self.body, [*self.consts, *carry])
+        return None
+
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[Dependence]]:
         """The final carry, and all steps of each further result of the body, stacked."""
+        self.analyse()
         if self.varies:
             return by_writes(self, order) or self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
@@ -249,7 +276,9 @@ class _Loop(LoopBody):
             value = proceed.known.get_if_available()
             if value is None:  # known at each step of a loop around this one, but not here
                 return None, [Probe() if keep else None for keep in self.kept]
-            if not value:
+            if value.any() != value.all():  # the loops of a batch, some of which are over
+                break
+            if not value.any():
                 return steps, [one.known for one in state]
             state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
         return None, [None] * self.num_carry

@@ -8,6 +8,7 @@ import numpy as np
 from asdex import Dependence, Equation, register
 
 from . import ranges
+from .ties import is_below, keep
 
 
 @register("reduce_sum", linear=True)
@@ -20,8 +21,8 @@ def _combines_some(eqn: Any) -> bool:
     return all(eqn.in_avals[0].shape[axis] for axis in eqn.params["axes"])
 
 
-reduce_max = register("reduce_max", zero_at_zero=_combines_some)(reduce.dependence)
-reduce_min = register("reduce_min", zero_at_zero=_combines_some)(reduce.dependence)
+reduce_max = register("reduce_max", zero_at_zero=_combines_some, picks=True)(reduce.dependence)
+reduce_min = register("reduce_min", zero_at_zero=_combines_some, picks=True)(reduce.dependence)
 reduce_prod = register("reduce_prod", zero_at_zero=_combines_some)(reduce.dependence)
 
 
@@ -40,6 +41,20 @@ def extremum(eqn: Any, array: np.ndarray) -> Any:
         return NotImplemented
     combine = np.max if eqn.name == "reduce_max" else np.min
     return combine(array, axis=tuple(eqn.params["axes"]))
+
+
+@reduce_max.at_point
+@reduce_min.at_point
+def extremum_at_point(eqn: Equation, operand: Dependence) -> Any:
+    """The largest or the smallest elements."""
+    value, axes = eqn.known(0), tuple(eqn.params["axes"])
+    if value is None or not value.size:
+        return NotImplemented
+    if eqn.name == "reduce_max":
+        beaten = is_below(value, value.max(axis=axes, keepdims=True))
+    else:
+        beaten = is_below(value.min(axis=axes, keepdims=True), value)
+    return keep(operand, ~beaten).reduce(axes)
 
 
 for _rule in (reduce_max, reduce_min):
@@ -94,6 +109,15 @@ def cumulative_sum(eqn: Any, array: np.ndarray) -> Any:
 
 
 others = register("cumprod", "cummax", "cummin", zero_at_zero=True)(cumulative.dependence)
+
+
+@others.at_point
+@reduce_prod.at_point
+def by_derivative(eqn: Equation, operand: Dependence) -> Any:
+    """As JAX differentiates it: by sums of products, or by comparisons of pairs."""
+    return NotImplemented if eqn.known(0) is None or operand.is_none else eqn.derive_forward()
+
+
 cumlogsumexp = register("cumlogsumexp", exact=True)(cumulative.dependence)
 
 

@@ -10,9 +10,10 @@ from asdex import Dependence, Equation, register, Value
 from asdex.detection import Known
 
 from . import ranges
+from .ties import tied, within_ties
 
 
-@register("sort", zero_at_zero=True)
+@register("sort", zero_at_zero=True, picks=True)
 def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
     """Sorts along `dimension` by the first `num_keys` operands; the others follow.
 
@@ -33,6 +34,32 @@ def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
             operand.rearrange(lambda p, order=order: np.take_along_axis(p, order, axis))
             for operand in operands[len(keys) :]
         ),
+    ]
+
+
+@sort.at_point
+def sorted_at_point(eqn: Equation, *operands: Dependence) -> Any:
+    """The order is that of the keys' values; elements that are tied may come in any order."""
+    axis, count = eqn.params["dimension"], eqn.params["num_keys"]
+    found = [eqn.known(k) for k in range(count)]
+    keys = [key for key in found if key is not None]
+    if len(keys) < count or all(operand.is_none for operand in operands[:count]):
+        return NotImplemented
+    return [one for one in _by_rank(keys, operands, axis, descending=False)]
+
+
+def _by_rank(
+    keys: list[np.ndarray], operands: Any, axis: int, *, descending: bool
+) -> list[Dependence]:
+    """The operands in the order of the keys; each element reads all that are tied with it."""
+    places = np.broadcast_to(_along(axis, keys[0].shape), keys[0].shape)
+    order = _sorted_places(keys, places, axis)
+    order = np.flip(order, axis) if descending else order
+    parts = [part for key in keys for part in _ordered(key)]
+    labels = tied([np.take_along_axis(part, order, axis) for part in parts], axis)
+    return [
+        within_ties(one.rearrange(lambda p: np.take_along_axis(p, order, axis)), labels)
+        for one in operands
     ]
 
 
@@ -87,7 +114,7 @@ def _along(axis: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
 
 
-@register("top_k")
+@register("top_k", picks=True)
 def top_k(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """The `k` largest elements along an axis, and their positions: each may be any element of the axis."""
     return _picked(eqn, operand, eqn.params.get("axis", operand.ndim - 1))
@@ -97,6 +124,18 @@ def top_k(eqn: Equation, operand: Dependence) -> list[Dependence]:
 def approx_top_k(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """About the `k` largest or smallest elements along an axis, and their positions."""
     return _picked(eqn, operand, eqn.params["reduction_dimension"])
+
+
+@top_k.at_point
+def largest_at_point(eqn: Equation, operand: Dependence) -> Any:
+    """The largest elements; all that are tied with one of them, in its place."""
+    value, axis = eqn.known(0), eqn.params.get("axis", operand.ndim - 1)
+    if value is None:
+        return NotImplemented
+    (ranked,) = _by_rank([value], [operand], axis, descending=True)
+    count = eqn.out_avals[0].shape[axis]
+    chosen = ranked.rearrange(lambda p: np.take(p, np.arange(count), axis))
+    return [chosen, Dependence.none(eqn.out_avals[1].shape)]
 
 
 @top_k.cause

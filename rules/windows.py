@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +11,7 @@ from asdex import Dependence, Equation, register
 from asdex.detection import is_everywhere
 
 from .products import zeros_of_a_product
+from .ties import is_below
 
 
 class _Window(NamedTuple):
@@ -182,7 +183,40 @@ def reduce_window(eqn: Equation, operand: Dependence) -> Dependence:
     return _windowed(eqn, operand)
 
 
-register("reduce_window_max", "reduce_window_min", exact=True)(reduce_window.dependence)
+extrema = register("reduce_window_max", "reduce_window_min", exact=True, picks=True)(
+    reduce_window.dependence
+)
+
+
+@extrema.at_point
+def extrema_at_point(eqn: Equation, operand: Dependence) -> Any:
+    """The largest or the smallest elements of each window."""
+    shape = eqn.out_avals[0].shape
+    positions = _selected(eqn, 0, shape, eqn.name == "reduce_window_max")
+    if positions is None:
+        return NotImplemented
+    return _union_of_taps(operand.reshape((operand.size,)), positions).reshape(shape)
+
+
+def _selected(
+    eqn: Equation, index: int, windows: Sequence[int], largest: bool
+) -> np.ndarray | None:
+    """The positions that each window covers, without those that are not selected at a point (-1).
+
+    `None` if the values of operand `index`, by which they are selected, are not known.
+    """
+    value = eqn.known(index)
+    if value is None or not value.size or value.dtype.kind in "biuc":
+        return None
+    positions = _window(eqn, value.ndim).positions(value.shape, windows)
+    seen = value.reshape(-1)[positions] * value.dtype.type(1 if largest else -1)
+    ranks = np.where(positions >= 0, seen, value.dtype.type(-np.inf))
+    beaten = is_below(ranks, ranks.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.where(beaten, -1, positions)
+
+
+def _selects_largest(eqn: Equation) -> bool:
+    return "ge" in str(eqn.params["select_prim"])
 
 
 @register("reduce_window")
@@ -204,7 +238,11 @@ def generic_reduce_window(eqn: Equation, *operands: Dependence) -> list[Dependen
 def select_and_gather_add(eqn: Equation, tangents: Dependence, operand: Dependence) -> Dependence:
     """Picks from `tangents`, in each window, the element where `operand` is selected."""
     del operand
-    return _windowed(eqn, tangents)
+    shape = eqn.out_avals[0].shape
+    positions = _selected(eqn, 1, shape, _selects_largest(eqn))
+    if positions is None:
+        return _windowed(eqn, tangents)
+    return _union_of_taps(tangents.reshape((tangents.size,)), positions).reshape(shape)
 
 
 @register("select_and_scatter_add", linear=True, steered_by=lambda eqn: (1,))
@@ -212,7 +250,9 @@ def select_and_scatter_add(eqn: Equation, source: Dependence, operand: Dependenc
     """Adds each source element to the one selected in its window of `operand`."""
     del operand
     shape = eqn.out_avals[0].shape
-    positions = _window(eqn, len(shape)).positions(shape, source.shape)
+    positions = _selected(eqn, 1, source.shape, _selects_largest(eqn))
+    if positions is None:
+        positions = _window(eqn, len(shape)).positions(shape, source.shape)
     number, tap = np.nonzero(positions >= 0)
     links = _links(positions[number, tap], number, math.prod(shape), source.size)
     return source.through(links, shape)

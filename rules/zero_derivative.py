@@ -37,7 +37,9 @@ _PIECEWISE_CONSTANT: dict[str, tuple[Any, Any]] = {
 _ZERO_AT_ZERO = ("or", "xor", "population_count", "shift_left", "floor", "ceil", "round")
 
 RULES = {
-    name: zero_derivative(name, in_place=True, zero_at_zero=name in _ZERO_AT_ZERO, numpy=compute)
+    name: zero_derivative(
+        name, in_place=True, zero_at_zero=name in _ZERO_AT_ZERO, picks=True, numpy=compute
+    )
     for name, (compute, _) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.items()
 }
 for _name, (_, _range) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.items():

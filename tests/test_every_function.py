@@ -77,7 +77,7 @@ EXPECTED = {
     "explain": 6,
     "decompressor_for": JACOBIAN[JACOBIAN != 0],
 }
-OF_RULES = {"register", "registered_rules", "elementwise", "zero_derivative"}
+OF_RULES = {"with_sparsity", "register", "registered_rules", "elementwise", "zero_derivative"}
 
 
 def compressed():

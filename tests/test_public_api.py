@@ -13,7 +13,7 @@ import asdex
 pytestmark = pytest.mark.quick
 
 SAMPLED = ["f", "*args", "argnums", "has_aux"]
-TRACED = ["allow_int", "input_shape", "unknown", "captured", "max_nnz", "**kwargs"]
+TRACED = ["allow_int", "input_shape", "unknown", "captured", "max_nnz", "local", "**kwargs"]
 SEARCH = ["order", "budget"]
 JACOBIAN = ["mode", "symmetric", *SEARCH]
 HESSIAN = ["mode", "symmetric", "recovery", *SEARCH]
@@ -22,7 +22,7 @@ ROWS = [*DEVICES[:-1], "row_axis", "holomorphic"]
 OF_JACOBIANS = ["output_format", "flatten"]
 OF_HESSIANS = [*OF_JACOBIANS, "triangle"]
 COLORED = ["f", "coloring"]
-REUSED = ["allow_int", "constant", "elements"]
+REUSED = ["allow_int", "constant", "elements", "verify"]
 CHECKED = [
     *("f", "*args", "coloring", "method", "num_probes", "seed", "rtol", "atol"),
     *("has_aux", "holomorphic", "allow_int", "**kwargs"),
@@ -34,9 +34,11 @@ WITH_JACOBIANS = [
 WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *ROWS, *REUSED, *TRACED[1:]]
 COMPRESSED_JACOBIANS = [*SAMPLED, *JACOBIAN, *DEVICES, *TRACED]
 COMPRESSED_HESSIANS = [*SAMPLED, *HESSIAN, *DEVICES, *TRACED]
-COLORED_JACOBIANS = [*COLORED, "output_format", "has_aux", "flatten", *ROWS, "allow_int"]
+COLORED_JACOBIANS = [
+    *(*COLORED, "output_format", "has_aux", "flatten", *ROWS, "allow_int", "verify"),
+]
 COLORED_HESSIANS = [
-    *(*COLORED, "output_format", "has_aux", "flatten", "triangle", *ROWS, "allow_int"),
+    *(*COLORED, "output_format", "has_aux", "flatten", "triangle", *ROWS, "allow_int", "verify"),
 ]
 COMPRESSED = [*COLORED, "has_aux", *DEVICES, "allow_int"]
 
@@ -90,7 +92,7 @@ FUNCTIONS = {
 }
 CLASSES = {
     "SparsityPattern": (
-        "rows cols shape argnums modes m n nnz density todense to_bcoo to_scipy from_coo "
+        "rows cols shape argnums modes local m n nnz density todense to_bcoo to_scipy from_coo "
         "from_csr from_dense from_bcoo from_scipy positions T transpose save load"
     ),
     "ColoredPattern": (
@@ -130,7 +132,7 @@ DECOMPRESSION = (
     "Decompressor ColumnDecompressor RowDecompressor BidirectionalDecompressor StarDecompressor "
     "SubstitutionDecompressor decompressor_for"
 )
-RULES = "Dependence Equation Value register registered_rules elementwise zero_derivative"
+RULES = "Along with_sparsity Dependence Equation Value register registered_rules elementwise zero_derivative"
 OTHERS = {"explain", "spy", *DECOMPRESSION.split(), *RULES.split()}
 
 
@@ -183,10 +185,12 @@ def test_defaults(name):
         "allow_int": False,
         "constant": "recompute",
         "elements": None,
+        "verify": False,
         "input_shape": None,
         "unknown": "dense",
         "captured": "constant",
         "max_nnz": None,
+        "local": False,
     }
 
 

@@ -48,6 +48,7 @@ from ._masks import (
 from ._options import (
     Captured as Captured,
     DetectionOptions as DetectionOptions,
+    Local as Local,
     Unknown as Unknown,
 )
 from ._ranges import Range as Range
@@ -63,3 +64,4 @@ from ._registry import (
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._values import changing_elements as changing_elements, claimed_facts as claimed_facts
+from ._with_sparsity import Along as Along, with_sparsity as with_sparsity

@@ -23,10 +23,11 @@ from ._dependence import Dependence
 from ._gradient import Gradient
 from ._interpreter import Interpreter
 from ._limit import Limit
-from ._options import Captured, DetectionOptions, Unknown
+from ._options import Captured, DetectionOptions, Local, Unknown
+from ._points import at_point, united
 from ._recorder import Recorder
 from ._registry import load_plugins
-from ._traced_function import changing_arguments, trace, Traced
+from ._traced_function import changing_arguments, changing_values, trace, Traced
 from ._value import Value
 
 
@@ -40,6 +41,7 @@ def jacobian_sparsity(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Jacobian of `f` can be nonzero, for any input values.
@@ -63,6 +65,10 @@ def jacobian_sparsity(
         that must outlive them. Floating-point leaves of a callable pytree are always unknown.
     - `max_nnz`: the largest number of entries that the pattern, and what is stored on the way to it, may
         have; by default as many as fit into the memory that is available.
+    - `local`: `True` for the pattern at the sample inputs only, which must be arrays then: conditions,
+        largest elements, orders, indices, numbers of steps and zero factors are what they are at these
+        values, and all sides of a tie are kept. A sequence of points instead gives the union of the patterns
+        at these: an array, or a tuple of the positional arguments, for each.
 
     **Returns:**
 
@@ -73,11 +79,12 @@ def jacobian_sparsity(
 
     `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, or if
     `f` cannot be traced; `ValueError` for wrong `argnums`;
-    `asdex.UnknownPrimitiveError` with `unknown="error"`; `asdex.PatternTooLargeError` beyond `max_nnz`.
+    `asdex.UnknownPrimitiveError` with `unknown="error"`; `asdex.PatternTooLargeError` beyond `max_nnz`. With
+    `local`: `TypeError` where an argument has no value, `ValueError` for a point unlike the samples.
     """
     samples = Samples.of(jacobian_sparsity, f, args, kwargs, input_shape)
     return detect_jacobian(
-        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
+        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local)
     )
 
 
@@ -91,6 +98,7 @@ def hessian_sparsity(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> SparsityPattern:
     """Detect where the Hessian of a scalar function can be nonzero, for any input values.
@@ -112,7 +120,7 @@ def hessian_sparsity(
     """
     samples = Samples.of(hessian_sparsity, f, args, kwargs, input_shape)
     return detect_hessian(
-        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
+        f, samples, DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local)
     )
 
 
@@ -121,7 +129,7 @@ def detect_jacobian(
 ) -> SparsityPattern:
     """The pattern of the Jacobian of `f`, with the AD modes that `f` allows."""
     propagation = propagate(f, samples, options)
-    return _gathered(propagation, Dependence.entries, _modes(propagation))
+    return _gathered(propagation, Dependence.entries, _modes(propagation), options)
 
 
 def detect_hessian(
@@ -130,11 +138,14 @@ def detect_hessian(
     """The pattern of the Hessian of `f`: that of the Jacobian of its gradient, made symmetric."""
     propagation, reversible = propagate_gradient(f, samples, options)
     modes = tuple(mode for mode in _modes(propagation) if reversible or mode != "rev")
-    return _gathered(propagation, Dependence.symmetric_entries, modes)
+    return _gathered(propagation, Dependence.symmetric_entries, modes, options)
 
 
 def _gathered(
-    propagation: Propagation, entries: Callable[[Dependence], Any], modes: tuple[str, ...]
+    propagation: Propagation,
+    entries: Callable[[Dependence], Any],
+    modes: tuple[str, ...],
+    options: DetectionOptions,
 ) -> SparsityPattern:
     """The pattern that has these entries of the outputs, which are compressed rows."""
     traced, outputs = propagation.traced, propagation.outputs()
@@ -148,6 +159,7 @@ def _gathered(
         input_avals=traced.inputs.avals,
         output_avals=traced.output_avals,
         modes=modes,
+        local=options.is_local,
     )
 
 
@@ -187,13 +199,25 @@ def propagate(
     positions = normalize_argnums(options.argnums, len(args))
     check_differentiable(differentiated(args, positions), options.allow_int)
     traced = trace(f, args, kwargs, argnums=positions, has_aux=options.has_aux)
-    interpreter = Interpreter(unknown=options.unknown, captured=options.captured, recorder=recorder)
+    interpreter = Interpreter(
+        unknown=options.unknown,
+        captured=options.captured,
+        recorder=recorder,
+        at_point=options.is_local,
+    )
     operands = seeded(traced)
+    points = [operands]
+    if options.is_local:
+        arguments = options.points(args)
+        values = [changing_values(f, one, kwargs, positions) for one in arguments]
+        points = [at_point(traced, operands, one) for one in values]
+        operands = points[0]
     if recorder is not None:
         original = f.f if isinstance(f, Gradient) else f
         names = changing_arguments(original, args, kwargs, positions)
         pairs = zip(operands, names, strict=True)
         operands = [one._replace(comes_from=frozenset([name])) for one, name in pairs]
+        points = [operands, *points[1:]]
     limit = Limit.of(options.max_nnz)
     shape = sum(map(size_of, traced.output_avals)), sum(map(size_of, traced.inputs.avals))
 
@@ -202,7 +226,7 @@ def propagate(
             function, shape, lambda watch: interpreter.again(watch, traced.jaxpr, operands)
         )
 
-    results = keep(lambda: interpreter.run(traced.jaxpr, operands))
+    results = keep(lambda: united([interpreter.run(traced.jaxpr, one) for one in points]))
     return Propagation(traced, positions, interpreter, operands, results, keep)
 
 

@@ -65,6 +65,11 @@ class Equation(EquationView):
         return self._interpreter.on_tangents
 
     @property
+    def at_point(self) -> bool:
+        """Whether what is known of operands holds at one point: they may depend on inputs all the same."""
+        return self._interpreter.at_point
+
+    @property
     def of_changes(self) -> bool:
         """Whether the question is which elements of values change, and not of derivatives."""
         return self._interpreter.of_changes
@@ -75,7 +80,7 @@ class Equation(EquationView):
         return [operand.as_dependence(aval) for operand, aval in pairs]
 
     def known(self, index: int) -> np.ndarray | None:
-        """The value of operand `index`, if it depends on constants alone; else `None`.
+        """The value of operand `index`, if it depends on constants alone, or at a point; else `None`.
 
         Nothing is computed before this is called. The array must not be changed.
         """

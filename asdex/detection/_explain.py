@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, overload
 
 from .._arguments import Samples
 from .._arrays import has_derivative, size_of
 from ._chain import Chain, chain_of
-from ._detect import propagate, propagate_gradient
-from ._options import Captured, DetectionOptions, Unknown
+from ._detect import propagate, propagate_gradient, Propagation, seeded
+from ._interpreter import Interpreter
+from ._options import Captured, DetectionOptions, Local, Unknown
 from ._recorder import Record, Recorder
 
 
@@ -31,7 +32,10 @@ class ExplainedStep(NamedTuple):
         all its steps, inputs are those of its body.
     - `count`: how many times in a row the same line did the same, or how many times a body was analysed, of
         which this is the last.
-    - `cause`: where it became dense, the reason: "the index comes from args[1]"; "" if none is known.
+    - `cause`: where it became dense, or `fuller`, the reason: "the index comes from args[1]"; "" if none is
+        known.
+    - `local`: with `local=True` what is `leaving` at the point, where that can be compared.
+    - `fuller`: whether more leaves than at the point, of what is no fuller before.
     """
 
     primitive: str
@@ -44,19 +48,23 @@ class ExplainedStep(NamedTuple):
     depth: int
     count: int = 1
     cause: str = ""
+    local: int | None = None
+    fuller: bool = False
 
 
 class Explanation(NamedTuple):
     """What `asdex.explain` returns; print it.
 
     - `steps`: the equations of the function, or of its gradient if `hessian`.
-    - `shape`, `nnz`: those of the pattern.
+    - `shape`, `nnz`: those of the pattern, for all values.
+    - `local_nnz`: with `local=True` the number of entries at the point.
     """
 
     steps: tuple[ExplainedStep, ...]
     shape: tuple[int, int]
     nnz: int
     hessian: bool = False
+    local_nnz: int | None = None
 
     def __str__(self) -> str:
         from ..display import explanation_text
@@ -84,6 +92,7 @@ def explain(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> Explanation: ...
 
@@ -101,6 +110,7 @@ def explain(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> Chain: ...
 
@@ -117,6 +127,7 @@ def explain(
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> Explanation | Chain:
     """Say where the pattern of a Jacobian or a Hessian comes from.
@@ -126,6 +137,8 @@ def explain(
     - `entry`: a row and a column of the pattern.
     - `hessian`: explain the Hessian of a scalar function. Its pattern is that of the Jacobian of the
         gradient, whose equations are shown.
+    - `local`: compare the pattern for all values with that at the sample inputs, or at the points: which
+        equations made it fuller. With `entry`, which must then be of the pattern at the samples, only that.
     - all others: as for `asdex.jacobian_sparsity`.
 
     **Returns:**
@@ -143,34 +156,93 @@ def explain(
     """
     recorder = Recorder()
     samples = Samples.of(explain, f, args, kwargs, input_shape)
-    options = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz)
+    options = DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local)
     if hessian:
         propagation, _ = propagate_gradient(f, samples, options, recorder)
     else:
         propagation = propagate(f, samples, options, recorder)
     if entry is not None:
+        if not isinstance(local, bool):
+            raise ValueError(
+                "Expected local=True or False together with `entry`, got several points."
+            )
         return chain_of(recorder, propagation, entry, hessian=hessian)
+    here, local_nnz = [], None
+    if options.is_local:
+        here, local_nnz, recorder = recorder.records, _count(propagation, hessian), Recorder()
+        propagation = _for_all_values(propagation, options, recorder)
+    found = _grouped(here) if options.is_local else None
+    steps = _merged([step for record in recorder.records for step in _explained(record, found)])
+    shape = propagation.outputs().size, propagation.n
+    return Explanation(steps, shape, _count(propagation, hessian), hessian, local_nnz)
+
+
+def _count(propagation: Propagation, hessian: bool) -> int:
+    """The number of entries of the pattern."""
     outputs = propagation.outputs()
-    steps = _merged([step for record in recorder.records for step in _explained(record)])
-    nnz = outputs.nnz
-    if hessian:
-        matrix = outputs.to_csr(propagation.n)
-        nnz = (matrix + matrix.T).nnz
-    return Explanation(steps, (outputs.size, propagation.n), nnz, hessian)
+    if not hessian:
+        return outputs.nnz
+    matrix = outputs.to_csr(propagation.n)
+    return (matrix + matrix.T).nnz
 
 
-def _explained(record: Record, depth: int = 0, inside_dense: bool = True) -> list[ExplainedStep]:
+def _for_all_values(
+    propagation: Propagation, options: DetectionOptions, recorder: Recorder
+) -> Propagation:
+    """The same equations on the same operands, whose values are not known."""
+    interpreter = Interpreter(unknown="quiet", captured=options.captured, recorder=recorder)
+    pairs = zip(seeded(propagation.traced), propagation.operands, strict=True)
+    operands = [one._replace(comes_from=before.comes_from) for one, before in pairs]
+    results = propagation.keep(lambda: interpreter.run(propagation.traced.jaxpr, operands))
+    return propagation._replace(interpreter=interpreter, operands=operands, results=results)
+
+
+_AtPoints = dict[Hashable, list[Record]]
+"""The records of each equation at the points, by its place."""
+
+
+def _grouped(records: Iterable[Record]) -> _AtPoints:
+    found: _AtPoints = {}
+    for record in records:
+        found.setdefault(record.place, []).append(record)
+    return found
+
+
+def _compared(step: ExplainedStep, here: Sequence[Record], is_compared: bool) -> ExplainedStep:
+    """The step beside the same equation at the points, where it may not have depended on anything."""
+    if not is_compared:
+        return step
+    there = [_explained_alone(record, step.depth) for record in here]
+    leaving = max((one.leaving for one in there), default=0)
+    entering = max((one.entering for one in there), default=0)
+    fuller = entering == step.entering and leaving < step.leaving
+    return step._replace(local=leaving, fuller=fuller)
+
+
+def _explained(
+    record: Record,
+    points: _AtPoints | None = None,
+    depth: int = 0,
+    inside_dense: bool = True,
+) -> list[ExplainedStep]:
     """One step for an equation, and those of what it consists of.
 
     The innermost equation at which something became dense is the one to blame, if all that enclose it became
     dense too: within a body, dense is what reads most inputs of the body.
     """
-    step = _explained_alone(record, depth)
+    here = [] if points is None else points.get(record.place, [])
+    step = _compared(_explained_alone(record, depth), here, points is not None)
+    within = _grouped(one for each in here for one in each.inner.values())
+    # What stands in for an equation is another program at a point.
+    within = within if within.keys() & record.inner.keys() else None
     dense = step.became_dense and inside_dense
-    inner = [one for each in record.inner.values() for one in _explained(each, depth + 1, dense)]
+    inner = [
+        one for each in record.inner.values() for one in _explained(each, within, depth + 1, dense)
+    ]
     blamed = dense and not any(one.became_dense for one in inner)
-    cause = _cause(record) if blamed else ""
-    return [step._replace(became_dense=blamed, cause=cause), *inner]
+    fuller = step.fuller and not any(one.fuller for one in inner)
+    cause = _cause(record) if blamed or fuller else ""
+    return [step._replace(became_dense=blamed, cause=cause, fuller=fuller), *inner]
 
 
 def _cause(record: Record) -> str:

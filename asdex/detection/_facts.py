@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._arrays import is_key, size_of
+from .._arrays import has_derivative, is_key, size_of
 from .._jaxprs import is_jaxpr
 from ._dependence import Dependence
 from ._known import Known
@@ -89,6 +89,16 @@ class Facts:
         in_place = self.rule is not None and self.rule.in_place
         return in_place and not transposes and sizes <= {1, size_of(self.aval)}
 
+    @property
+    def may_be_rounded(self) -> bool:
+        """Whether a zero of the result at a point may be a rounding error, as in `x * y - y * x`.
+
+        Compiled with other equations, it may be a small number, or the other way round.
+        """
+        at_point = self._interpreter is not None and self._interpreter.at_point
+        picks = self.rule is not None and self.rule.picks
+        return at_point and has_derivative(self.aval) and not picks
+
     def range(self) -> Range:
         """Bounds on the elements of the result."""
         return self._answer("range")
@@ -136,7 +146,9 @@ class Facts:
             waiting = [
                 one.facts
                 for one in top.operands
-                if one.known is None and one.facts and question not in one.facts._answers
+                if one.facts
+                and question not in one.facts._answers
+                and (one.known is None or (question == "support" and one.facts.may_be_rounded))
             ]
             if waiting and question not in top._answers:
                 stack.extend(waiting)
@@ -216,7 +228,10 @@ def support_of(operand: Any, aval: Any) -> Mask:
     """Which elements of an array may be nonzero, from its value or from facts about it."""
     value = None if operand.known is None or is_key(aval) else operand.known.get_if_available()
     if value is not None:
-        return simplified(np.asarray(value != 0), value.shape)
+        mask = np.asarray(value != 0)
+        if operand.facts is not None and operand.facts.may_be_rounded and not mask.all():
+            mask = mask | operand.facts.support()
+        return simplified(mask, value.shape)
     return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
 
 

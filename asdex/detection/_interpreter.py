@@ -55,6 +55,8 @@ class Interpreter:
 
     With `of_changes` the question is which elements of values change with the inputs, and not which
     derivatives can be nonzero: `floor(x)` changes with `x`, and so does what a changing index picks.
+
+    `at_point` says that what is known holds at one point only, also of what depends on inputs.
     """
 
     def __init__(
@@ -64,15 +66,16 @@ class Interpreter:
         captured: str = "constant",
         recorder: Recorder | None = None,
         of_changes: bool = False,
+        at_point: bool = False,
     ):
         self.unknown = unknown
-        self.of_changes = of_changes
+        self.of_changes, self.at_point = of_changes, at_point
         self.captured = captured
         self._recorder: Any = recorder
         self._is_running = False
         self.unsupported_modes: dict[str, str] = {}
         self.on_tangents = False
-        self._evaluations = Evaluations()
+        self._evaluations = Evaluations(at_once=at_point)
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
         self._warned: set[str] = set()
@@ -165,6 +168,9 @@ class Interpreter:
                 equation.out_avals, results, facts, known, strict=True
             )
         ]
+        if self.at_point:
+            pairs = zip(values, known, strict=True)
+            values = [value._replace(known=value.known or one) for value, one in pairs]
         values = self._with_arguments(operands, values)
         if self._recorder is not None and record is not None:
             self._recorder.leave(record, values)
@@ -222,7 +228,13 @@ class Interpreter:
         if apart is not None:
             return apart
         try:
-            results = rule(equation, *map(without_parts, equation.dependences()))
+            function = rule
+            if self.at_point and not self.is_deriving(equation.name):
+                function = rule.functions.get("at_point", rule)
+            operands = list(map(without_parts, equation.dependences()))
+            results = function(equation, *operands)
+            if results is NotImplemented and function is not rule:
+                results = rule(equation, *operands)
         except DerivationFailed as failure:
             return self._dense(equation, failure)
         if results is NotImplemented:

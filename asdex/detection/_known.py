@@ -122,12 +122,16 @@ _numbers = count()
 class Evaluations(WeakValueDictionary[int, "Evaluation"]):
     """The evaluations of a detection in the order in which they were made, as long as something needs them.
 
-    **Attributes:** `kinds`: the kinds of those that JAX computed.
+    **Attributes:**
+
+    - `kinds`: the kinds of those that JAX computed.
+    - `at_once`: whether each is run as it is, which is faster where the same program is evaluated again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
         super().__init__()
         self.kinds: set[Any] = set()
+        self.at_once = at_once
 
 
 class Evaluation:
@@ -204,8 +208,9 @@ def _forced(target: Evaluation) -> Sequence[Any]:
     if target.results is None:
         _compute(_in_order(target), left)
     if left:
-        _compute(_also_small(target.others, left), left)
-        _run(list(left), target.others.kinds)
+        if not target.others.at_once:
+            _compute(_also_small(target.others, left), left)
+        _run(list(left), target.others)
     assert target.results is not None
     return target.results
 
@@ -249,11 +254,11 @@ _RECURRING: Final = 4
 _APART: Final = {"xla_disable_hlo_passes": "fusion"}
 
 
-def _run(evaluations: Sequence[Evaluation], before: set[Any]) -> None:
+def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
     """Compute with JAX, and add to the kinds of what was computed before."""
-    new = {one.kind for one in evaluations} - before
-    before |= new
-    recur = len(new) * _RECURRING <= len(evaluations)
+    new = {one.kind for one in evaluations} - others.kinds
+    others.kinds |= new
+    recur = others.at_once or len(new) * _RECURRING <= len(evaluations)
     try:
         with on_host():
             if recur:

@@ -16,11 +16,13 @@ class Record:
     - `source`: the user's line.
     - `results`: what its rule returned.
     - `inner`: the equations that its rule propagated, such as those of the body of a loop.
+    - `place`: tells the equation from others that the same rule, or the whole program, propagates.
     - `count`: how often it was propagated within the same rule; the others were replaced by this one.
     """
 
     equation: Equation
     source: str
+    place: Hashable
     results: list[Value] = field(default_factory=list)
     inner: dict[Hashable, Record] = field(default_factory=dict)
     count: int = 1
@@ -39,7 +41,7 @@ class Recorder:
 
     def enter(self, equation: Equation, place: Hashable) -> Record:
         """Note an equation; `place` tells it from others that the same rule propagates."""
-        record = Record(equation, equation.source)
+        record = Record(equation, equation.source, place)
         if self._open:
             siblings = self._open[-1].inner
             if (before := siblings.get(place)) is not None:

@@ -36,12 +36,13 @@ class Rule:
         zero_at_zero: bool | Callable[[Any], bool] = False,
         in_place: bool = False,
         exact: bool = False,
+        picks: bool = False,
         steered_by: Callable[[Any], Collection[int]] = lambda eqn: (),
         numpy: Callable[..., Any] | None = None,
     ):
         functools.update_wrapper(self, dependence)
         self.dependence = dependence
-        self.moves, self.in_place = moves, in_place
+        self.moves, self.in_place, self.picks = moves, in_place, picks
         self.exact = exact or moves or bool(linear) or bool(zero_at_zero)
         self.steered_by = steered_by
         self._linear = linear or moves
@@ -106,6 +107,13 @@ class Rule:
         """
         return self._add("changes", function)
 
+    def at_point(self, function: _F) -> _F:
+        """Called as the rule where the pattern at a point is wanted: at ties it keeps all sides.
+
+        It reads the operands' values with `eqn.known`, and may return `NotImplemented`: then the rule is.
+        """
+        return self._add("at_point", function)
+
     def parts(self, function: _F) -> _F:
         """Gets the `Parts` of each operand, if one is complex; returns `Parts`, or `NotImplemented`."""
         return self._add("parts", function)
@@ -156,6 +164,8 @@ def register(
         operands that have as many elements.
     - `exact`: whether the rule says which elements a value reads, and not only a derivative. The
         traits above imply it, but for `in_place`.
+    - `picks`: whether values decide which element of an operand, or which whole number, a result is. Then a
+        zero at a point is no rounding error.
     - `steered_by`: a function of the equation: the operands that decide where elements go, such as indices.
     - `numpy`: a function of the operands as NumPy arrays that computes the same as JAX, to the last bit.
 

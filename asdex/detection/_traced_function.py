@@ -77,6 +77,16 @@ def trace(
     return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree, samples)
 
 
+def changing_values(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums
+) -> list[Any]:
+    """The values at these arguments of the inputs of the jaxpr that `trace` makes."""
+    f_leaves, call_leaves = jtu.tree_leaves(f), jtu.tree_leaves((tuple(args), dict(kwargs)))
+    changing = _changing(f_leaves, call_leaves, _differentiated_positions(args, argnums))
+    pairs = zip([*f_leaves, *call_leaves], changing, strict=True)
+    return [leaf for leaf, moves in pairs if moves]
+
+
 def changing_arguments(
     f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums
 ) -> list[str]:

@@ -125,7 +125,8 @@ def _link_cells(link: "Link") -> tuple[str, str, str, str]:
 def _title(explanation: "Explanation") -> str:
     (m, n), nnz = explanation.shape, explanation.nnz
     entries = f"{nnz:,} {'entry' if nnz == 1 else 'entries'}"
-    return f"{m:,}×{n:,} pattern with {entries} ({percent(nnz, m * n)} full)"
+    here = "" if explanation.local_nnz is None else f", {explanation.local_nnz:,} at the point"
+    return f"{m:,}×{n:,} pattern with {entries} ({percent(nnz, m * n)} full){here}"
 
 
 def _culprits(explanation: "Explanation") -> list[str]:
@@ -136,6 +137,12 @@ def _culprits(explanation: "Explanation") -> list[str]:
         if step.became_dense and explanation.nnz
     ]
     lines = [f"It became dense in {place}." for place in dict.fromkeys(places)]
+    fuller = [
+        _with_cause(f"{step.primitive} at {short_source(step.source)}", step.cause)
+        for step in explanation.steps
+        if step.fuller
+    ]
+    lines += [f"It became fuller than at the point in {place}." for place in dict.fromkeys(fuller)]
     more = len(lines) - _MOST_CULPRITS
     return [*lines[:_MOST_CULPRITS], f"And in {more:,} other places."] if more > 1 else lines
 
@@ -176,7 +183,7 @@ def _telling(steps: "Sequence[ExplainedStep]") -> Iterator[_Row]:
     for number, step in enumerate(steps):
         ends = number in (0, len(steps) - 1)
         record = step.depth == 0 and step.fill > _GROWTH * fullest
-        if ends or record or step.became_dense or step.origin != "rule":
+        if ends or record or step.became_dense or step.fuller or step.origin != "rule":
             if skipped:
                 yield _Row(None, skipped)
             skipped = 0
@@ -198,9 +205,10 @@ def _name(step: "ExplainedStep") -> str:
 
 def _remark(step: "ExplainedStep") -> str:
     origin = _ORIGINS[step.origin]
-    if not step.became_dense:
-        return origin
-    return f"dense ({origin})" if origin else "dense"
+    if step.became_dense:
+        origin = f"dense ({origin})" if origin else "dense"
+    here = step.local is not None and step.local < step.leaving
+    return ", ".join(filter(None, (origin, f"{step.local:,} at the point" if here else "")))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -76,7 +76,8 @@ def _short(leaf: Any) -> str:
 def _sizes(sparsity: "SparsityPattern") -> str:
     m, n = sparsity.shape
     size = max(m * n, 1)
-    return f"{m}×{n}, nnz={sparsity.nnz}, sparsity={percent(size - sparsity.nnz, size)}"
+    local = ", local" if sparsity.local else ""
+    return f"{m}×{n}, nnz={sparsity.nnz}, sparsity={percent(size - sparsity.nnz, size)}{local}"
 
 
 def product_of(coloring: "ColoredPattern") -> str:

@@ -173,8 +173,7 @@ def _pattern(
     indptr, cols = entries.entries()
     rows = np.repeat(np.arange(entries.size, dtype=np.int32), np.diff(indptr))
     shape = entries.size, sum(map(size_of, inputs))
-    avals = {"input_avals": tuple(inputs), "output_avals": tuple(outputs)}
-    return SparsityPattern(frozen(rows), frozen(cols), shape, modes=modes, **avals)
+    return SparsityPattern(frozen(rows), frozen(cols), shape, 0, inputs, outputs, modes)
 
 
 def _color_rest(rest: LinearRest, made: Sequence[Any], whole: SparsityPattern) -> ColoredPattern:

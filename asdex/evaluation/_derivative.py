@@ -39,6 +39,7 @@ from ..formats import Layout, layout_for, RowBlockLayout
 from ..formats.partition import RowOrder
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
+from ._guard import confirmed, Guard
 from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._options import EvaluationOptions
 from ._signature import Signature
@@ -86,6 +87,7 @@ class SparseDerivative(eqx.Module):
     - `elements`: how it is computed at the elements of `f`, if it is.
     - `num_constant`: how many entries are reused.
     - `spread`: how rows and columns are spread over devices, if they are.
+    - `guard`: what verifies each call, if anything does.
 
     The arrays of the other fields are the device's copies of what the coloring in use has on the host.
     """
@@ -102,6 +104,7 @@ class SparseDerivative(eqx.Module):
     per_call: ColoredPattern | None = None
     elements: Elements | None = None
     spread: Spread | None = eqx.field(static=True, default=None)
+    guard: Guard | None = None
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
@@ -135,7 +138,7 @@ class SparseDerivative(eqx.Module):
 
         The derivative; with the value `(value, derivative)`, with the gradient too
         `(value, gradient, derivative)`, with auxiliary data `(derivative, aux)`, with both
-        `((value, aux), ...)`.
+        `((value, aux), ...)`; with `verify="flag"` one item more at the end, whether the derivative is right.
 
         **Raises:**
 
@@ -166,14 +169,23 @@ def _assembly(
         options.with_gradient,
     )
 
+    guard, mesh = derivative.guard, options.batches.mesh
+    flags = guard is not None and guard.flags
+
     def assemble(result: Result) -> Any:
+        if guard is not None and not flags:
+            result = result._replace(data=confirmed(result.data, result.agrees, mesh))
         parts = (result.data if made is None else made(result.data),)
         if with_gradient:
             parts = (_gradient(result.gradient, input_tree, flat), *parts)
         aux = eqx.combine(result.aux, static.aux) if has_aux else None
         if with_value:
-            return ((result.output, aux) if has_aux else result.output, *parts)
-        return (*parts, aux) if has_aux else parts[0]
+            parts = ((result.output, aux) if has_aux else result.output, *parts)
+        elif has_aux:
+            parts = (*parts, aux)
+        if flags:
+            parts = (*parts, result.agrees)
+        return parts if len(parts) > 1 else parts[0]
 
     return assemble
 
@@ -206,6 +218,7 @@ def _prepare(
         None if layout is None else layout.computation(),
         derivative.spread if derivative.elements is None else derivative.elements.part,
         None if derivative.elements is None else derivative.elements.rest,
+        derivative.guard,
     )
     return kernel, functools.partial(_assembly, derivative, inputs.tree)
 

@@ -19,6 +19,7 @@ from ..detection import detect_hessian, detect_jacobian, DetectionOptions
 from ._at_elements import at_elements
 from ._constant_entries import with_constants
 from ._derivative import evaluate, HESSIAN, in_triangle, JACOBIAN, Kind, SparseDerivative
+from ._guard import guarded
 from ._options import EvaluationOptions
 from ._signature import Signature
 from ._spread_rows import sharding_of
@@ -39,6 +40,11 @@ def from_samples(
     kind: Kind,
 ) -> SparseDerivative:
     """The sparse derivative of `f`."""
+    if detection.is_local and (evaluation.constant == "reuse" or evaluation.elements):
+        raise ValueError(
+            'Expected neither constant="reuse" nor elements=True with `local`, got one of them: they hold '
+            "for all values, a local pattern at some. Drop either."
+        )
     detect, color = _STAGES[kind]
     pattern = detect(f, samples, detection)
     if search.recovery == "direct":
@@ -51,12 +57,12 @@ def from_samples(
     derivative = whole
     if evaluation.constant == "reuse":
         derivative = with_constants(whole, samples, detection, search)
-    elif evaluation.elements is not False and evaluation.rows is None:
+    elif evaluation.elements is not False and evaluation.rows is None and not detection.is_local:
         derivative = at_elements(whole, samples, detection, search, force=bool(evaluation.elements))
     for one in caught:  # what is dense may also be constant, or not be dense at the elements
         if derivative is whole or not issubclass(one.category, DenseColoringWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    return in_triangle(derivative, evaluation)
+    return guarded(in_triangle(derivative, evaluation), evaluation)
 
 
 def _spread_as_samples(

@@ -10,11 +10,12 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import refusing, signature_of
 from ..coloring import ColoredPattern, HessianMode, HessianSearch, Order, OrderName, Recovery
-from ..detection import Captured, DetectionOptions, Unknown
+from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
 from ._from_samples import from_samples
-from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle
+from ._guard import guarded
+from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle, Verify
 from ._spread_rows import RowAxis
 
 
@@ -39,10 +40,12 @@ def hessian(
     allow_int: bool = False,
     constant: Constant = "recompute",
     elements: bool | None = None,
+    verify: Verify = False,
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Hessian of a scalar function: detect its pattern, color it, and return a function for it.
@@ -75,7 +78,7 @@ def hessian(
     return from_samples(
         f,
         Samples.of(hessian, f, args, kwargs, input_shape),
-        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local),
         HessianSearch(mode, symmetric, recovery, order, budget),
         EvaluationOptions(
             output_format=output_format,
@@ -88,6 +91,7 @@ def hessian(
             row_axis=row_axis,
             constant=constant,
             elements=elements,
+            verify=verify,
             flatten=flatten,
             triangle=triangle,
         ),
@@ -95,7 +99,15 @@ def hessian(
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "triangle", "row_axis", "constant", "elements")
+_NOT_COMPRESSED = (
+    "output_format",
+    "flatten",
+    "triangle",
+    "row_axis",
+    "constant",
+    "elements",
+    "verify",
+)
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.hessian`."
@@ -130,7 +142,7 @@ def compressed_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Spa
     """As `asdex.hessian`; the result returns the compressed Hessian `B`, with `has_aux` `(B, aux)`.
 
     `B` is `(num_colors, n)`, one Hessian-vector product per color; `asdex.decompress` reads the matrix from
-    it. There is no `output_format`, `flatten`, `triangle`, `constant` or `elements`.
+    it. There is no `output_format`, `flatten`, `triangle`, `constant`, `elements` or `verify`.
     """
     return hessian(f, *args, output_format=_COMPRESSED, **options)
 
@@ -164,6 +176,7 @@ def hessian_from_coloring(
     row_axis: RowAxis | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
+    verify: Verify = False,
 ) -> SparseDerivative:
     """As `asdex.hessian`, with a coloring made before.
 
@@ -194,8 +207,9 @@ def hessian_from_coloring(
         row_axis=row_axis,
         flatten=flatten,
         triangle=triangle,
+        verify=verify,
     )
-    return in_triangle(evaluate(f, coloring, options, HESSIAN), options)
+    return guarded(in_triangle(evaluate(f, coloring, options, HESSIAN), options), options)
 
 
 @signature_of(hessian_from_coloring)

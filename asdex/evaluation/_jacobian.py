@@ -10,11 +10,12 @@ from jax.sharding import Mesh
 from .._arguments import Samples
 from .._signatures import refusing, signature_of
 from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, Order, OrderName
-from ..detection import Captured, DetectionOptions, Unknown
+from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
 from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
 from ._from_samples import from_samples
-from ._options import COMPRESSED, Constant, EvaluationOptions
+from ._guard import guarded
+from ._options import COMPRESSED, Constant, EvaluationOptions, Verify
 from ._spread_rows import RowAxis
 
 
@@ -37,10 +38,12 @@ def jacobian(
     allow_int: bool = False,
     constant: Constant = "recompute",
     elements: bool | None = None,
+    verify: Verify = False,
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
     max_nnz: int | None = None,
+    local: Local = False,
     **kwargs: Any,
 ) -> SparseDerivative:
     """The sparse Jacobian of `f`: detect its pattern, color it, and return a function that evaluates it.
@@ -79,7 +82,13 @@ def jacobian(
     - `elements`: whether to differentiate at the elements of `f`, if it copies its inputs to elements and
         adds up what it computes on each (Griewank and Toint 1982): no more passes than an element has inputs.
         `None` does it where a call is estimated to cost less; not with `constant="reuse"`.
-    - `input_shape`, `unknown`, `captured`, `max_nnz`: as for `asdex.jacobian_sparsity`.
+    - `verify`: compare each call, also inside of `jax.jit`, with one JVP or VJP of `f` along a random
+        direction, and raise an error (`equinox.error_if`) where they differ; `"flag"` returns whether they
+        agree as the last item of the result instead. A wrong entry of size `e`, in a row with a sum `s` of
+        absolute values, is missed with a probability of about `3 s sqrt(eps) / e`, `eps` of the dtype.
+    - `input_shape`, `unknown`, `captured`, `max_nnz`, `local`: as for `asdex.jacobian_sparsity`. The matrix
+        is right where the pattern holds; `verify` says whether it does. With `local` neither `constant` nor
+        `elements` is used.
 
     These names belong to asdex; a keyword of `f` of the same name is passed by `functools.partial`. All other
     keywords are those of `f`.
@@ -99,7 +108,7 @@ def jacobian(
     return from_samples(
         f,
         Samples.of(jacobian, f, args, kwargs, input_shape),
-        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz),
+        DetectionOptions(argnums, has_aux, allow_int, unknown, captured, max_nnz, local),
         JacobianSearch(mode or "auto", symmetric, order=order, budget=budget),
         EvaluationOptions(
             output_format=output_format,
@@ -112,13 +121,14 @@ def jacobian(
             row_axis=row_axis,
             constant=constant,
             elements=elements,
+            verify=verify,
             flatten=flatten,
         ),
         JACOBIAN,
     )
 
 
-_NOT_COMPRESSED = ("output_format", "flatten", "row_axis", "constant", "elements")
+_NOT_COMPRESSED = ("output_format", "flatten", "row_axis", "constant", "elements", "verify")
 _REASON = (
     "a compressed derivative is a plain array, what one call computes. `asdex.decompress` takes the format; "
     "all other options are those of `asdex.jacobian`."
@@ -141,8 +151,7 @@ def compressed_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Sp
 
     `B` is `(num_colors, m)` for a coloring with mode `"fwd"`, `(num_colors, n)` with mode `"rev"`, a pair
     `(column colors, m)` and `(row colors, n)` with mode `"bidirectional"`; `asdex.decompress` reads the
-    matrix from it. There is no `output_format`, `flatten`, `constant` or
-    `elements`.
+    matrix from it. There is no `output_format`, `flatten`, `constant`, `elements` or `verify`.
     """
     return jacobian(f, *args, output_format=_COMPRESSED, **options)
 
@@ -175,6 +184,7 @@ def jacobian_from_coloring(
     row_axis: RowAxis | None = None,
     holomorphic: bool = False,
     allow_int: bool = False,
+    verify: Verify = False,
 ) -> SparseDerivative:
     """As `asdex.jacobian`, with a coloring made before.
 
@@ -204,8 +214,9 @@ def jacobian_from_coloring(
         axis=axis,
         row_axis=row_axis,
         flatten=flatten,
+        verify=verify,
     )
-    return evaluate(f, coloring, options, JACOBIAN)
+    return guarded(evaluate(f, coloring, options, JACOBIAN), options)
 
 
 @signature_of(jacobian_from_coloring)

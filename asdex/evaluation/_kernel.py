@@ -23,6 +23,7 @@ from ..formats import Dtypes, Layout, RowBlockLayout
 from ._batched_passes import Passes
 from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
+from ._guard import Guard
 from ._spread_rows import Spread, SpreadAtArguments
 from .elements import Part, PartAtArguments
 
@@ -78,12 +79,14 @@ class Result(NamedTuple):
     - `data`: the values of the nonzeros, as the layout has them, or the compressed matrix.
     - `output`, `gradient`: the value of the function, and the leaves of its gradient, if they were asked for.
     - `aux`: those among the auxiliary data.
+    - `agrees`: whether a guard agrees, if there is one.
     """
 
     data: Any
     output: Any
     gradient: Any
     aux: Any
+    agrees: Any = None
 
 
 class Shared(NamedTuple):
@@ -105,6 +108,7 @@ class Kernel(eqx.Module):
     layout: Layout | RowBlockLayout | None = None
     part: Part | Spread | None = eqx.field(static=True, default=None)
     rest: Kernel | None = None
+    guard: Guard | None = None
 
     def __call__(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes | None = None
@@ -133,6 +137,10 @@ class Kernel(eqx.Module):
             rest = dataclasses.replace(self.rest, f=self.f)
             B = B, rest(args, kwargs)[0].data
         data: Any = B if self.decompressor is None else self.decompressor(B)
+        agrees = None
+        if self.guard is not None:
+            whole = dataclasses.replace(options, shape=self.guard.shape, output_avals=())
+            agrees = self.guard(data, _Call(at, whole), inputs, options.mode)
         if part is not None:
             output, gradient = part.of_whole(shared.output, shared.gradient)
             shared = shared._replace(output=output, gradient=gradient)
@@ -145,7 +153,7 @@ class Kernel(eqx.Module):
                 shared.gradient, lambda leaf: np.zeros(np.shape(leaf), jax.dtypes.float0)
             )
         static = Static(jtu.tree_structure(shared.output), call.aux_static)
-        return Result(data, output, gradient, shared.aux), static
+        return Result(data, output, gradient, shared.aux, agrees), static
 
     def _compress(self, call: _Call, leaves: list[Array], passes: Passes) -> tuple[Any, Shared]:
         options, inputs = self.options, call.at.inputs

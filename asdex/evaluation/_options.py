@@ -16,6 +16,7 @@ from ._spread_rows import row_sharding, RowAxis, RowSharding
 
 Constant = Literal["recompute", "reuse"]
 Triangle = Literal["lower", "upper"]
+Verify = bool | Literal["flag"]
 
 COMPRESSED = "compressed"
 """The format of a derivative that is not decompressed."""
@@ -42,6 +43,7 @@ class EvaluationOptions:
     flatten: bool = False
     triangle: Triangle | None = None
     elements: bool | None = None
+    verify: Verify = False
 
     def __post_init__(self) -> None:
         if self.output_format != COMPRESSED:
@@ -55,6 +57,8 @@ class EvaluationOptions:
             )
         if self.row_axis is not None:
             self._check_rows()
+        if self.verify not in (False, True, "flag"):
+            raise ValueError(f'Expected `verify` to be True, False or "flag", got {self.verify!r}.')
         _ = self.batches
 
     @property
@@ -74,16 +78,16 @@ class EvaluationOptions:
     @property
     def can_spread_rows(self) -> bool:
         """Whether nothing is asked for that has no form of row blocks."""
-        options = self.triangle, self.constant, bool(self.elements)
-        return self.output_format in ROW_BLOCK_FORMATS and options == (None, "recompute", False)
+        asked = self.triangle, self.elements, self.verify, self.constant == "reuse"
+        return self.output_format in ROW_BLOCK_FORMATS and not any(asked)
 
     def _check_rows(self) -> None:
         if not self.can_spread_rows:
             raise ValueError(
                 f"Expected an output format out of {', '.join(map(repr, ROW_BLOCK_FORMATS))}, and neither "
-                '`triangle` nor constant="reuse" nor elements=True, where rows are spread over devices, got '
-                f"output_format={self.output_format!r}, triangle={self.triangle!r}, "
-                f"constant={self.constant!r}, elements={self.elements!r}."
+                '`triangle` nor constant="reuse" nor elements=True nor `verify`, where rows are spread over '
+                f"devices, got output_format={self.output_format!r}, triangle={self.triangle!r}, "
+                f"constant={self.constant!r}, elements={self.elements!r}, verify={self.verify!r}."
             )
 
     @property

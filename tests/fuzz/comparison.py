@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,31 @@ def compare_hessian(f: Function) -> Comparison | None:
         return jnp.sum(weights * f(x) ** 2)
 
     return _compare(energy, asdex.hessian_sparsity, POINTS[:2], jax.grad(energy))
+
+
+def compare_local(f: Function, hessian: bool = False) -> Comparison | None:
+    """Local patterns at points with values, with zeros and with ties, each against the derivative there."""
+    weights = jnp.arange(1.0, SIZE + 1)
+
+    def energy(x: jax.Array) -> jax.Array:
+        return jnp.sum(weights * f(x) ** 2)
+
+    at = np.stack([POINTS[0], np.zeros(SIZE, np.float32), np.round(POINTS[2])])
+    if hessian:
+        pairs = [
+            _compare(energy, _at(asdex.hessian_sparsity, x), x[None], jax.grad(energy)) for x in at
+        ]
+    else:
+        pairs = [_compare(f, _at(asdex.jacobian_sparsity, x), x[None]) for x in at]
+    found = [one for one in pairs if one is not None]
+    if not found:
+        return None
+    missing = np.concatenate([one.missing for one in found])
+    return Comparison(missing, sum(one.detected for one in found), sum(one.found for one in found))
+
+
+def _at(sparsity: Callable[..., asdex.SparsityPattern], x: np.ndarray) -> Callable[..., Any]:
+    return lambda f, _: sparsity(f, jnp.asarray(x), local=True)
 
 
 def _compare(

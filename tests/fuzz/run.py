@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from comparison import compare_hessian, compare_jacobian
+from comparison import compare_hessian, compare_jacobian, compare_local
 from programs import Function, program
 
 
@@ -29,6 +29,7 @@ class Tally(NamedTuple):
     """What a number of comparisons came to.
 
     - `jacobians`, `hessians`: the numbers of those that jax could differentiate.
+    - `local`: the number of programs whose local patterns were compared.
     - `detected`, `found`: the numbers of entries in all patterns of Jacobians, and of those found nonzero.
     - `failures`: the seeds of programs with a missing entry or an exception.
     """
@@ -36,6 +37,7 @@ class Tally(NamedTuple):
     programs: int = 0
     jacobians: int = 0
     hessians: int = 0
+    local: int = 0
     detected: int = 0
     found: int = 0
     failures: tuple[int, ...] = ()
@@ -45,6 +47,7 @@ class Tally(NamedTuple):
             self.programs + other.programs,
             self.jacobians + other.jacobians,
             self.hessians + other.hessians,
+            self.local + other.local,
             self.detected + other.detected,
             self.found + other.found,
             self.failures + other.failures,
@@ -52,7 +55,8 @@ class Tally(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.programs} programs, {self.jacobians} Jacobians and {self.hessians} Hessians compared: "
+            f"{self.programs} programs, {self.jacobians} Jacobians and {self.hessians} Hessians compared, "
+            f"{self.local} at points too: "
             f"{len(self.failures)} failures; {self.detected} entries detected, {self.found} found nonzero"
         )
 
@@ -63,7 +67,7 @@ def program_of_seed(seed: int) -> Function:
 
 
 def compare(seeds: range, hessians: int) -> Tally:
-    """Compare the programs of some seeds, and the Hessians of those that `hessians` divides."""
+    """Compare the programs of some seeds, with Hessians and local patterns where `hessians` divides."""
     # Each program runs once: compile it fast rather than well.
     jax.config.update("jax_disable_most_optimizations", True)
     return sum_of([_compare_one(seed, seed % hessians == 0) for seed in seeds])
@@ -80,6 +84,11 @@ def _compare_one(seed: int, with_hessian: bool) -> Tally:
         if second is not None:
             tally = tally._replace(hessians=1)
             missing += len(second.missing)
+        for hessian in (False, True) if with_hessian else ():
+            third = compare_local(program_of_seed(seed), hessian)
+            if third is not None:
+                tally = tally._replace(local=1)
+                missing += len(third.missing)
     except Exception:
         traceback.print_exc()
         missing = -1
@@ -136,7 +145,10 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=20_000, help="how many programs to compare")
     parser.add_argument("--first", type=int, default=0, help="the seed of the first program")
     parser.add_argument(
-        "--hessians", type=int, default=5, help="every how many programs a Hessian too"
+        "--hessians",
+        type=int,
+        default=5,
+        help="every how many programs a Hessian, and local patterns, too",
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="how many processes run at a time"

@@ -11,7 +11,7 @@ from hypothesis import given, HealthCheck, settings, strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from comparison import compare_hessian, compare_jacobian
+from comparison import compare_hessian, compare_jacobian, compare_local
 from programs import program
 from run import add_to_record, compare_in_processes, program_of_seed, Tally
 
@@ -20,13 +20,21 @@ from run import add_to_record, compare_in_processes, program_of_seed, Tally
 @given(st.data())
 def test_no_entry_is_missing(data):
     function = program(lambda limit: data.draw(st.integers(0, limit - 1)))
-    for comparison in (compare_jacobian(function), compare_hessian(function)):
+    kinds = (compare_jacobian, compare_hessian, compare_local)
+    for comparison in (compare(function) for compare in kinds):
         assert comparison is None or not len(comparison.missing)
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_the_first_programs_of_a_long_run(seed):
     comparison = compare_jacobian(program_of_seed(seed))
+    assert comparison is None or not len(comparison.missing)
+
+
+@pytest.mark.parametrize("seed", [2, 3, 5, 387])
+@pytest.mark.parametrize("hessian", [False, True])
+def test_local_patterns_of_programs(seed, hessian):
+    comparison = compare_local(program_of_seed(seed), hessian)
     assert comparison is None or not len(comparison.missing)
 
 
@@ -37,6 +45,7 @@ def test_a_run_in_processes_adds_up():
     assert tally.jacobians == sum(one is not None for one in jacobians)
     assert tally.detected == sum(one.detected for one in jacobians if one is not None)
     assert tally.hessians <= 2
+    assert tally.local == 2
 
 
 def test_a_record_holds_each_range_of_programs_once(tmp_path):

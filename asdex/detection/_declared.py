@@ -1,0 +1,253 @@
+"""Functions whose sparsity is declared: a primitive that calls one, and says on what its results depend.
+
+The primitive differentiates, transposes and batches the function within, and knows the pattern of each of
+these: result `i` and its tangent read the inputs in row `i` of the pattern, and the cotangent of input `j`
+reads the cotangents in column `j`, and the inputs that the rows of these read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import scipy.sparse as sp
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from .._arrays import has_derivative
+from .._jaxprs import evaluated, primitive_names
+from .._pattern import SparsityPattern
+
+
+declared_p = Primitive("declared_sparsity")
+"""Calls `function`, of whose operands the last `num_linear` are linear; `pattern` is that of one batch entry.
+
+The leading `batch_ndim` axes of all operands and results are batch axes.
+"""
+declared_p.multiple_results = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Function:
+    """The function of an open jaxpr, of its constants and inputs."""
+
+    jaxpr: Any
+
+    def __call__(self, *operands: Any) -> Sequence[Any]:
+        count = len(self.jaxpr.constvars)
+        return evaluated(self.jaxpr, operands[:count], operands[count:])
+
+    @property
+    def unsupported_modes(self) -> list[str]:
+        """The modes in which it may have no derivative."""
+        names = primitive_names(self.jaxpr)
+        without = {"fwd": "custom_vjp_call", "rev": "while"}
+        return [
+            mode for mode, name in without.items() if any(one.startswith(name) for one in names)
+        ]
+
+    def avals(self, operands: Sequence[Any]) -> list[Any]:
+        """Shapes and dtypes of the results."""
+        del operands
+        return [variable.aval for variable in self.jaxpr.outvars]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Derived:
+    """A derivative of a function of the operands in `moving`, of those results that are in `kept`."""
+
+    function: Any
+    moving: tuple[int, ...]
+    kept: tuple[int, ...]
+
+    def of_moving(self, primals: Sequence[Any]) -> tuple[Callable[..., list[Any]], list[Any]]:
+        """The function of the moving operands alone, and where these are."""
+
+        def call(*moved: Any) -> list[Any]:
+            operands = list(primals)
+            for place, operand in zip(self.moving, moved, strict=True):
+                operands[place] = operand
+            results = self.function(*operands)
+            return [results[k] for k in self.kept]
+
+        return call, [primals[i] for i in self.moving]
+
+
+class _Tangent(_Derived):
+    """Operands, then tangents of the moving ones: the tangents of the results."""
+
+    def __call__(self, *operands: Any) -> Sequence[Any]:
+        split = len(operands) - len(self.moving)
+        function, at = self.of_moving(operands[:split])
+        tangents = list(operands[split:])
+        try:
+            return jax.jvp(function, at, tangents)[1]
+        except TypeError as error:
+            if "custom_vjp" not in str(error):
+                raise
+            # Where a gradient is differentiated, JAX asks for this tangent, and then makes nothing of it.
+            results, pull = jax.vjp(function, *at)
+            (pushed,) = jax.linear_transpose(pull, results)(tuple(tangents))
+            return pushed
+
+    def avals(self, operands: Sequence[Any]) -> list[Any]:
+        results = self.function.avals(operands[: len(operands) - len(self.moving)])
+        return [results[k] for k in self.kept]
+
+    def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Derived:
+        """Takes cotangents of the results in `live` back to the linear operands numbered in `linear`."""
+        return _Cotangent(self.function, _pick(self.moving, linear), _pick(self.kept, live))
+
+
+class _Cotangent(_Derived):
+    """Operands, then cotangents of the kept results: the cotangents of the moving operands."""
+
+    def __call__(self, *operands: Any) -> Sequence[Any]:
+        split = len(operands) - len(self.kept)
+        function, at = self.of_moving(operands[:split])
+        return jax.vjp(function, *at)[1](list(operands[split:]))
+
+    def avals(self, operands: Sequence[Any]) -> list[Any]:
+        return [operands[i] for i in self.moving]
+
+    def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Derived:
+        return _Tangent(self.function, _pick(self.moving, live), _pick(self.kept, linear))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Batched:
+    """A function mapped over the leading axis of all operands."""
+
+    function: Any
+
+    def __call__(self, *operands: Any) -> Sequence[Any]:
+        return jax.vmap(self.function)(*operands)
+
+    def avals(self, operands: Sequence[Any]) -> list[Any]:
+        inner = [jax.ShapeDtypeStruct(one.shape[1:], one.dtype) for one in operands]
+        size = operands[0].shape[0]
+        return [
+            jax.ShapeDtypeStruct((size, *one.shape), one.dtype)
+            for one in self.function.avals(inner)
+        ]
+
+    def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Batched:
+        return _Batched(self.function.transposed(linear, live))
+
+
+def _pick(items: Sequence[int], places: Sequence[int]) -> tuple[int, ...]:
+    return tuple(items[k] for k in places)
+
+
+def _call(*operands: Any, function: Any, **params: Any) -> Sequence[Any]:
+    del params
+    return function(*operands)
+
+
+@declared_p.def_abstract_eval
+def _abstract(*operands: Any, function: Any, **params: Any) -> list[Any]:
+    del params
+    return [ShapedArray(one.shape, one.dtype) for one in function.avals(operands)]
+
+
+declared_p.def_impl(_call)
+mlir.register_lowering(declared_p, mlir.lower_fun(_call, multiple_results=True))
+
+
+class _Blocks:
+    """The parts of a pattern that belong to each operand and each result."""
+
+    def __init__(
+        self, pattern: SparsityPattern, operands: Sequence[Any], results: Sequence[Any], n: int
+    ):
+        self._matrix = sp.csr_array(pattern.to_scipy().astype(np.bool_))
+        self._columns = _bounds(operands, n)
+        self._rows = _bounds(results, n)
+
+    def part(self, results: Sequence[int], operands: Sequence[int]) -> sp.csr_array:
+        """The rows of some results and the columns of some operands."""
+        rows, columns = _numbers(self._rows, results), _numbers(self._columns, operands)
+        return sp.csr_array(self._matrix[rows][:, columns])
+
+
+def _bounds(avals: Sequence[Any], batch_ndim: int) -> np.ndarray:
+    sizes = [math.prod(np.shape(one)[batch_ndim:]) for one in avals]
+    return np.cumsum([0, *sizes])
+
+
+def _numbers(bounds: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
+    ranges = [np.arange(bounds[k], bounds[k + 1]) for k in chosen]
+    return np.concatenate([np.zeros(0, np.int64), *ranges])
+
+
+def _side_by_side(*matrices: sp.csr_array) -> SparsityPattern:
+    return SparsityPattern.from_scipy(sp.hstack(matrices, format="csr"))
+
+
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, function: Any, **params: Any
+) -> tuple[list[Any], list[Any]]:
+    results = declared_p.bind(*primals, function=function, **params)
+    moving = [k for k, one in enumerate(tangents) if not isinstance(one, ad.Zero)]
+    kept = [k for k, one in enumerate(results) if has_derivative(one)]
+    pattern, batch_ndim = params["pattern"], params["batch_ndim"]
+    blocks = _Blocks(pattern, primals, results, batch_ndim)
+    pushed = declared_p.bind(
+        *primals,
+        *(tangents[k] for k in moving),
+        function=_Tangent(function, tuple(moving), tuple(kept)),
+        pattern=_side_by_side(blocks.part(kept, range(len(primals))), blocks.part(kept, moving)),
+        batch_ndim=batch_ndim,
+        num_linear=len(moving),
+    )
+    found = dict(zip(kept, pushed, strict=True))
+    none = [ad.Zero(ShapedArray(one.shape, jax.dtypes.float0)) for one in results]
+    return results, [found.get(k, zero) for k, zero in enumerate(none)]
+
+
+def _transpose(
+    cotangents: Sequence[Any], *operands: Any, function: Any, num_linear: int, **params: Any
+) -> list[Any]:
+    split, batch_ndim = len(operands) - num_linear, params["batch_ndim"]
+    wanted = [k for k, one in enumerate(operands) if ad.is_undefined_primal(one)]
+    live = [k for k, one in enumerate(cotangents) if not isinstance(one, ad.Zero)]
+    avals = [one.aval if ad.is_undefined_primal(one) else one for one in operands]
+    blocks = _Blocks(params["pattern"], avals, function.avals(avals), batch_ndim)
+    back = sp.csr_array(blocks.part(live, wanted).T)
+    pulled = declared_p.bind(
+        *operands[:split],
+        *(cotangents[k] for k in live),
+        function=function.transposed([k - split for k in wanted], live),
+        pattern=_side_by_side(sp.csr_array(back @ blocks.part(live, range(split))), back),
+        batch_ndim=batch_ndim,
+        num_linear=len(live),
+    )
+    found = dict(zip(wanted, pulled, strict=True))
+    return [found.get(k) for k in range(len(operands))]
+
+
+def _batch(
+    operands: Sequence[Any], axes: Sequence[Any], *, function: Any, batch_ndim: int, **params: Any
+) -> tuple[list[Any], list[int]]:
+    pairs = list(zip(operands, axes, strict=True))
+    (size, *_) = (one.shape[axis] for one, axis in pairs if axis is not None)
+    moved = [
+        jax.numpy.broadcast_to(one, (size, *np.shape(one)))
+        if axis is None
+        else jax.numpy.moveaxis(one, axis, 0)
+        for one, axis in pairs
+    ]
+    results = declared_p.bind(
+        *moved, function=_Batched(function), batch_ndim=batch_ndim + 1, **params
+    )
+    return results, [0] * len(results)
+
+
+ad.primitive_jvps[declared_p] = _jvp
+ad.primitive_transposes[declared_p] = _transpose
+batching.primitive_batchers[declared_p] = _batch

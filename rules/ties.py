@@ -1,0 +1,64 @@
+"""Order and ties of values at a point: elements that are equal up to rounding are tied."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+
+from asdex import Dependence
+
+
+_ROUNDINGS = 16
+"""Units in the last place by which tied values may differ: another program may order them otherwise."""
+
+
+def is_below(a: np.ndarray, b: np.ndarray) -> Any:
+    """Where `a < b` beyond all rounding; nowhere for NaN, and for complex numbers."""
+    if np.iscomplexobj(a) or np.iscomplexobj(b):
+        return np.zeros(np.broadcast_shapes(a.shape, b.shape), np.bool_)
+    if a.dtype.kind in "biu":
+        return a < b
+    unit = _ROUNDINGS * float(jnp.finfo(a.dtype).eps)
+    with np.errstate(invalid="ignore"):
+        low, high = a.astype(np.float64), b.astype(np.float64)
+        size = np.maximum(np.abs(low), np.abs(high))
+        return (low < high) & ~(high - low <= unit * size)
+
+
+def keep(operand: Dependence, mask: np.ndarray) -> Dependence:
+    """The operand where the mask is true; both are broadcast."""
+    shape = np.broadcast_shapes(operand.shape, mask.shape)
+    operand = operand.broadcast_to(shape)
+    return operand if mask.all() else operand.keep(np.broadcast_to(mask, shape))
+
+
+def tied(ordered: list[np.ndarray], axis: int) -> np.ndarray:
+    """The number of the group of tied elements that each element is in, of arrays sorted along an axis.
+
+    The first array counts most. Elements are tied where no array tells neighbors apart.
+    """
+    first = np.moveaxis(ordered[0], axis, -1)
+    apart = np.zeros(first.shape, np.bool_)
+    apart[..., :1] = True
+    equal = np.ones((*first.shape[:-1], max(first.shape[-1] - 1, 0)), np.bool_)
+    for array in ordered:
+        key = np.moveaxis(array, axis, -1)
+        before, after = key[..., :-1], key[..., 1:]
+        apart[..., 1:] |= equal & (is_below(before, after) | is_below(after, before))
+        equal &= before == after
+    labels = np.cumsum(apart.reshape(-1)).reshape(apart.shape) - 1
+    return np.moveaxis(labels, -1, axis)
+
+
+def within_ties(operand: Dependence, labels: np.ndarray) -> Dependence:
+    """Each element reads all elements of its group, which `labels` numbers."""
+    count = int(labels.max(initial=-1)) + 1
+    if count == operand.size:
+        return operand
+    table = sp.coo_array(
+        (np.ones(operand.size, np.bool_), (labels.reshape(-1), np.arange(operand.size))),
+        shape=(count, operand.size),
+    )
+    groups = operand.through(sp.csr_array(table), (count,))
+    return groups.take(labels.reshape(-1)).reshape(operand.shape)

@@ -1,0 +1,153 @@
+"""Patterns at a point, against derivatives there, and what says that they are local."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import asdex
+
+
+X = jnp.array([3.0, 1.0, 0.5, -2.0, 5.0])
+EYE = np.eye(5, dtype=int)
+
+
+def at(f, *args, **options):
+    return asdex.jacobian_sparsity(f, *args, local=True, **options).todense().astype(int)
+
+
+def counted(x):
+    """As many steps as the first element says."""
+    return lax.while_loop(lambda c: c[0] < x[0], lambda c: (c[0] + 1, jnp.roll(c[1], 1)), (0.0, x))[
+        1
+    ]
+
+
+FUNCTIONS = {
+    "sort": lambda x: jnp.sort(x) ** 2,
+    "median": jnp.median,
+    "max": jnp.max,
+    "cummax": lambda x: lax.cummax(x),
+    "top_k": lambda x: lax.top_k(x, 2)[0],
+    "relu": jax.nn.relu,
+    "clip": lambda x: jnp.clip(x, 0.75, 4.0),
+    "where": lambda x: jnp.where(x > x[1], x, x[::-1]),
+    "cond": lambda x: lax.cond(x[0] > 2, lambda x: x, lambda x: x[::-1], x),
+    "index": lambda x: x[jnp.argmax(x)] * x,
+    "floor": lambda x: x[jnp.clip(jnp.floor(x).astype(int), 0, 4)],
+    "product": lambda x: jnp.maximum(x - 1, 0) * x[::-1],
+    "pooling": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (2,), (1,), "VALID"),
+    "scan": lambda x: lax.scan(lambda c, y: (jnp.where(y > 1, y, c), c * y), x[0], x)[1],
+    "network": lambda x: jnp.tanh(x) @ jax.nn.relu(jnp.outer(x, x)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_is_exact_at_a_point_without_ties(name):
+    f = FUNCTIONS[name]
+    true = np.asarray(jax.jit(jax.jacfwd(f))(X)).reshape(-1, 5) != 0
+    np.testing.assert_array_equal(at(f, X), true)
+
+
+def test_steps_of_a_while_loop():
+    np.testing.assert_array_equal(at(counted, X), np.roll(EYE, 3, axis=0))
+
+
+TIED = jnp.array([1.0, 2.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (jnp.max, [[0, 1, 0, 1]]),
+        (lambda x: jnp.maximum(x[0], x[2]), [[1, 0, 1, 0]]),
+        (lambda x: jnp.maximum(x[0], jnp.nan), [[1, 0, 0, 0]]),
+        (lambda x: jnp.sort(x)[:2], [[1, 0, 1, 0]] * 2),
+        (lambda x: lax.top_k(x, 1)[0], [[0, 1, 0, 1]]),
+        (lambda x: jnp.clip(x[0], 1.0, 3.0), [[1, 0, 0, 0]]),
+        (lambda x: abs(x[0] - 1.0), [[1, 0, 0, 0]]),
+    ],
+)
+def test_ties_keep_all_sides(f, expected):
+    np.testing.assert_array_equal(at(f, TIED).reshape(-1, 4), expected)
+
+
+def test_zeros_that_rounding_may_leave_remove_nothing():
+    """Fused, `x * y - y * x` is a rounding error; `x` itself is zero wherever it is computed."""
+
+    def f(z):
+        x, y, w = z
+        return jnp.stack([w * (x * y - y * x), w * (x - 3.0) ** 2, w * jnp.maximum(-x, 0)])
+
+    np.testing.assert_array_equal(at(f, jnp.array([3.0, 0.7, 1.0]))[:, 2], [1, 1, 0])
+    assert at(lambda z: z[0] * z[1], jnp.array([0.0, 2.0])).tolist() == [[1, 0]]
+
+
+def test_hessian_at_a_point():
+    def energy(x):
+        return jnp.sum(jax.nn.relu(x) ** 2) + x[0] * x[1] * jnp.minimum(x[3], 0) + jnp.max(x) ** 3
+
+    pattern = asdex.hessian_sparsity(energy, X, local=True).todense() != 0
+    np.testing.assert_array_equal(pattern, jax.jit(jax.hessian(energy))(X) != 0)
+
+
+def test_all_arguments_are_known():
+    def f(x, mask, i):
+        return jnp.where(mask > 0, x, 0) * x[i]
+
+    got = at(f, X, jnp.array([1.0, 0, 0, 0, 0]), jnp.array(1))
+    np.testing.assert_array_equal(got, np.eye(5)[0][:, None] * [1, 1, 0, 0, 0])
+
+
+def test_the_union_over_points():
+    points = [(X, 0.0), (X, 2.0)]
+    struct = jax.ShapeDtypeStruct(X.shape, X.dtype)
+
+    def f(x, p):
+        return jnp.where(x > p, x[0] * x, x)
+
+    union = asdex.jacobian_sparsity(f, struct, 0.0, local=points)
+    assert union == asdex.jacobian_sparsity(f, X, 0.0, local=True) | asdex.jacobian_sparsity(
+        f, X, 2.0, local=True
+    )
+    assert asdex.jacobian_sparsity(jax.nn.relu, struct, local=jnp.stack([X, -X])).nnz == 5
+
+
+def test_it_says_that_it_is_local(tmp_path):
+    coloring = asdex.jacobian_coloring(jnp.sort, X, local=True)
+    coloring.save(tmp_path / "coloring")
+    loaded = asdex.ColoredPattern.load(tmp_path / "coloring").sparsity
+    whole = asdex.jacobian_sparsity(jnp.sort, X)
+    assert loaded.local
+    assert not whole.local
+    assert (whole | loaded).local
+    assert (whole @ loaded.T).local
+    assert loaded[:2, :].local
+    assert "local" in repr(coloring)
+    assert "local" not in repr(whole)
+
+
+def test_without_values_it_is_refused():
+    struct = jax.ShapeDtypeStruct(X.shape, X.dtype)
+    with pytest.raises(TypeError, match="arrays with values"):
+        asdex.jacobian_sparsity(jnp.sort, struct, local=True)
+    with pytest.raises(TypeError, match="arrays with values"):
+        jax.jit(lambda x: asdex.jacobian_sparsity(jnp.sort, x, local=True).nnz)(X)
+    with pytest.raises(ValueError, match="like the samples"):
+        asdex.jacobian_sparsity(jnp.sort, X, local=[X[:2]])
+    with pytest.raises(TypeError, match="at least one point"):
+        asdex.jacobian_sparsity(jnp.sort, X, local=[])
+    with pytest.raises(ValueError, match="elements"):
+        asdex.jacobian(jnp.sort, X, local=True, elements=True)
+
+
+def test_explain_compares():
+    explanation = asdex.explain(lambda x: jnp.sort(x) * x[0], X, local=True)
+    assert (explanation.nnz, explanation.local_nnz) == (25, 9)
+    (fuller,) = (step for step in explanation.steps if step.fuller)
+    assert (fuller.primitive, fuller.leaving, fuller.local) == ("sort", 25, 5)
+    assert "It became fuller than at the point in sort" in str(explanation)
+    assert len(asdex.explain(jnp.sort, X, local=True, entry=(0, 3)).links) == 1
+    with pytest.raises(ValueError, match="of the pattern"):
+        asdex.explain(jnp.sort, X, local=True, entry=(0, 0))

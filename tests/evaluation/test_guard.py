@@ -1,0 +1,135 @@
+"""The guard notices wrong patterns in every way of calling a derivative, and no right ones."""
+
+from typing import Any, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import asdex
+
+
+X = jnp.array([3.0, 1.0, 0.5, -2.0, 5.0, 2.0])
+OTHER = X.at[3].set(2.0)
+
+
+def f(x):
+    return jnp.maximum(x, 0) ** 2 + jnp.roll(x, 1) * jnp.where(x > 1, x, 0)
+
+
+def energy(x):
+    return jnp.sum(jnp.maximum(x, 0) ** 3) + x[0] * x[1] * jnp.minimum(x[3], 0)
+
+
+def agrees(derivative, x):
+    return bool(derivative(x)[-1])
+
+
+@pytest.mark.parametrize("mode", ["fwd", "rev", "bidirectional"])
+def test_jacobians(mode):
+    jac_fn = asdex.jacobian(f, X, local=True, mode=mode, verify="flag")
+    assert (agrees(jac_fn, X), agrees(jac_fn, OTHER)) == (True, False)
+
+
+@pytest.mark.parametrize("output_format", ["dense", "bsr", "data", "bcsr", "scipy_csc"])
+def test_formats(output_format):
+    jac_fn = asdex.jacobian(f, X, local=True, output_format=output_format, verify="flag")
+    assert (agrees(jac_fn, X), agrees(jac_fn, OTHER)) == (True, False)
+
+
+@pytest.mark.parametrize("mode", ["fwd_over_rev", "rev_over_fwd", "rev_over_rev"])
+@pytest.mark.parametrize("triangle", [None, "lower"])
+def test_hessians(mode, triangle):
+    coloring = asdex.hessian_coloring(energy, X, local=True, mode=mode)
+    hess_fn = asdex.hessian_from_coloring(energy, coloring, triangle=triangle, verify="flag")
+    assert (agrees(hess_fn, X), agrees(hess_fn, OTHER)) == (True, False)
+
+
+@pytest.mark.parametrize("options", [{"constant": "reuse"}, {"elements": True}])
+def test_constant_entries_and_elements(options):
+    def g(x):
+        return (x[1:] - x[:-1]) ** 2 + 3 * x[1:]
+
+    assert agrees(asdex.jacobian(g, X, verify="flag", **options), X)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
+def test_rounding_is_no_error(dtype):
+    rng = np.random.default_rng(0)
+    A = (
+        rng.standard_normal((80, 80))
+        * (rng.random((80, 80)) < 0.1)
+        * 10.0 ** rng.uniform(-2, 2, (80, 1))
+    )
+    A = jnp.asarray(A, dtype)
+    jac_fn = asdex.jacobian(lambda x: jnp.tanh(A @ x) * x, jnp.zeros(80, dtype), verify="flag")
+    for _ in range(5):
+        assert agrees(jac_fn, jnp.asarray(rng.standard_normal(80), dtype))
+
+
+def test_a_small_missing_entry_is_noticed():
+    diagonal = asdex.SparsityPattern.from_dense(np.eye(6))
+    coloring = asdex.jacobian_coloring_from_sparsity(diagonal)
+    for size, expected in ((0.0, True), (0.1, False)):
+
+        def g(x, size=size):
+            return x**2 + size * jnp.roll(x, 1)
+
+        assert agrees(asdex.jacobian_from_coloring(g, coloring, verify="flag"), X) == expected
+
+
+def test_integers_and_complex_numbers():
+    tree = {"x": X, "k": jnp.arange(6)}
+    jac_fn = asdex.jacobian(lambda t: t["x"] * t["k"], tree, allow_int=True, verify="flag")
+    assert agrees(jac_fn, tree)
+    z = X + 1j
+    for mode in ("fwd", "rev"):
+        jac_fn = asdex.jacobian(
+            lambda z: z**2 * z[::-1], z, holomorphic=True, mode=mode, verify="flag"
+        )
+        assert agrees(jac_fn, z)
+
+
+def test_errors_inside_of_transformations():
+    jac_fn = asdex.jacobian(f, X, local=True, output_format="data", verify=True)
+
+    calls = {
+        "plain": jac_fn,
+        "jit": eqx.filter_jit(lambda x: jac_fn(x)),
+        "vmap": eqx.filter_jit(lambda x: jax.vmap(jac_fn)(jnp.stack([X, x]))),
+        "scan": eqx.filter_jit(
+            lambda x: jax.lax.scan(lambda c, y: (c, jac_fn(y)), 0, jnp.stack([X, x]))[1]
+        ),
+    }
+
+    for call in calls.values():
+        jax.block_until_ready(call(X))
+        with pytest.raises(RuntimeError, match="lacks entries at these arguments"):
+            jax.block_until_ready(call(OTHER))
+
+
+def test_where_the_flag_stands():
+    def aux(x):
+        return (f(x), {"twice": 2 * x})
+
+    (value, data), matrix, agree = asdex.value_and_jacobian(aux, X, has_aux=True, verify="flag")(X)
+    np.testing.assert_allclose(value, f(X))
+    np.testing.assert_allclose(data["twice"], 2 * X)
+    assert matrix.shape == (6, 6)
+    assert bool(agree)
+
+
+def test_the_guard_has_no_derivative():
+    guarded = asdex.jacobian(f, X, output_format="data", verify=True)
+    plain = asdex.jacobian(f, X, output_format="data")
+    slopes = [jax.jit(jax.grad(lambda x, g=g: g(x).sum()))(X) for g in (guarded, plain)]
+    np.testing.assert_allclose(*slopes)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="verify"):
+        asdex.jacobian(f, X, verify=cast(Any, "always"))
+    with pytest.raises(TypeError, match="verify"):
+        asdex.compressed_jacobian(f, X, verify=True)
