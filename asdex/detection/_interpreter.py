@@ -162,7 +162,7 @@ class Interpreter:
             raise
         values = [
             self._with_facts(equation, checked(equation, aval, result, self.follows(aval)), one)
-            if value is None
+            if value is None or self.at_point
             else Value(None, value)
             for aval, result, one, value in zip(
                 equation.out_avals, results, facts, known, strict=True
