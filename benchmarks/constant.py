@@ -1,46 +1,30 @@
-"""Derivatives with constant entries: what `constant="reuse"` saves."""
+"""Derivatives with constant entries: what `constant="reuse"` saves, and what elements save."""
 
-import json
-import sys
-import time
-from statistics import median
+from __future__ import annotations
 
-from .runner import format_ratio, format_seconds, Library, table
+from .runner import Library
+from .ways import print_measured, Problem, section, Ways
 
 
 SIDE, VARIABLES, CONSTRAINTS = 200, 40_000, 20_000
-REPEATS = 31
+
+WAYS: Ways = {
+    "colored": {"elements": False},
+    "reuse": {"constant": "reuse"},
+    "elements": {"elements": True},
+}
 
 
 def run(ours: Library, peer: Library) -> str:
     del peer
-    measured = json.loads(ours.run_code("-m", "benchmarks.constant").splitlines()[-1])
-    rows = [
-        [
-            one["name"],
-            f"{one['constant']:.0%}",
-            *(str(one[kind]["passes"]) for kind in ("recompute", "reuse")),
-            *(format_seconds(one[kind]["call"]) for kind in ("recompute", "reuse")),
-            format_ratio(one["recompute"]["call"] / one["reuse"]["call"]),
-            *(format_seconds(one[kind]["setup"]) for kind in ("recompute", "reuse")),
-        ]
-        for one in measured
-    ]
-    header = [
-        *("", "constant entries", "passes", "passes, reuse", "call", "call, reuse", "ratio"),
-        *("setup", "setup, reuse"),
-    ]
-    return (
-        "## Constant entries\n\n"
-        'Derivatives with `constant="recompute"` (the default) and with `constant="reuse"`. The setup of '
-        "the latter finds the entries that cannot change, and computes them. Times are those of plain calls "
-        'that return only the values (`output_format="data"`); the two take turns.\n\n'
-        f"{table(header, rows)}"
+    text = (
+        'Derivatives by a coloring of all entries; with `constant="reuse"`, whose setup finds the entries '
+        "that cannot change and computes them; with `elements=True`, where linear parts take no pass either."
     )
+    return section(ours, __name__, "Constant entries", text)
 
 
-def problems():
-    """Name, function of `asdex` that makes the derivative, function, and inputs."""
+def problems() -> list[Problem]:
     import jax.numpy as jnp
     import numpy as np
     from jax.experimental import sparse
@@ -90,29 +74,5 @@ def problems():
     ]
 
 
-def measure(name, make, f, x):
-    import jax
-
-    derivatives, result = {}, {"name": name}
-    for kind in ("recompute", "reuse"):
-        start = time.perf_counter()
-        one = derivatives[kind] = make(f, x, constant=kind, output_format="data")
-        result[kind] = {"setup": time.perf_counter() - start, "passes": one.options.num_colors}
-        jax.block_until_ready(one(x))
-    result["constant"] = (
-        derivatives["reuse"].num_constant / derivatives["reuse"].coloring.sparsity.nnz
-    )
-    times = {kind: [] for kind in derivatives}
-    for _ in range(REPEATS):
-        for kind, derivative in derivatives.items():
-            start = time.perf_counter()
-            jax.block_until_ready(derivative(x))
-            times[kind].append(time.perf_counter() - start)
-    for kind, taken in times.items():
-        result[kind]["call"] = median(taken)
-    return result
-
-
 if __name__ == "__main__":
-    print("measuring", file=sys.stderr)
-    print(json.dumps([measure(*problem) for problem in problems()]))
+    print_measured(problems(), WAYS)

@@ -1,45 +1,26 @@
 """Partially separable functions: what it saves to differentiate at their elements."""
 
-import json
-import sys
-import time
-from statistics import median
+from __future__ import annotations
 
-from .runner import format_ratio, format_seconds, Library, table
+from .runner import Library
+from .ways import print_measured, Problem, section, Ways
 
 
 NODES, BUSES, CELLS, PARTICLES = 200_000, 100_000, 10, 12
-REPEATS = 11
+
+WAYS: Ways = {"colored": {"elements": False}, "elements": {}}
 
 
 def run(ours: Library, peer: Library) -> str:
     del peer
-    measured = json.loads(ours.run_code("-m", "benchmarks.elements").splitlines()[-1])
-    rows = [
-        [
-            one["name"],
-            *(str(one[kind]["passes"]) for kind in ("colored", "elements")),
-            *(format_seconds(one[kind]["call"]) for kind in ("colored", "elements")),
-            format_ratio(one["colored"]["call"] / one["elements"]["call"]),
-            *(format_seconds(one[kind]["setup"]) for kind in ("colored", "elements")),
-        ]
-        for one in measured
-    ]
-    header = [
-        *("", "passes", "passes, elements", "call", "call, elements", "ratio"),
-        *("setup and first call", "the same, elements"),
-    ]
-    return (
-        "## Elements\n\n"
+    text = (
         "Derivatives by a coloring of the whole matrix (`elements=False`) and as chosen by default, at the "
-        "elements. Times are those of calls under `jax.jit` that return only the values"
-        "; the two take turns. The elements are found beside the coloring, so their setup comes on top.\n\n"
-        f"{table(header, rows)}"
+        "elements. The elements are found beside the coloring, so their setup comes on top."
     )
+    return section(ours, __name__, "Elements", text)
 
 
-def problems():
-    """Name, function of `asdex` that makes the derivative, function, and input."""
+def problems() -> list[Problem]:
     import jax.numpy as jnp
     import numpy as np
     from scipy.spatial import Delaunay, KDTree
@@ -132,33 +113,5 @@ def problems():
     ]
 
 
-def measure() -> list[dict]:
-    import jax
-
-    results = []
-    for name, make, f, x in problems():
-        calls, record = {}, {"name": name}
-        for kind, elements in (("colored", False), ("elements", None)):
-            begin = time.perf_counter()
-            derivative = make(f, x, output_format="data", elements=elements)
-            calls[kind] = jax.jit(derivative)
-            jax.block_until_ready(calls[kind](x))
-            setup = time.perf_counter() - begin
-            used = (
-                derivative.coloring if derivative.elements is None else derivative.elements.coloring
-            )
-            record[kind] = {"setup": setup, "passes": used.num_colors}
-        times = {kind: [] for kind in calls}
-        for _ in range(REPEATS):
-            for kind, call in calls.items():
-                begin = time.perf_counter()
-                jax.block_until_ready(call(x))
-                times[kind].append(time.perf_counter() - begin)
-        for kind, some in times.items():
-            record[kind]["call"] = median(some)
-        results.append(record)
-    return results
-
-
 if __name__ == "__main__":
-    print(json.dumps(measure()), file=sys.stdout)
+    print_measured(problems(), WAYS)
