@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -116,8 +117,17 @@ def is_predictable(eqn: Any) -> bool:
     if any(_is_hardware_key(atom.aval) for atom in (*eqn.invars, *eqn.outvars)):
         return False
     return all(
-        is_predictable(one) for inner in nested_jaxprs(eqn) for one in open_jaxpr(inner).eqns
+        is_predictable(one) and not _may_collide(one)
+        for inner in nested_jaxprs(eqn)
+        for one in open_jaxpr(inner).eqns
     )
+
+
+def _may_collide(eqn: Any) -> bool:
+    """Whether several updates may overwrite one element, of which any may stay."""
+    if eqn.primitive.name != "scatter" or eqn.params.get("unique_indices"):
+        return False
+    return math.prod(eqn.invars[1].aval.shape[:-1]) > 1
 
 
 def _is_hardware_key(aval: Any) -> bool:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from jax import lax
 
 from asdex import Dependence, Equation, register
-from asdex.detection import index_cases, Range
+from asdex.detection import index_cases, Range, Unavailable
 
 
 _CLIP = lax.GatherScatterMode.CLIP
@@ -260,7 +260,9 @@ def scattered(eqn: Any, operand: np.ndarray, index: np.ndarray, updates: np.ndar
     inside = targets >= 0
     places, values = targets[inside], updates[inside]
     alone = not places.size or np.bincount(places).max() == 1
-    if not alone and (overwrites(eqn) or operand.dtype.kind not in "iu"):
+    if not alone and overwrites(eqn):
+        raise Unavailable  # which of the updates stays is not defined, and differs between programs
+    if not alone and operand.dtype.kind not in "iu":
         return NotImplemented
     result = operand.flatten()
     match eqn.name:

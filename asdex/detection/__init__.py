@@ -34,7 +34,12 @@ from ._facts import Facts as Facts, support_of as support_of
 from ._index_cases import index_cases as index_cases
 from ._index_sets import boolean_product as boolean_product
 from ._interpreter import Interpreter as Interpreter
-from ._known import Known as Known, on_host as on_host, Probe as Probe
+from ._known import (
+    Known as Known,
+    on_host as on_host,
+    Probe as Probe,
+    Unavailable as Unavailable,
+)
 from ._limited_sets import limited as limited
 from ._masks import (
     as_dependence as as_dependence,

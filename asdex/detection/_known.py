@@ -24,7 +24,7 @@ class Unavailable(Exception):
     """A known value cannot be computed.
 
     It was asked for outside of the steps of the loop in which it is known, or its primitive does not run on
-    the host. Treating it as unknown is always sound.
+    the host, or may give another result elsewhere. Treating it as unknown is always sound.
     """
 
 
@@ -189,8 +189,12 @@ class Evaluation:
         operands = [known.raw() for known in self.operands]
         if any(map(is_key, operands)):
             return False
-        with np.errstate(all="ignore"):
-            results = self.compute(*map(np.asarray, operands))
+        try:
+            with np.errstate(all="ignore"):
+                results = self.compute(*map(np.asarray, operands))
+        except Unavailable:
+            self.bind = _unavailable
+            return False
         if results is None:
             return False
         self.settle(results)
@@ -207,9 +211,12 @@ def _forced(target: Evaluation) -> Sequence[Any]:
     left: dict[Evaluation, None] = {}
     if target.results is None:
         _compute(_in_order(target), left)
+    if any(one.bind is _unavailable for one in left):
+        raise Unavailable
     if left:
         if not target.others.at_once:
             _compute(_also_small(target.others, left), left)
+            _drop_unavailable(left)
         _run(list(left), target.others)
     assert target.results is not None
     return target.results
@@ -221,11 +228,21 @@ def _also_small(others: Evaluations, left: Collection[Evaluation]) -> list[Evalu
     for one in list(others.values()):
         if one.results is not None or one in left:
             continue
-        if one.size > _SMALL or one.is_probing or not refused.isdisjoint(one.pending()):
+        unavailable = one.bind is _unavailable or one.is_probing
+        if one.size > _SMALL or unavailable or not refused.isdisjoint(one.pending()):
             refused.add(one)
         else:
             chosen.append(one)
     return chosen
+
+
+def _drop_unavailable(left: dict[Evaluation, None]) -> None:
+    """Leave out what cannot be computed, and what needs it."""
+    dropped: set[Evaluation] = set()
+    for one in list(left):
+        if one.bind is _unavailable or not dropped.isdisjoint(one.pending()):
+            dropped.add(one)
+            del left[one]
 
 
 def _compute(order: Sequence[Evaluation], left: dict[Evaluation, None]) -> None:

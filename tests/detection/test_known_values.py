@@ -276,3 +276,19 @@ def test_detection_under_vmap_and_grad():
 
     jax.grad(loss)(ZEROS)
     jax.vmap(loss)(jnp.zeros((2, N)))
+
+
+@pytest.mark.parametrize("places", [[0, 1, 1, 3], [1, 2, 3, 2, 4, 1], [2, 2, 5, -1]])
+def test_which_of_several_updates_stays_is_not_known(places):
+    """JAX differentiates `x.at[places].set(y)` by the positions of those that stay; any of them may."""
+    places = np.asarray(places)
+
+    def f(x):
+        rows = jnp.tanh(jnp.stack([x, 2 * x]))
+        updates = jnp.stack([x[::-1][: len(places)] ** 2] * 2)
+        return jnp.sum(jnp.sin(rows.at[:, places].set(updates)) ** 2 * x)
+
+    x = jnp.linspace(0.3, 0.9, 6)
+    pattern = asdex.hessian_sparsity(f, x).todense() != 0
+    hessian = np.asarray(jax.jit(jax.hessian(f))(x))
+    assert not np.any((hessian != 0) & ~pattern)
