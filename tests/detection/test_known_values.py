@@ -292,3 +292,5 @@ def test_which_of_several_updates_stays_is_not_known(places):
     pattern = asdex.hessian_sparsity(f, x).todense() != 0
     hessian = np.asarray(jax.jit(jax.hessian(f))(x))
     assert not np.any((hessian != 0) & ~pattern)
+    # Update k reads the element at len(places) - 1 - k, and may stay at its place.
+    assert np.all(pattern[places, np.arange(len(places))[::-1]])
