@@ -251,7 +251,7 @@ def scatter_targets(
 
 @scatter.value
 def scattered(eqn: Any, operand: np.ndarray, index: np.ndarray, updates: np.ndarray) -> Any:
-    """Where no two updates meet, or their order does not matter: sums of integers."""
+    """Where no two updates meet, or their order does not matter: equal ones, sums of integers."""
     if not _adds_or_overwrites(eqn):
         return NotImplemented
     numbers = eqn.params["dimension_numbers"]
@@ -260,14 +260,14 @@ def scattered(eqn: Any, operand: np.ndarray, index: np.ndarray, updates: np.ndar
     inside = targets >= 0
     places, values = targets[inside], updates[inside]
     alone = not places.size or np.bincount(places).max() == 1
-    if not alone and overwrites(eqn):
-        raise Unavailable  # which of the updates stays is not defined, and differs between programs
-    if not alone and operand.dtype.kind not in "iu":
+    if not alone and not overwrites(eqn) and operand.dtype.kind not in "iu":
         return NotImplemented
     result = operand.flatten()
     match eqn.name:
         case "scatter":
             result[places] = values
+            if not alone and np.any(result[places] != values):
+                raise Unavailable  # which of the updates stays is not defined, and differs between programs
         case "scatter-add":
             np.add.at(result, places, values)
         case _:

@@ -292,5 +292,9 @@ def test_which_of_several_updates_stays_is_not_known(places):
     pattern = asdex.hessian_sparsity(f, x).todense() != 0
     hessian = np.asarray(jax.jit(jax.hessian(f))(x))
     assert not np.any((hessian != 0) & ~pattern)
+    mask = jnp.zeros(6).at[places].set(1.0)
+    assert asdex.jacobian_sparsity(lambda x: mask * x, x).nnz == np.unique(places % 6).size
+    traced = asdex.jacobian_sparsity(lambda x: jnp.zeros(6).at[places].set(1.0) * x, x)
+    assert traced.nnz == np.unique(places % 6).size  # all updates are equal
     # Update k reads the element at len(places) - 1 - k, and may stay at its place.
     assert np.all(pattern[places, np.arange(len(places))[::-1]])
