@@ -53,9 +53,11 @@ def test_numpy_computes_the_same(primitive: str, one: Case):
     jaxpr, compiled = jax.make_jaxpr(function)(*args), jax.jit(function)
     known = Interpreter().run(jaxpr, [Value(None, Known.of(arg)) for arg in args])
     for result, array in zip(known, compiled(*args), strict=True):
-        if result.known is not None and is_numerical(array):
+        # A result that JAX leaves open is not available.
+        value = result.known and is_numerical(array) and result.known.get_if_available()
+        if isinstance(value, np.ndarray):
             # Compiled together, operations round less often than one by one.
-            np.testing.assert_allclose(result.known.get(), np.asarray(array), rtol=1e-5)
+            np.testing.assert_allclose(value, np.asarray(array), rtol=1e-5)
 
 
 def test_masks_reach_the_results():
