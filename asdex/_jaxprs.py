@@ -117,13 +117,13 @@ def is_predictable(eqn: Any) -> bool:
     if any(_is_hardware_key(atom.aval) for atom in (*eqn.invars, *eqn.outvars)):
         return False
     return all(
-        is_predictable(one) and not _may_collide(one)
+        is_predictable(one) and not may_collide(one)
         for inner in nested_jaxprs(eqn)
         for one in open_jaxpr(inner).eqns
     )
 
 
-def _may_collide(eqn: Any) -> bool:
+def may_collide(eqn: Any) -> bool:
     """Whether several updates may overwrite one element, of which any may stay."""
     if eqn.primitive.name != "scatter" or eqn.params.get("unique_indices"):
         return False

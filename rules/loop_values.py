@@ -15,6 +15,7 @@ from asdex.detection import (
     jaxpr_consts,
     literal_value,
     live_steps,
+    may_collide,
     open_jaxpr,
     rebind,
     scan_arity,
@@ -104,7 +105,7 @@ def of_all_steps(
 
 def _known_part(eqn: Any, known: Sequence[bool]) -> Part:
     """The part of any equation that follows from the operands that are known."""
-    if all(known) and is_predictable(eqn):
+    if all(known) and is_predictable(eqn) and not may_collide(eqn):
         return [True] * len(eqn.outvars), lambda *arrays: rebind(eqn, arrays)
     if eqn.primitive.name == "scan":
         return known_of_scan(eqn, known)

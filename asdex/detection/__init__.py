@@ -11,6 +11,7 @@ from .._jaxprs import (
     jaxpr_consts as jaxpr_consts,
     literal_value as literal_value,
     live_steps as live_steps,
+    may_collide as may_collide,
     open_jaxpr as open_jaxpr,
     rebind as rebind,
     scan_arity as scan_arity,

@@ -91,6 +91,24 @@ def test_a_result_that_an_unknown_value_steers_is_not_known():
         assert not np.any((jax.jacobian(f)(X, start) != 0) & ~pattern)
 
 
+@pytest.mark.parametrize("length", [3, 100])
+def test_which_of_several_updates_stays_in_a_step_is_not_known(length):
+    def mask():
+        return jnp.zeros(4).at[np.array([1, 1])].set(jnp.array([1.0, 0.0]))
+
+    def of_each(x):
+        return lax.scan(lambda c, _: (c * x[0], mask()), 1.0, None, length=length)[1][0] * x
+
+    def carried(x):
+        def step(carry, _):
+            return (mask(), carry[1] * x[0]), None
+
+        return lax.scan(step, (jnp.zeros(4), 1.0), None, length=length)[0][0] * x
+
+    for f in (of_each, carried):
+        assert asdex.jacobian_sparsity(f, jnp.ones(4)).todense()[1, 1]
+
+
 def test_random_numbers_and_effects_in_a_loop(capfd):
     """What would be computed twice is predictable and prints nothing."""
 
