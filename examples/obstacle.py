@@ -89,17 +89,10 @@ def solve(n: int, *, local: bool) -> dict[str, Any]:
 
 
 def main(n: int = 600) -> None:
+    jax.config.update("jax_enable_x64", True)
     print(f"An obstacle problem with {n} unknowns")
-    columns = (
-        "steps",
-        "detections",
-        "passes",
-        "colors",
-        "nnz",
-        "residual",
-        "preparing",
-        "evaluating",
-    )
+    columns = ("steps", "detections", "passes", "colors", "nnz", "residual")
+    columns = (*columns, "preparing", "evaluating")
     print(f"{'pattern':>14}" + "".join(f"{name:>12}" for name in columns))
     solutions = []
     for local in (True, False):
@@ -112,5 +105,4 @@ def main(n: int = 600) -> None:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
     main()

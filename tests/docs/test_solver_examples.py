@@ -56,6 +56,20 @@ def test_the_twisted_block_converges_quadratically():
         assert residuals[residuals.index(one) + 1] < 10 * one**2
 
 
+def test_the_obstacle_is_found_with_local_patterns():
+    printed = run_example("obstacle", "main(n=40)")
+    found = {
+        kind: [float(one.replace(",", "")) for one in re.findall(r"[\d.,e+-]+", line)]
+        for kind, line in re.findall(r"(at the point|for all values)(.*)", printed)
+    }
+    local, everywhere = found["at the point"], found["for all values"]
+    assert local[2] < everywhere[2]  # passes
+    assert local[4] < 6 * 40 < everywhere[4] == 1600  # nonzeros
+    assert max(local[5], everywhere[5]) < 1e-9
+    difference = re.search(r"difference of the solutions: (\S+)", printed)
+    assert difference is not None and float(difference[1]) < 1e-8
+
+
 @pytest.fixture(scope="module")
 def trajectory():
     return run_example("trajectory_optimization", "main(quiet=True)")
