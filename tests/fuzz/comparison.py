@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,20 @@ from programs import Function, SIZE
 import asdex
 
 
-POINTS = np.stack(
+POINTS = np.array(
     [
-        np.array([0.3, -0.8, 1.1, 0.7, -0.2, 0.9]),
-        np.array([-1.2, 0.4, -0.1, 0.6, 1.7, -0.9]),
-        np.array([0.9, 0.5, 1.4, 0.2, 1.1, 0.8]),
-    ]
-).astype(np.float32)
+        [0.3, -0.8, 1.1, 0.7, -0.2, 0.9],
+        [-1.2, 0.4, -0.1, 0.6, 1.7, -0.9],
+        [0.9, 0.5, 1.4, 0.2, 1.1, 0.8],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        [1.0, 0.0, 1.0, 0.0, 1.0, 1.0],
+    ],
+    np.float32,
+)
+"""Points with values in general position, with zeros, and with ties."""
+
+LOCAL = (0, 3, 4)
+"""Which of them have their local patterns compared, too."""
 
 
 class Comparison(NamedTuple):
@@ -33,66 +40,50 @@ class Comparison(NamedTuple):
     found: int
 
 
-def compare_jacobian(f: Function) -> Comparison | None:
-    """The Jacobian's pattern against forward mode, or reverse mode where there is no other.
+def compare_jacobian(f: Function, local: bool = False) -> list[Comparison]:
+    """The Jacobian's pattern, then its local ones, against forward mode, else reverse mode.
 
-    `None` if jax can do neither.
+    Nothing if jax can do neither.
     """
-    return _compare(f, asdex.jacobian_sparsity, POINTS)
+    return _compare(f, asdex.jacobian_sparsity, f, local)
 
 
-def compare_hessian(f: Function) -> Comparison | None:
-    """The pattern of the Hessian of a weighted sum of squares; `None` if jax cannot differentiate twice."""
+def compare_hessian(f: Function, local: bool = False) -> list[Comparison]:
+    """The same for the Hessian of a weighted sum of squares; nothing if jax cannot differentiate twice."""
     weights = jnp.arange(1.0, SIZE + 1)
 
     def energy(x: jax.Array) -> jax.Array:
         return jnp.sum(weights * f(x) ** 2)
 
-    return _compare(energy, asdex.hessian_sparsity, POINTS[:2], jax.grad(energy))
-
-
-def compare_local(f: Function, hessian: bool = False) -> Comparison | None:
-    """Local patterns at points with values, with zeros and with ties, each against the derivative there."""
-    weights = jnp.arange(1.0, SIZE + 1)
-
-    def energy(x: jax.Array) -> jax.Array:
-        return jnp.sum(weights * f(x) ** 2)
-
-    at = np.stack([POINTS[0], np.zeros(SIZE, np.float32), np.round(POINTS[2])])
-    if hessian:
-        pairs = [
-            _compare(energy, _at(asdex.hessian_sparsity, x), x[None], jax.grad(energy)) for x in at
-        ]
-    else:
-        pairs = [_compare(f, _at(asdex.jacobian_sparsity, x), x[None]) for x in at]
-    found = [one for one in pairs if one is not None]
-    if not found:
-        return None
-    missing = np.concatenate([one.missing for one in found])
-    return Comparison(missing, sum(one.detected for one in found), sum(one.found for one in found))
-
-
-def _at(sparsity: Callable[..., asdex.SparsityPattern], x: np.ndarray) -> Callable[..., Any]:
-    return lambda f, _: sparsity(f, jnp.asarray(x), local=True)
+    return _compare(energy, asdex.hessian_sparsity, jax.grad(energy), local)
 
 
 def _compare(
     f: Callable[..., jax.Array],
     sparsity: Callable[..., asdex.SparsityPattern],
-    points: np.ndarray,
-    derivative: Callable[..., jax.Array] | None = None,
-) -> Comparison | None:
+    gradient: Function,
+    local: bool,
+) -> list[Comparison]:
+    """Patterns of `f` against the nonzeros of the derivatives of `gradient`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", asdex.UnknownPrimitiveWarning)
-            pattern = sparsity(f, jnp.zeros(SIZE)).todense() != 0
-        dense = _dense(f if derivative is None else derivative, points)
+            patterns = [sparsity(f, jnp.zeros(SIZE))]
+            for k in LOCAL if local else ():
+                patterns.append(sparsity(f, jnp.asarray(POINTS[k]), local=True))
+        dense = _dense(gradient, POINTS)
     except (ValueError, TypeError, NotImplementedError) as error:
         if not_differentiable(error):
-            return None
+            return []
         raise
-    found = (np.isfinite(dense) & (dense != 0)).any(axis=0)
-    return Comparison(np.argwhere(found & ~pattern), int(pattern.sum()), int(found.sum()))
+    nonzero = np.isfinite(dense) & (dense != 0)
+    found = [nonzero.any(axis=0), *(nonzero[k] for k in LOCAL if local)]
+    return [_one(*pair) for pair in zip(patterns, found, strict=True)]
+
+
+def _one(sparsity: asdex.SparsityPattern, nonzero: np.ndarray) -> Comparison:
+    pattern = sparsity.todense() != 0
+    return Comparison(np.argwhere(nonzero & ~pattern), int(pattern.sum()), int(nonzero.sum()))
 
 
 def _dense(f: Function, points: np.ndarray) -> np.ndarray:

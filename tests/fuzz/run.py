@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from comparison import compare_hessian, compare_jacobian, compare_local
+from comparison import compare_hessian, compare_jacobian
 from programs import Function, program
 
 
@@ -73,29 +73,26 @@ def compare(seeds: range, hessians: int) -> Tally:
     return sum_of([_compare_one(seed, seed % hessians == 0) for seed in seeds])
 
 
-def _compare_one(seed: int, with_hessian: bool) -> Tally:
-    tally, missing = Tally(programs=1), 0
+def _compare_one(seed: int, further: bool) -> Tally:
     try:
-        first = compare_jacobian(program_of_seed(seed))
-        if first is not None:
-            tally = tally._replace(jacobians=1, detected=first.detected, found=first.found)
-            missing += len(first.missing)
-        second = compare_hessian(program_of_seed(seed)) if with_hessian else None
-        if second is not None:
-            tally = tally._replace(hessians=1)
-            missing += len(second.missing)
-        for hessian in (False, True) if with_hessian else ():
-            third = compare_local(program_of_seed(seed), hessian)
-            if third is not None:
-                tally = tally._replace(local=1)
-                missing += len(third.missing)
+        jacobians = compare_jacobian(program_of_seed(seed), local=further)
+        hessians = compare_hessian(program_of_seed(seed), local=True) if further else []
     except Exception:
         traceback.print_exc()
-        missing = -1
-    if not missing:
-        return tally
-    print(f"seed {seed}: {'raised' if missing < 0 else f'{missing} entries missing'}", flush=True)
-    return tally._replace(failures=(seed,))
+        print(f"seed {seed}: raised", flush=True)
+        return Tally(programs=1, failures=(seed,))
+    missing = sum(len(one.missing) for one in jacobians + hessians)
+    if missing:
+        print(f"seed {seed}: {missing} entries missing", flush=True)
+    return Tally(
+        programs=1,
+        jacobians=bool(jacobians),
+        hessians=bool(hessians),
+        local=further and bool(jacobians or hessians),
+        detected=sum(one.detected for one in jacobians[:1]),
+        found=sum(one.found for one in jacobians[:1]),
+        failures=(seed,) if missing else (),
+    )
 
 
 def sum_of(tallies: list[Tally]) -> Tally:

@@ -11,7 +11,7 @@ from hypothesis import given, HealthCheck, settings, strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from comparison import compare_hessian, compare_jacobian, compare_local
+from comparison import compare_hessian, compare_jacobian
 from programs import program
 from run import add_to_record, compare_in_processes, program_of_seed, Tally
 
@@ -20,30 +20,27 @@ from run import add_to_record, compare_in_processes, program_of_seed, Tally
 @given(st.data())
 def test_no_entry_is_missing(data):
     function = program(lambda limit: data.draw(st.integers(0, limit - 1)))
-    kinds = (compare_jacobian, compare_hessian, compare_local)
-    for comparison in (compare(function) for compare in kinds):
-        assert comparison is None or not len(comparison.missing)
+    for compare in (compare_jacobian, compare_hessian):
+        assert not any(len(one.missing) for one in compare(function, local=True))
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_the_first_programs_of_a_long_run(seed):
-    comparison = compare_jacobian(program_of_seed(seed))
-    assert comparison is None or not len(comparison.missing)
+    assert not any(len(one.missing) for one in compare_jacobian(program_of_seed(seed)))
 
 
 @pytest.mark.parametrize("seed", [2, 3, 5, 387])
-@pytest.mark.parametrize("hessian", [False, True])
-def test_local_patterns_of_programs(seed, hessian):
-    comparison = compare_local(program_of_seed(seed), hessian)
-    assert comparison is None or not len(comparison.missing)
+@pytest.mark.parametrize("compare", [compare_jacobian, compare_hessian])
+def test_local_patterns_of_programs(seed, compare):
+    assert not any(len(one.missing) for one in compare(program_of_seed(seed), local=True))
 
 
 def test_a_run_in_processes_adds_up():
     tally = compare_in_processes(range(4), hessians=2, jobs=1)
     jacobians = [compare_jacobian(program_of_seed(seed)) for seed in range(4)]
     assert (tally.programs, tally.failures) == (4, ())
-    assert tally.jacobians == sum(one is not None for one in jacobians)
-    assert tally.detected == sum(one.detected for one in jacobians if one is not None)
+    assert tally.jacobians == sum(bool(one) for one in jacobians)
+    assert tally.detected == sum(one[0].detected for one in jacobians if one)
     assert tally.hessians <= 2
     assert tally.local == 2
 
