@@ -22,6 +22,7 @@ from . import (
     linear_systems,
     long_programs,
     nonlinear_programs,
+    optimization_problems,
     passes,
     precision,
     solvers,
@@ -34,6 +35,7 @@ from .runner import Library, REPOSITORY
 SECTIONS = {
     "detection": detection,
     "first_detection": first_detection,
+    "optimization_problems": optimization_problems,
     "evaluation": evaluation,
     "accelerator": accelerator,
     "long_programs": long_programs,

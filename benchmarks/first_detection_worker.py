@@ -112,19 +112,11 @@ def main() -> None:
     jax.make_jaxpr(f)(x)
     traced = time.perf_counter()
     try:
-        nnz = (
-            asdex.jacobian_sparsity(f, x.shape).nnz
-            if is_peer()
-            else asdex.jacobian_sparsity(f, x).nnz
-        )
+        nnz = asdex.jacobian_sparsity(f, x).nnz
     except NotImplementedError:
         nnz = None
     seconds = time.perf_counter() - traced
     print(json.dumps({"tracing": traced - start, "seconds": seconds, "nnz": nnz}))
-
-
-def is_peer() -> bool:
-    return not hasattr(asdex, "register")
 
 
 if __name__ == "__main__":
