@@ -1,27 +1,18 @@
 """Settings that every test shares."""
 
+import quick_compiler  # noqa: F401
+
+
+# isort: split
 import gc
 import importlib
 import os
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import settings
-
-
-# Most of the time goes into compiling programs that run once, so XLA takes its short ways, also in
-# the processes that tests start. What is set already stays: with `JAX_DISABLE_MOST_OPTIMIZATIONS=0
-# XLA_FLAGS= make test` the programs are compiled as they are for users.
-QUICK_COMPILER = ["--xla_cpu_parallel_codegen_split_count=1"]
-if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
-    # XLA ends the process at a flag that it does not know.
-    QUICK_COMPILER.append("--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", " ".join(QUICK_COMPILER))
-
-import jax  # noqa: E402
 
 
 # A traced and compiled example takes as long as the compiler wants: no deadlines.

@@ -1,0 +1,17 @@
+"""Imported before JAX: XLA compiles programs fast rather than well, for each of them runs once.
+
+Most of the time of tests goes into compiling, also in the processes that they start. What is set already
+stays: with `JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= make test` the programs are compiled as they are for
+users.
+"""
+
+import os
+from importlib.metadata import version
+
+
+FLAGS = ["--xla_cpu_parallel_codegen_split_count=1"]
+if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
+    # XLA ends the process at a flag that it does not know.
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
