@@ -99,8 +99,8 @@ PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "`fori_loop`, 2,000 steps": (2_000, lambda: counted_loop(2_000)),
     "`fori_loop`, 20,000 steps": (20_000, lambda: counted_loop(20_000)),
     "`scan`, 100,000 steps": (100_000, long_scan),
-    "sums over 2,000 edges, one a step": (2_000, lambda: sums_in_a_loop(2_000)),
-    "their gradient": (2_000, lambda: gradient_of_a_loop(2_000)),
+    "sums over 10,000 edges, one a step": (10_000, lambda: sums_in_a_loop(10_000)),
+    "their gradient": (10_000, lambda: gradient_of_a_loop(10_000)),
 }
 
 
