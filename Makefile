@@ -143,5 +143,5 @@ $(NEWEST)/.installed: pyproject.toml
 # The peer that the benchmarks compare with: the same import name, hence an environment of its own.
 $(PEERS)/.installed:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet asdex==0.5.1 jax==0.10.2 diffrax 'sif2jax>=0.0.8'
+	$(PEERS)/bin/python -m pip install --quiet asdex==0.5.1 jax==0.10.2 diffrax 'sif2jax>=0.0.8' 'casadi>=3.8'
 	@touch $@

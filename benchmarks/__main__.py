@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import (
     accelerator,
+    beside_casadi,
     blocks,
     coloring,
     constant,
@@ -37,6 +38,7 @@ SECTIONS = {
     "first_detection": first_detection,
     "optimization_problems": optimization_problems,
     "evaluation": evaluation,
+    "beside_casadi": beside_casadi,
     "accelerator": accelerator,
     "long_programs": long_programs,
     "coloring": coloring,

@@ -4,10 +4,20 @@ Imports nothing but NumPy and jax: the workers of both libraries read it. Index 
 leaves of a `jax.tree_util.Partial`, so that they are no constants of a compiled program.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
+
+
+def _side(length):
+    """The number next to `length` without the factors 2, 3, 5 and 7: no period of colors divides it."""
+    numbers = range(max(round(length) - 10, 11), round(length) + 11)
+    return min(
+        (one for one in numbers if math.gcd(one, 210) == 1), key=lambda one: abs(one - length)
+    )
 
 
 def differences(n):
@@ -16,7 +26,7 @@ def differences(n):
 
 def brusselator(n):
     """Two species on a periodic square grid."""
-    side = round((n / 2) ** 0.5)
+    side = _side((n / 2) ** 0.5)
 
     def laplacian(w):
         return (
@@ -41,7 +51,7 @@ def _neighbors(u):
 
 def heat_padded(n):
     """Heat with a reaction in a cube that is zero around."""
-    side = round(n ** (1 / 3))
+    side = _side(n ** (1 / 3))
 
     def f(x):
         u = x.reshape(side, side, side)
@@ -52,7 +62,7 @@ def heat_padded(n):
 
 def heat_sliced(n):
     """The same for the inner points alone."""
-    side = round(n ** (1 / 3))
+    side = _side(n ** (1 / 3))
 
     def f(x):
         u = x.reshape(side, side, side)
@@ -64,7 +74,7 @@ def heat_sliced(n):
 
 def convolution(n):
     """A 3x3 kernel over a square image, and `tanh`."""
-    side = round(n**0.5)
+    side = _side(n**0.5)
     kernel = jnp.asarray(np.random.default_rng(0).normal(size=(1, 1, 3, 3)), jnp.float32)
 
     def f(x):
@@ -85,7 +95,7 @@ def scan(n):
 
 def _triangles(n):
     """Corners `(elements, 3)` of a triangulated square with shuffled numbers of its nodes."""
-    side = round(n**0.5)
+    side = _side(n**0.5)
     numbers = np.random.default_rng(0).permutation(side * side).reshape(side, side).astype(np.int32)
     a, b, c, d = numbers[:-1, :-1], numbers[1:, :-1], numbers[:-1, 1:], numbers[1:, 1:]
     corners = [np.stack([a, b, c], -1), np.stack([d, c, b], -1)]
@@ -159,11 +169,11 @@ HESSIANS = {
 
 def num_inputs(name, n):
     if name == "Brusselator":
-        return 2 * round((n / 2) ** 0.5) ** 2
+        return 2 * _side((n / 2) ** 0.5) ** 2
     if name.startswith("3-D"):
-        return round(n ** (1 / 3)) ** 3
+        return _side(n ** (1 / 3)) ** 3
     if name in ("3x3 convolution", "graph Laplacian", "finite elements"):
-        return round(n**0.5) ** 2
+        return _side(n**0.5) ** 2
     return n
 
 

@@ -66,17 +66,18 @@ def _coloring(file, pattern_file, foreign):
     return asdex.ColoredPattern(sparsity, found, int(found.max()) + 1, "over" in mode, mode)
 
 
-def _bare(f, mode):
-    """One batch of products with given seeds, and nothing else."""
-    if mode == "fwd":
-        return lambda x, seeds: jax.vmap(lambda s: jax.jvp(f, (x,), (s,))[1])(seeds)
-    if mode == "rev":
-        return lambda x, seeds: jax.vmap(jax.vjp(f, x)[1])(seeds)[0]
-    return lambda x, seeds: jax.vmap(lambda s: jax.jvp(jax.grad(f), (x,), (s,))[1])(seeds)
-
-
-def _copy(x):
-    return x + 1
+def _apart(f, coloring, x, hessian):
+    """Two programs: the passes alone, and the reading of what they give alone."""
+    make = (
+        asdex.compressed_hessian_from_coloring
+        if hessian
+        else asdex.compressed_jacobian_from_coloring
+    )
+    compressed = make(f, coloring)
+    passes = jax.jit(lambda x: compressed(x)).lower(x).compile()
+    b = passes(x)
+    read = jax.jit(lambda b: asdex.decompress_data(b, coloring)).lower(b).compile()
+    return {"passes": lambda: passes(x), "reading": lambda: read(b)}
 
 
 def _measure_turns(calls, repeats):
@@ -90,11 +91,14 @@ def _measure_turns(calls, repeats):
     return {name: median(times) for name, times in walls.items()}
 
 
-def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats):
-    """Seconds of tracing and compilation and of warm calls of one derivative."""
+def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats, apart=False):
+    """Seconds of tracing and compilation and of warm calls of one derivative.
+
+    `apart`: of its passes and of reading, too, each a program of its own.
+    """
     f, x, hessian = problems.make(problem, n)
     coloring = _coloring(file, pattern_file, foreign)
-    jax.block_until_ready(jax.jit(_copy)(jnp.ones(3)))
+    jax.block_until_ready(jax.jit(jnp.sin)(jnp.ones(3)))
     make = asdex.hessian_from_coloring if hessian else asdex.jacobian_from_coloring
     derivative = make(f, coloring)
     result: dict[str, Any] = {"colors": int(coloring.num_colors)}
@@ -104,19 +108,16 @@ def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats):
     result["program"] = time.perf_counter() - start
     values = jax.jit(lambda x: derivative(x).data).lower(x).compile()
     start = time.perf_counter()
-    data = jax.block_until_ready(derivative(x)).data
+    jax.block_until_ready(derivative(x))
     result["first plain"] = time.perf_counter() - start
 
-    seeds = _seeds(coloring, x.dtype)
-    bare = jax.jit(_bare(f, str(coloring.mode))).lower(x, seeds).compile()
-    copy = jax.jit(_copy).lower(data).compile()
     calls = {
         "jit": lambda: compiled(x).data,
         "values": lambda: values(x),
-        "bare": lambda: bare(x, seeds),
-        "copy": lambda: copy(data),
         "plain": lambda: derivative(x).data,
     }
+    if apart:
+        calls |= _apart(f, coloring, x, hessian)
     slow = {"plain": calls.pop("plain")} if plain_repeats < repeats else {}
     _measure_turns(calls, 2)
     return result | _measure_turns(calls, repeats) | _measure_turns(slow, plain_repeats)
@@ -140,11 +141,6 @@ def memory(problem, n, file, pattern_file, foreign):
 
 def _row_length(f, x, hessian, mode):
     return x.size if hessian or mode == "rev" else jax.eval_shape(f, x).size
-
-
-def _seeds(coloring, dtype):
-    numbers = np.arange(int(coloring.num_colors))[:, None]
-    return jnp.asarray(np.asarray(coloring.colors) == numbers, dtype)
 
 
 def _bytes(tree):
