@@ -10,8 +10,8 @@ an obstacle problem whose obstacle depends on the solution (Bensoussan and Lions
 method is Howard's algorithm. In the pattern for all values, each row reads all of `u`; at a point, it reads
 its neighbors, or the one place to which the stock is moved. Contact changes in every step, and with it the
 pattern. The passes are compiled once for each number of colors: `asdex.compressed_jacobian` depends on the
-pattern in no other way, and NumPy reads what it returns. `verify="flag"` would guard each call; but its program
-depends on the number of nonzeros, and would be compiled anew. Here the same comparison is made by hand.
+pattern in no other way, and NumPy reads what it returns. `verify="flag"` would guard each call, by a program
+that depends on the number of nonzeros and is compiled anew. Here the same comparison is made by hand.
 """
 
 import time

@@ -195,6 +195,30 @@ def test_the_union_over_points():
     assert asdex.jacobian_sparsity(jax.nn.relu, struct, local=jnp.stack([X, -X])).nnz == 5
 
 
+@pytest.mark.parametrize("transform", ["jacobian", "hessian"])
+def test_one_derivative_for_a_batch_of_parameters(transform):
+    """Of thresholds and of models, whose pattern is the union over the batch."""
+    thresholds = jnp.array([-1.0, 2.0, 4.0])
+    weights = jnp.stack([EYE, jnp.zeros((5, 5)).at[0, 1].set(1), EYE[::-1]]).astype(float)
+
+    def f(x, p, W):
+        return jnp.where(x > p, x**2, 0) * (1 + W @ jax.nn.relu(x))
+
+    def total(x, p, W):
+        return jnp.sum(f(x, p, W))
+
+    function = f if transform == "jacobian" else total
+    points = [(X, p, W) for p, W in zip(thresholds, weights, strict=True)]
+    sample = (X, thresholds[0], weights[0])
+    derivative = getattr(asdex, transform)(
+        function, *sample, local=points, output_format="dense", verify=True
+    )
+    batched = jax.jit(jax.vmap(derivative, (None, 0, 0)))(X, thresholds, weights)
+    dense = jax.vmap(getattr(jax, transform)(function), (None, 0, 0))
+    np.testing.assert_allclose(batched, jax.jit(dense)(X, thresholds, weights), rtol=1e-6)
+    assert derivative.sparsity.nnz < 25
+
+
 def test_it_says_that_it_is_local(tmp_path):
     coloring = asdex.jacobian_coloring(jnp.sort, X, local=True)
     coloring.save(tmp_path / "coloring")
