@@ -22,7 +22,7 @@ def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]
         return eqn.interpret(chosen, eqn.operands[1:], eqn.needed)
     results = [eqn.interpret(branch, eqn.operands[1:], eqn.needed) for branch in branches]
     # An index that is known at each step of a loop around the equation makes results that are so too.
-    undecided = bool(eqn.undecided(0).any())
+    undecided = eqn.operands[0].undecided is not None
     later = eqn.operands[0].known is not None and not undecided
     return [
         Value(

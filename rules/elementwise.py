@@ -205,8 +205,8 @@ def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence
 def selected_at_point(eqn: Equation, which: Dependence, *cases: Dependence) -> Any:
     """The case that the selector picks at the point; all of them where it is undecided."""
     del which
-    selector, undecided = eqn.value(0), eqn.undecided(0)
-    if selector is None or not undecided.any():
+    selector, undecided = eqn.value(0), eqn.operands[0].undecided
+    if selector is None or undecided is None:
         return NotImplemented
     chosen = Dependence.select(_choice(selector, cases), cases)
     return chosen | keep(reduce(operator.or_, cases), undecided)

@@ -85,7 +85,7 @@ class Equation(EquationView):
         Nothing is computed before this is called. The array must not be changed. A value that is undecided
         at the point is not known.
         """
-        return None if self.undecided(index).any() else self.value(index)
+        return self.value(index) if self.operands[index].undecided is None else None
 
     def value(self, index: int) -> np.ndarray | None:
         """As `known`, with the values at the point of undecided elements."""
@@ -101,8 +101,8 @@ class Equation(EquationView):
         are computed only when this is called.
         """
         bounds = bounds_of(self.operands[index], self.in_avals[index])
-        undecided = self.undecided(index)
-        if not undecided.any():
+        undecided = self.operands[index].undecided
+        if undecided is None:
             return bounds
         top = 1.0 if self.in_avals[index].dtype == np.bool_ else np.inf
         low, high = np.where(undecided, 1 - top, bounds.low), np.where(undecided, top, bounds.high)
@@ -115,7 +115,8 @@ class Equation(EquationView):
         multiplies. What it depends on itself stays: its derivative need not be zero.
         """
         support = support_of(self.operands[index], self.in_avals[index])
-        return support if is_everywhere(support) else support | self.undecided(index)
+        undecided = self.operands[index].undecided
+        return support if undecided is None or is_everywhere(support) else support | undecided
 
     def undecided(self, index: int) -> Mask:
         """Which elements of operand `index` may have other values next to the point, as at ties."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TYPE_CHECKING
 
+from .._arrays import has_derivative
 from .._jaxprs import nested_jaxprs
 from ._dependence import Dependence
 from ._masks import as_dependence, as_mask, everywhere, Mask
@@ -41,18 +42,24 @@ def with_undecided(
     ]
 
 
+def _decides(equation: Equation) -> bool:
+    """Whether the result is a decision by floating-point values, as that of a comparison."""
+    return has_derivative(equation.in_avals[0]) and not has_derivative(equation.out_avals[0])
+
+
 def _masks(equation: Equation) -> Sequence[Mask | None]:
     rule, count = find_rule(equation.primitive), len(equation.out_avals)
     decide = None if rule is None else rule.functions.get("undecided")
+    settled = all(operand.undecided is None for operand in equation.operands)
+    if settled and not (decide is not None and _decides(equation)):
+        return [None] * count
     marks = [equation.undecided(k) for k in range(len(equation.operands))]
     if decide is not None:
         return [decide(equation, *marks)]
-    if not any(mark.any() for mark in marks):
-        return [None] * count
     everything = [everywhere(aval.shape) for aval in equation.out_avals]
     if rule is None or not rule.says_of_changes or nested_jaxprs(equation):
         return everything
-    if any(marks[number].any() for number in rule.steered_by(equation)):
+    if any(equation.operands[k].undecided is not None for k in rule.steered_by(equation)):
         return everything
     reads = rule.functions.get("changes", rule)
     results = reads(equation, *map(as_dependence, marks))

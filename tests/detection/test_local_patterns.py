@@ -110,6 +110,11 @@ KINKS = {
     )[1],
     "scan": lambda x: lax.scan(lambda c, y: (jnp.where(y > c, y, c), y > c), x[1] + 0, x)[0],
     "stacked": lambda x: jnp.where(lax.scan(lambda c, y: (c, y > 0), 0, x)[1], x, x[::-1]),
+    "scan over undecided values": lambda x: lax.scan(
+        lambda c, y: (jnp.where(y > 0.5, c, c[::-1]), x[0]),
+        x,
+        jnp.concatenate([jnp.where(x > 0, 1.0, 0.0), jnp.ones(20_000)]),
+    )[0],
     "vmap": jax.vmap(lambda x: lax.cond(x > 0, lambda x: x, lambda x: 0.0, x)),
     "gradient": jax.grad(lambda x: jnp.sum(jax.nn.relu(x) ** 2 + jnp.abs(x) * x[1])),
     "custom rule": jax.custom_jvp(lambda x: x),
