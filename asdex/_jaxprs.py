@@ -226,6 +226,12 @@ class EquationView:
         return [atom.aval for atom in self._eqn.invars]
 
     @property
+    def repeats_operand(self) -> bool:
+        """Whether one variable is both the first and the second operand, as in `x != x`."""
+        first, second, *_ = self._eqn.invars
+        return first is second
+
+    @property
     def out_avals(self) -> list[Any]:
         """Shapes and dtypes of the results."""
         return [variable.aval for variable in self._eqn.outvars]

@@ -8,6 +8,8 @@ import numpy as np
 from asdex import Dependence, Equation, register, Value
 from asdex.detection import Facts, Probe
 
+from .ties import differing
+
 
 @register("cond")
 def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]:
@@ -20,12 +22,14 @@ def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]
         return eqn.interpret(chosen, eqn.operands[1:], eqn.needed)
     results = [eqn.interpret(branch, eqn.operands[1:], eqn.needed) for branch in branches]
     # An index that is known at each step of a loop around the equation makes results that are so too.
-    later = eqn.operands[0].known is not None
+    undecided = eqn.operands[0].undecided is not None
+    later = eqn.operands[0].known is not None and not undecided
     return [
         Value(
             reduce(operator.or_, (value.as_dependence(aval) for value in values)) | index,
             Probe() if later and all(value.known is not None for value in values) else None,
             Facts.of_one_of(values, aval),
+            undecided=differing(values, aval) if undecided else None,
         )
         for aval, *values in zip(eqn.out_avals, *results, strict=True)
     ]

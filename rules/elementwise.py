@@ -10,7 +10,7 @@ from asdex import Dependence, elementwise, Equation, register
 from asdex.detection import intersection, is_everywhere, Parts
 
 from . import ranges, ranges_of_arithmetic as arithmetic
-from .ties import is_below, keep
+from .ties import differ, is_below, keep
 
 
 LINEAR: dict[str, Any] = {
@@ -201,6 +201,17 @@ def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence
     return Dependence.select(_choice(selector, cases), cases)
 
 
+@select_n.at_point
+def selected_at_point(eqn: Equation, which: Dependence, *cases: Dependence) -> Any:
+    """The case that the selector picks at the point; all of them where it is undecided."""
+    del which
+    selector, undecided = eqn.value(0), eqn.operands[0].undecided
+    if selector is None or undecided is None:
+        return NotImplemented
+    chosen = Dependence.select(_choice(selector, cases), cases)
+    return chosen | keep(reduce(operator.or_, cases), undecided)
+
+
 def _choice(selector: np.ndarray, cases: Any) -> np.ndarray:
     # Out of range it picks the first or the last case, as the compiled code does.
     choice = np.clip(selector.astype(np.int32), 0, len(cases) - 1)
@@ -217,6 +228,16 @@ def select_n_zeros(eqn: Any, which: np.ndarray, *cases: np.ndarray) -> np.ndarra
     for number, case in enumerate(cases):
         support |= case & (bounds.low <= number) & (number <= bounds.high)
     return support
+
+
+@select_n.undecided
+def select_n_undecided(eqn: Equation, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
+    """Where a case is undecided, or the selector and the cases differ."""
+    undecided = reduce(operator.or_, cases)
+    if not which.any():
+        return undecided
+    values = [eqn.value(k + 1) for k in range(len(cases))]
+    return undecided | (which & differ(values, eqn.out_avals[0].shape))
 
 
 @select_n.changes

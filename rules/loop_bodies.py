@@ -182,7 +182,8 @@ def _probe(value: Value) -> Value | None:
     """What the analysis of a body may assume of an operand that differs from step to step."""
     if value.dependence is not None:
         return None
-    return value._replace(known=None if value.known is None else Probe(), facts=None)
+    known = None if value.known is None or value.undecided is not None else Probe()
+    return value._replace(known=known, facts=None, undecided=None)
 
 
 def _asked(value: Value | None) -> bool:

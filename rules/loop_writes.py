@@ -39,7 +39,7 @@ class _OneByOne(Exception):
     """The steps cannot be taken at once."""
 
 
-def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Dependence]] | None:
+def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
     found = writes(open_jaxpr(loop.body), len(loop.consts), loop.kept)
     if not _FEW_STEPS <= len(order) <= _MOST_ELEMENTS // max(_elements(loop, found), 1):
@@ -75,7 +75,7 @@ class _Steps:
             for value in loop.scanned
         ]
 
-    def results(self) -> tuple[list[Value], list[Dependence]]:
+    def results(self) -> tuple[list[Value], list[Value]]:
         loop, count = self.loop, len(self.order)
         final, before = self._known_carry()
         values = self._structure(before)
@@ -107,12 +107,12 @@ class _Steps:
             for part, keep, mask, aval in triples
         ]
 
-    def _stacked(self, outputs: Dependence) -> list[Dependence]:
+    def _stacked(self, outputs: Dependence) -> list[Value]:
         results, start = [], 0
         for aval in self.loop.avals[self.loop.num_carry :]:
             window = slice(start, start + math.prod(aval.shape))
             one = outputs.rearrange(lambda p, w=window: p[:, w])
-            results.append(one.reshape((len(self.order), *aval.shape)))
+            results.append(Value(one.reshape((len(self.order), *aval.shape)), None))
             start = window.stop
         return results
 

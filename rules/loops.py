@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from asdex.detection import (
     everywhere,
     Facts,
     Known,
+    Mask,
+    nowhere,
     open_jaxpr,
     Probe,
     scan_arity,
@@ -23,6 +27,7 @@ from .loop_bodies import facts_of, LoopBody
 from .loop_maps import without_loop
 from .loop_values import known_of_scan
 from .loop_writes import by_writes
+from .ties import differing
 
 
 _FOLLOWED_STEPS = 10_000
@@ -48,7 +53,7 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     order = range(length - 1, -1, -1) if backwards else range(length)
     carry, outputs = loop.at_point(order) or loop.run(order)
     stacked = [
-        Value(one.rearrange(lambda p: p[::-1]) if backwards else one, None, facts)
+        (_slice(one, slice(None, None, -1)) if backwards else one)._replace(facts=facts)
         for one, facts in zip(outputs, loop.facts_of_outputs(), strict=True)
     ]
     return [*carry, *stacked]
@@ -120,7 +125,7 @@ while_.changes(while_.dependence)
 class _Loop(LoopBody):
     """A loop, whose steps are taken one by one or many at a time."""
 
-    def at_point(self, order: Sequence[int]) -> tuple[list[Value], list[Dependence]] | None:
+    def at_point(self, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
         """As `run`, step by step with the values that all have at a point; `None` unless they are known."""
         knowns = [value.known for value in (*self.consts, *self.initial, *self.scanned)]
         if not self.eqn.at_point or len(order) > _FOLLOWED_STEPS or None in knowns:
@@ -129,19 +134,28 @@ class _Loop(LoopBody):
         return self._interpreted(order)
 
     def until(self, condition: Any, consts: Sequence[Value]) -> list[Value] | None:
-        """The carry of a `while` at a point, followed step by step; `None` unless the steps are known."""
-        carry = self.initial
+        """The carry of a `while` at a point, followed step by step; `None` unless the steps are known.
+
+        Where the condition is undecided, the loop may end or go on.
+        """
+        carry, ends = self.initial, []
         for _ in range(_FOLLOWED_STEPS):
             (proceed,) = self.eqn.interpret(condition, [*consts, *carry])
             value = None if proceed.known is None else proceed.known.get_if_available()
             if value is None or value.any() != value.all():
                 return None
-            if not value.any():
-                return carry
+            undecided = proceed.undecided is not None
+            if undecided or not value.any():
+                ends.append(carry)
+            if not undecided and not value.any():
+                return [
+                    _any_of(*pair)
+                    for pair in zip(zip(*ends, strict=True), self.avals, strict=False)
+                ]
             carry = self.eqn.interpret(self.body, [*self.consts, *carry])
         return None
 
-    def run(self, order: Sequence[int]) -> tuple[list[Value], list[Dependence]]:
+    def run(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
         """The final carry, and all steps of each further result of the body, stacked."""
         self.analyse()
         if self.varies:
@@ -151,17 +165,23 @@ class _Loop(LoopBody):
             return self._values(self._by_squaring(len(order))), []
         return self._in_blocks(np.asarray(order, np.int64))
 
-    def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Dependence]]:
-        carry, outputs = self.initial, []
+    def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Value]]:
+        carry, outputs, marks = self.initial, [], []
         for number in order:
             slices = [_slice(value, number) for value in self.scanned]
             values = self.eqn.interpret(self.body, [*self.consts, *carry, *slices])
             carry = values[: self.num_carry]
             results = self.as_dependences(values)[self.num_carry :]
             outputs.append([one.reshape((1, *one.shape)) for one in results])
-        return carry, self._stacked(outputs)
+            marks.append([value.undecided for value in values[self.num_carry :]])
+        stacked = self._stacked(outputs)
+        columns = zip(*marks, strict=True) if marks else [()] * len(stacked)
+        return carry, [
+            value._replace(undecided=_stacked_marks(column))
+            for value, column in zip(stacked, columns, strict=True)
+        ]
 
-    def _in_blocks(self, order: np.ndarray) -> tuple[list[Value], list[Dependence]]:
+    def _in_blocks(self, order: np.ndarray) -> tuple[list[Value], list[Value]]:
         """All steps by the structure of the body, many at a time.
 
         A block starts from a carry, to which each step adds what it reads of constants and slices. Within the
@@ -216,12 +236,12 @@ class _Loop(LoopBody):
         ]
         return Dependence.concatenate(rows, 1) if rows else Dependence.none((count, 0))
 
-    def _stacked(self, outputs: Sequence[Sequence[Dependence]]) -> list[Dependence]:
+    def _stacked(self, outputs: Sequence[Sequence[Dependence]]) -> list[Value]:
         """The further results of all steps, from those of consecutive blocks."""
         avals = self.eqn.out_avals[self.num_carry :]
         if not outputs:
-            return [Dependence.none(aval.shape) for aval in avals]
-        return [Dependence.concatenate(blocks) for blocks in zip(*outputs, strict=True)]
+            return [Value(Dependence.none(aval.shape), None) for aval in avals]
+        return [Value(Dependence.concatenate(one), None) for one in zip(*outputs, strict=True)]
 
     def _values(self, carry: Sequence[Dependence]) -> list[Value]:
         """The carry after the last step. What is known at each step of a loop around this one stays so."""
@@ -312,16 +332,34 @@ class _Loop(LoopBody):
         return [Value(one, None, facts_of(mask, aval)) for one, mask, aval in triples]
 
 
+def _any_of(ends: Sequence[Value], aval: Any) -> Value:
+    """A value that is one of some at a point."""
+    if len(ends) == 1:
+        return ends[0]
+    dependence = reduce(operator.or_, (one.as_dependence(aval) for one in ends))
+    return Value(dependence, None, undecided=differing(ends, aval))
+
+
 def _pending(value: Value) -> bool:
     return value.known is not None and value.known.is_pending
 
 
-def _slice(value: Value, number: int) -> Value:
+def _stacked_marks(marks: Sequence[Mask | None]) -> Mask | None:
+    """Which elements of stacked values are undecided."""
+    shapes = {mask.shape for mask in marks if mask is not None}
+    if not shapes:
+        return None
+    (shape,) = shapes
+    return np.stack([nowhere(shape) if mask is None else mask for mask in marks])
+
+
+def _slice(value: Value, number: int | slice) -> Value:
     dependence = value.dependence
     if dependence is not None:
         dependence = dependence.rearrange(lambda p: p[number])
-    known = None if value.known is None else value.known.item(number)
-    return value._replace(dependence=dependence, known=known, facts=None)
+    known = None if value.known is None or isinstance(number, slice) else value.known.item(number)
+    undecided = None if value.undecided is None else value.undecided[number]
+    return value._replace(dependence=dependence, known=known, facts=None, undecided=undecided)
 
 
 def _powers(step: Dependence, count: int) -> list[Dependence]:

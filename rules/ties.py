@@ -1,12 +1,16 @@
 """Order and ties of values at a point: elements that are equal up to rounding are tied."""
 
+import operator
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 
-from asdex import Dependence
+from asdex import Dependence, Value
+from asdex.detection import everywhere, is_key
 
 
 _ROUNDINGS = 16
@@ -23,7 +27,35 @@ def is_below(a: np.ndarray, b: np.ndarray) -> Any:
     with np.errstate(invalid="ignore"):
         low, high = a.astype(np.float64), b.astype(np.float64)
         size = np.maximum(np.abs(low), np.abs(high))
-        return (low < high) & ~(high - low <= unit * size)
+        return (low < high) & ~(np.isfinite(size) & (high - low <= unit * size))
+
+
+def are_tied(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Where numbers are equal up to rounding; nowhere for NaN."""
+    if np.iscomplexobj(a):
+        return a == b
+    return ~(is_below(a, b) | is_below(b, a) | np.isnan(a) | np.isnan(b))
+
+
+def differ(values: Sequence[np.ndarray | None], shape: Sequence[int]) -> np.ndarray:
+    """Where some arrays differ beyond rounding: everywhere, if one is not known."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return everywhere(shape)
+    first, apart = known[0], np.zeros(tuple(shape), np.bool_)
+    for other in known[1:]:
+        apart |= ~(are_tied(first, other) | (np.isnan(first) & np.isnan(other)))
+    return apart
+
+
+def differing(values: Sequence[Value], aval: Any) -> np.ndarray:
+    """Which elements differ between values of one type at a point, or are undecided in one of them."""
+    marks = [value.undecided for value in values if value.undecided is not None]
+    known = [
+        None if value.known is None or is_key(aval) else value.known.get_if_available()
+        for value in values
+    ]
+    return reduce(operator.or_, marks, differ(known, aval.shape))
 
 
 def keep(operand: Dependence, mask: np.ndarray) -> Dependence:

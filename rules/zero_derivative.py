@@ -1,14 +1,17 @@
 """Primitives whose derivative is zero wherever it exists."""
 
+import operator
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from asdex import Dependence, Equation, register, zero_derivative
-from asdex.detection import intersection, same_places
+from asdex.detection import has_derivative, intersection, same_places
 
 from . import ranges
-from .reductions import reduce
+from .reductions import reduce as together
+from .ties import are_tied
 
 
 _COMPARISONS: dict[str, tuple[Any, Any]] = {
@@ -48,6 +51,30 @@ for _name, (_, _range) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.item
         RULES[_name].range(_range)
 
 
+def compared(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
+    """Ties of floating-point values of which one varies with the inputs; a value is no tie with itself."""
+    either = reduce(operator.or_, undecided)
+    values = [value for value in map(eqn.value, (0, 1)) if value is not None]
+    if len(values) < 2 or not has_derivative(eqn.in_avals[0]) or eqn.repeats_operand:
+        return either
+    return either | ((eqn.varies(0) | eqn.varies(1)) & are_tied(*values))
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    RULES[_name].undecided(compared)
+
+
+@RULES["and"].undecided
+@RULES["or"].undecided
+def combined(eqn: Equation, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Where an operand is undecided that the other one leaves the decision to."""
+    first, second = eqn.value(0), eqn.value(1)
+    if first is None or second is None or first.dtype != np.bool_:
+        return a | b
+    decides = eqn.name == "or"
+    return (a & (b | (second != decides))) | (b & (a | (first != decides)))
+
+
 @RULES["and"].zeros
 def and_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """No bit is set where one operand has none."""
@@ -59,7 +86,7 @@ REDUCTIONS = {
     for name in ("reduce_and", "reduce_or", "reduce_xor", "argmax", "argmin")
 }
 for _rule in REDUCTIONS.values():
-    _rule.changes(reduce)
+    _rule.changes(together)
 for _name in ("reduce_and", "reduce_or", "reduce_xor"):
     REDUCTIONS[_name].range(ranges.truth)
 for _name in ("argmax", "argmin"):
@@ -85,6 +112,19 @@ def position(eqn: Any, array: np.ndarray) -> Any:
     (axis,) = eqn.params["axes"]
     find = np.argmax if eqn.name == "argmax" else np.argmin
     return find(array, axis=axis).astype(eqn.params["index_dtype"])
+
+
+@REDUCTIONS["argmax"].undecided
+@REDUCTIONS["argmin"].undecided
+def tied_positions(eqn: Equation, undecided: np.ndarray) -> np.ndarray:
+    """Where more than one element is the largest, up to rounding, and varies with the inputs."""
+    (axis,), array = eqn.params["axes"], eqn.value(0)
+    if array is None or not has_derivative(eqn.in_avals[0]):
+        return np.asarray(undecided.any(axis))
+    best = np.max if eqn.name == "argmax" else np.min
+    tied = are_tied(array, best(array, axis=axis, keepdims=True))
+    several = (tied & eqn.varies(0)).any(axis) & (np.sum(tied, axis=axis) > 1)
+    return np.asarray(undecided.any(axis) | several)
 
 
 iota = zero_derivative("iota")

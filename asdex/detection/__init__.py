@@ -1,6 +1,6 @@
 """Detection of sparsity patterns: the interpreter, its dependency array and its registry of rules."""
 
-from .._arrays import is_key as is_key, size_of as size_of
+from .._arrays import has_derivative as has_derivative, is_key as is_key, size_of as size_of
 from .._graphs import connected_components as connected_components
 from .._jaxprs import (
     call_jaxpr as call_jaxpr,
@@ -48,6 +48,8 @@ from ._masks import (
     everywhere as everywhere,
     intersection as intersection,
     is_everywhere as is_everywhere,
+    Mask as Mask,
+    nowhere as nowhere,
     simplified as simplified,
     union as union,
 )

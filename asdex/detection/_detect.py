@@ -67,8 +67,8 @@ def jacobian_sparsity(
         have; by default as many as fit into the memory that is available.
     - `local`: `True` for the pattern at the sample inputs only, which must be arrays then: conditions,
         largest elements, orders, indices, numbers of steps and zero factors are what they are at these
-        values, and all sides of a tie are kept. A sequence of points instead gives the union of the patterns
-        at these: an array, or a tuple of the positional arguments, for each.
+        values, and all sides of a tie or a kink are kept. A sequence of points instead gives the union of
+        the patterns at these: an array, or a tuple of the positional arguments, for each.
 
     **Returns:**
 

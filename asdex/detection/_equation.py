@@ -16,7 +16,7 @@ from .._jaxprs import EquationView, open_jaxpr, without_references
 from .._versions import binder
 from ._dependence import Dependence
 from ._facts import bounds_of, Facts, support_of
-from ._masks import Mask
+from ._masks import as_mask, everywhere, is_everywhere, Mask, nowhere
 from ._ranges import Range
 from ._registry import find_rule
 from ._value import Value
@@ -82,8 +82,13 @@ class Equation(EquationView):
     def known(self, index: int) -> np.ndarray | None:
         """The value of operand `index`, if it depends on constants alone, or at a point; else `None`.
 
-        Nothing is computed before this is called. The array must not be changed.
+        Nothing is computed before this is called. The array must not be changed. A value that is undecided
+        at the point is not known.
         """
+        return self.value(index) if self.operands[index].undecided is None else None
+
+    def value(self, index: int) -> np.ndarray | None:
+        """As `known`, with the values at the point of undecided elements."""
         known = self.operands[index].known
         if known is None or is_key(self.in_avals[index]):
             return None
@@ -95,7 +100,13 @@ class Equation(EquationView):
         They come from its value or from range rules (`argmax`, `clamp`, `rem`, comparisons, arithmetic), and
         are computed only when this is called.
         """
-        return bounds_of(self.operands[index], self.in_avals[index])
+        bounds = bounds_of(self.operands[index], self.in_avals[index])
+        undecided = self.operands[index].undecided
+        if undecided is None:
+            return bounds
+        top = 1.0 if self.in_avals[index].dtype == np.bool_ else np.inf
+        low, high = np.where(undecided, 1 - top, bounds.low), np.where(undecided, top, bounds.high)
+        return Range(low, high)
 
     def nonzero(self, index: int) -> Mask:
         """Which elements of operand `index` may be nonzero in some call: all where nothing is known.
@@ -103,7 +114,21 @@ class Equation(EquationView):
         An element that is zero in every call, such as one off the diagonal of `jnp.diag(p)`, removes what it
         multiplies. What it depends on itself stays: its derivative need not be zero.
         """
-        return support_of(self.operands[index], self.in_avals[index])
+        support = support_of(self.operands[index], self.in_avals[index])
+        undecided = self.operands[index].undecided
+        return support if undecided is None or is_everywhere(support) else support | undecided
+
+    def undecided(self, index: int) -> Mask:
+        """Which elements of operand `index` may have other values next to the point, as at ties."""
+        mask = self.operands[index].undecided
+        return nowhere(getattr(self.in_avals[index], "shape", ())) if mask is None else mask
+
+    def varies(self, index: int) -> Mask:
+        """Which elements of operand `index` depend on what is differentiated, as far as that is known."""
+        operand = self.operands[index]
+        if operand.varies:
+            return everywhere(self.in_avals[index].shape)
+        return as_mask(operand.as_dependence(self.in_avals[index]))
 
     def unless_known(self, operands: Iterable[int], what: str, verb: str = "comes from") -> str:
         """Say of operands that are not known which arguments they come from; "" if all of them are known.
@@ -344,7 +369,10 @@ class Equation(EquationView):
 
             return call
 
-        primals = [one._replace(dependence=None) for one in self.operands]
+        primals = [
+            one._replace(dependence=None, varies=one.varies or one.dependence is not None)
+            for one in self.operands
+        ]
         return function, primals, moving
 
 

@@ -33,6 +33,7 @@ from ._masks import as_dependence, everywhere, is_everywhere
 from ._numpy_values import known_results, partly_known_results
 from ._registry import find_rule, Rule
 from ._results import checked, results_of
+from ._undecided import with_undecided
 from ._value import Value
 
 
@@ -150,6 +151,8 @@ class Interpreter:
         if constant and not (passing and any(operand.known is not None for operand in operands)):
             pairs = zip(known, facts, strict=True)
             values = [Value(None, *pair) for pair in pairs]
+            if self.at_point:
+                values = with_undecided(Equation(eqn, operands, needed, self), values)
             return self._with_arguments(operands, values)
         equation = Equation(eqn, operands, needed, self)
         record = None
@@ -171,6 +174,7 @@ class Interpreter:
         if self.at_point:
             pairs = zip(values, known, strict=True)
             values = [value._replace(known=value.known or one) for value, one in pairs]
+            values = with_undecided(equation, values, results)
         values = self._with_arguments(operands, values)
         if self._recorder is not None and record is not None:
             self._recorder.leave(record, values)

@@ -20,6 +20,10 @@ def everywhere(shape: Sequence[int]) -> Mask:
     return np.broadcast_to(np.True_, tuple(shape))
 
 
+def nowhere(shape: Sequence[int]) -> Mask:
+    return np.broadcast_to(np.False_, tuple(shape))
+
+
 def is_everywhere(mask: Mask) -> bool:
     """Whether a mask is stored as true everywhere."""
     return not any(mask.strides) and bool(mask.size and mask.flat[0])
@@ -58,10 +62,10 @@ def as_dependence(mask: Mask) -> Dependence:
 
 
 def as_mask(dependence: Dependence) -> Mask:
-    """Where a dependence on a single input has that input."""
+    """Where a dependence, on a single input, has that input; on several, where it may have some."""
     marked = [_marked(term.rows) for term in dependence.terms]
     if not marked:
-        return np.broadcast_to(np.False_, dependence.shape)
+        return nowhere(dependence.shape)
     return union(marked, dependence.shape)
 
 

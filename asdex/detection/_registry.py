@@ -114,6 +114,10 @@ class Rule:
         """
         return self._add("at_point", function)
 
+    def undecided(self, function: _F) -> _F:
+        """Gets for each operand the mask of its elements that are undecided at a point; returns one."""
+        return self._add("undecided", function)
+
     def parts(self, function: _F) -> _F:
         """Gets the `Parts` of each operand, if one is complex; returns `Parts`, or `NotImplemented`."""
         return self._add("parts", function)

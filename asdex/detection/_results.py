@@ -38,13 +38,13 @@ def checked(equation: Equation, aval: Any, result: Dependence | Value, follows: 
     value = result if isinstance(result, Value) else Value(result, None)
     dependence = value.dependence
     if dependence is None or not follows:
-        return Value(None, value.known, value.facts)
+        return value._replace(dependence=None)
     if dependence.shape != tuple(aval.shape):
         shapes = (
             f"a Dependence of shape {dependence.shape} for a result of shape {tuple(aval.shape)}"
         )
         raise ValueError(_complaint(equation, shapes))
-    return Value(None, value.known, value.facts) if dependence.is_none else value
+    return value._replace(dependence=None) if dependence.is_none else value
 
 
 def _complaint(equation: Equation, returned: str) -> str:

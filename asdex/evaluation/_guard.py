@@ -1,4 +1,4 @@
-"""A check of each call: a random product of the sparse matrix beside one of the function's own derivative."""
+"""A check of each call: random products of the sparse matrix and of the derivative of the function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from .._arguments import Inputs
-from .._arrays import ravel, unravel
+from .._arrays import has_derivative, ravel, unravel
 from .._versions import on_each_device
 from ..decompression import SubsetDecompressor
 from ._options import EvaluationOptions
@@ -28,27 +28,28 @@ if TYPE_CHECKING:
     _D = TypeVar("_D", bound=SparseDerivative)
 
 
-_SEED = 20
+_SEED, _PROBES = 20, 2
 _OF_A_ROW, _OF_ALL = 4.0, 16.0
 _MESSAGE = (
-    "The sparse derivative differs from the derivative of the function along a random direction: its pattern "
+    "The sparse derivative differs from the derivative of the function along random directions: its pattern "
     "lacks entries at these arguments. Detect and color anew at them (local=True) or for all values "
     '(local=False); verify="flag" returns whether the two agree in place of this error.'
 )
 
 
 class Guard(eqx.Module):
-    """Compares the values of a sparse matrix with one pass of the function, along a random direction.
+    """Compares the values of a sparse matrix with two passes of the function, along random directions.
 
-    The direction has independent normal elements, drawn when the derivative is made. For a row of the matrix
-    that is wrong by a vector of length `e`, the product is wrong by a normal number of deviation `e`: within
-    the tolerance `t` of that row with probability at most `0.8 t / e`. So much is the probability of a miss.
+    These have independent normal elements, drawn when the derivative is made. For a row of the matrix that is
+    wrong by a vector of length `e`, each product is wrong by a normal number of deviation `e`: within the
+    tolerance `t` of that row with probability at most `0.8 t / e`. A miss takes two such products, and has
+    a probability of at most `(0.8 t / e)**2`.
 
     **Attributes:**
 
     - `rows`, `cols`: int32 `(k,)`, where the values of the matrix stand.
     - `positions`: int32 `(k,)`, which of the values these are; `None` for all of them.
-    - `probe`: the random direction: as long as the matrix is high in mode `"rev"`, else as it is wide.
+    - `probes`: the random directions: as long as the matrix is high in mode `"rev"`, else as it is wide.
     - `shape`: `(m, n)`.
     - `flags`: whether to return a flag in place of an error.
     """
@@ -56,7 +57,7 @@ class Guard(eqx.Module):
     rows: Int[Array, " k"]
     cols: Int[Array, " k"]
     positions: Int[Array, " k"] | None
-    probe: Float[Array, " vertices"]
+    probes: Float[Array, "count vertices"]
     shape: tuple[int, int] = eqx.field(static=True)
     flags: bool = eqx.field(static=True)
 
@@ -71,31 +72,27 @@ class Guard(eqx.Module):
         leaves = [stop_gradient(jnp.asarray(inputs.leaves[i])) for i in kept]
         if not leaves:
             return jnp.asarray(True)
-        if mode == "rev":
+        reverse = mode == "rev"
+        if reverse:
             outputs, pull = jax.vjp(lambda *moved: call.leaves(*moved)[0], *leaves)
-            probe = self._cut(outputs)
-            expected = ravel(pull(probe))
-            pairs = self._product(values, ravel(probe), self.rows, self.cols, self.shape[1])
-            pairs = [ravel([unravel(one, inputs.avals)[i] for i in kept]) for one in pairs]
-        else:
-            whole = self._cut(inputs.leaves)
-            probe = [whole[i] for i in kept]
-            expected = _along(call, leaves, probe, mode)
-            pairs = self._product(values, ravel(whole), self.cols, self.rows, self.shape[0])
-            if "over" in mode:
-                pairs = [ravel([unravel(one, inputs.avals)[i] for i in kept]) for one in pairs]
-        got, size = pairs
-        unit = max(float(jnp.finfo(leaf.dtype).eps) for leaf in (*leaves, *probe, values, expected))
-        scale = jnp.max(jnp.where(jnp.isfinite(size), size, 0), initial=0)
-        bound = _OF_A_ROW * np.sqrt(unit) * size + _OF_ALL * unit * scale
-        return jnp.all((jnp.abs(got - expected) <= bound) | ~jnp.isfinite(expected))
 
-    def _cut(self, leaves: Sequence[Any]) -> list[Array]:
-        """The probe with the shapes and dtypes of arrays."""
-        parts = unravel(self.probe, leaves)
-        return [
-            part.astype(jnp.result_type(leaf)) for part, leaf in zip(parts, leaves, strict=True)
-        ]
+        def differentiable(array: Array) -> Array:
+            return ravel([unravel(array, inputs.avals)[i] for i in kept])
+
+        def agrees(probe: Array) -> Array:
+            whole = _cut(probe, outputs if reverse else inputs.leaves)
+            direction = whole if reverse else [whole[i] for i in kept]
+            expected = ravel(pull(whole)) if reverse else _along(call, leaves, direction, mode)
+            read, written = (self.rows, self.cols) if reverse else (self.cols, self.rows)
+            sums = self._product(values, ravel(whole), read, written, self.shape[reverse])
+            got, size = map(differentiable, sums) if reverse or "over" in mode else sums
+            rounded = (*leaves, *direction, values, expected)
+            unit = max(float(jnp.finfo(one.dtype).eps) for one in rounded)
+            scale = jnp.max(jnp.where(jnp.isfinite(size), size, 0), initial=0)
+            bound = _OF_A_ROW * np.sqrt(unit) * size + _OF_ALL * unit * scale
+            return jnp.all((jnp.abs(got - expected) <= bound) | ~jnp.isfinite(expected))
+
+        return jnp.all(jax.lax.map(agrees, self.probes))  # not batched, as not all functions can be
 
     def _product(
         self, values: Array, vector: Array, read: Array, written: Array, count: int
@@ -111,19 +108,29 @@ class Guard(eqx.Module):
         return total, size
 
 
-def confirmed(data: Any, agree: Array, mesh: Mesh | None) -> Any:
-    """The arrays of a result, which raise an error unless the guard agrees.
+def _cut(probe: Array, leaves: Sequence[Any]) -> list[Array]:
+    """A probe with the shapes and dtypes of arrays."""
+    return [
+        part.astype(jnp.result_type(leaf))
+        for part, leaf in zip(unravel(probe, leaves), leaves, strict=True)
+    ]
 
-    On a mesh every device raises it: where one did for all, the others would wait for it.
+
+def confirmed(data: Any, agree: Array, mesh: Mesh | None) -> Any:
+    """The arrays of a result, which raise an error unless the guard agrees, and so do their derivatives.
+
+    They are multiplied by a one that raises it. On a mesh every device does: where one did for all, the
+    others would wait for it.
     """
 
-    def raised(data: Any, agree: Any) -> Any:
-        return eqx.error_if(data, ~agree, _MESSAGE)
+    def checked(agree: Any) -> Any:
+        return eqx.error_if(np.ones((), np.float32), ~agree, _MESSAGE)
 
     if not isinstance(agree, Tracer):
-        raised(np.zeros(()), np.asarray(agree))
+        checked(np.asarray(agree))
         return data
-    return (raised if mesh is None else on_each_device(raised, mesh))(data, agree)
+    one = (checked if mesh is None else on_each_device(checked, mesh))(agree)
+    return jax.tree.map(lambda x: x * one.astype(x.dtype) if has_derivative(x) else x, data)
 
 
 def _along(call: Any, leaves: Sequence[Array], direction: Sequence[Array], mode: str) -> Array:
@@ -163,15 +170,14 @@ def guarded(derivative: _D, options: EvaluationOptions) -> _D:
         positions = np.concatenate([np.arange(len(rows)), mirrored])
         rows, cols = np.concatenate([rows, cols[mirrored]]), np.concatenate([cols, rows[mirrored]])
     m, n = sparsity.shape
-    probe = np.random.default_rng(_SEED).standard_normal(
-        m if derivative.options.mode == "rev" else n
-    )
+    length = m if derivative.options.mode == "rev" else n
+    probes = np.random.default_rng(_SEED).standard_normal((_PROBES, length))
     with jax.ensure_compile_time_eval():
         guard = Guard(
             jnp.asarray(rows),
             jnp.asarray(cols),
             None if positions is None else jnp.asarray(positions.astype(np.int32)),
-            jnp.asarray(probe, jnp.result_type(float)),
+            jnp.asarray(probes, jnp.result_type(float)),
             (m, n),
             options.verify == "flag",
         )

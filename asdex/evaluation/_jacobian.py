@@ -82,10 +82,10 @@ def jacobian(
     - `elements`: whether to differentiate at the elements of `f`, if it copies its inputs to elements and
         adds up what it computes on each (Griewank and Toint 1982): no more passes than an element has inputs.
         `None` does it where a call is estimated to cost less; not with `constant="reuse"`.
-    - `verify`: compare each call, also inside of `jax.jit`, with one JVP or VJP of `f` along a random
-        direction, and raise an error (`equinox.error_if`) where they differ; `"flag"` returns whether they
+    - `verify`: compare each call, also inside of `jax.jit`, with JVPs or VJPs of `f` along two random
+        directions, and raise an error (`equinox.error_if`) where they differ; `"flag"` returns whether they
         agree as the last item of the result instead. A wrong entry of size `e`, in a row with a sum `s` of
-        absolute values, is missed with a probability of about `3 s sqrt(eps) / e`, `eps` of the dtype.
+        absolute values, is missed with a probability of about `10 (s / e)**2 eps`, `eps` of the dtype.
     - `input_shape`, `unknown`, `captured`, `max_nnz`, `local`: as for `asdex.jacobian_sparsity`. The matrix
         is right where the pattern holds; `verify` says whether it does. With `local` neither `constant` nor
         `elements` is used.

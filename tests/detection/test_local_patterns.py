@@ -32,13 +32,13 @@ FUNCTIONS = {
     "top_k": lambda x: lax.top_k(x, 2)[0],
     "relu": jax.nn.relu,
     "clip": lambda x: jnp.clip(x, 0.75, 4.0),
-    "where": lambda x: jnp.where(x > x[1], x, x[::-1]),
+    "where": lambda x: jnp.where(x > x[1] + 0.25, x, x[::-1]),
     "cond": lambda x: lax.cond(x[0] > 2, lambda x: x, lambda x: x[::-1], x),
     "index": lambda x: x[jnp.argmax(x)] * x,
     "floor": lambda x: x[jnp.clip(jnp.floor(x).astype(int), 0, 4)],
     "product": lambda x: jnp.maximum(x - 1, 0) * x[::-1],
     "pooling": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (2,), (1,), "VALID"),
-    "scan": lambda x: lax.scan(lambda c, y: (jnp.where(y > 1, y, c), c * y), x[0], x)[1],
+    "scan": lambda x: lax.scan(lambda c, y: (jnp.where(y > 1.5, y, c), c * y), x[0], x)[1],
     "network": lambda x: jnp.tanh(x) @ jax.nn.relu(jnp.outer(x, x)),
 }
 
@@ -51,7 +51,9 @@ def test_is_exact_at_a_point_without_ties(name):
 
 
 def test_steps_of_a_while_loop():
-    np.testing.assert_array_equal(at(counted, X), np.roll(EYE, 3, axis=0))
+    np.testing.assert_array_equal(at(counted, X - 0.5), np.roll(EYE, 3, axis=0))
+    three_or_four = np.roll(EYE, 3, axis=0) + np.roll(EYE, 4, axis=0)
+    np.testing.assert_array_equal(at(counted, X), three_or_four)
 
 
 TIED = jnp.array([1.0, 2.0, 1.0, 2.0])
@@ -71,6 +73,90 @@ TIED = jnp.array([1.0, 2.0, 1.0, 2.0])
 )
 def test_ties_keep_all_sides(f, expected):
     np.testing.assert_array_equal(at(f, TIED).reshape(-1, 4), expected)
+
+
+KINK = jnp.array([0.0, 1.0, -1.0, 0.5, 1.0])
+
+
+KINKS = {
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "relu6": lambda x: jax.nn.relu6(6 * x),
+    "elu": jax.nn.elu,
+    "hard_tanh": jax.nn.hard_tanh,
+    "hard_sigmoid": lambda x: jax.nn.hard_sigmoid(3 * x),
+    "where": lambda x: jnp.where(x > 0, x, x[::-1]),
+    "where of two comparisons": lambda x: jnp.where((x >= 0) & (x < 1), x[3], jnp.sin(x)),
+    "where of neither": lambda x: jnp.where(~((x < 0) | (x == 1)), x[::-1], x),
+    "where of any": lambda x: jnp.where(jnp.any(x > 1), x, x[::-1]),
+    "where of equal elements": lambda x: jnp.where(x != x[1], x, x[::-1]),
+    "a factor": lambda x: (x > 0) * x[::-1],
+    "a jump": lambda x: jnp.where(jnp.where(x > 0, 1.0, 0.0) > 0.5, x, x[::-1]),
+    "select": lambda x: lax.select_n((x > 0).astype(int), x, x[::-1]),
+    "piecewise": lambda x: jnp.piecewise(x, [x <= -1, x > 1], [0.0, 2.0, jnp.sin]),
+    "abs": lambda x: jnp.abs(x - 1),
+    "maximum": lambda x: jnp.maximum(x, x[::-1]),
+    "clip": lambda x: jnp.clip(x, 0, x[1]),
+    "sort": jnp.sort,
+    "max": lambda x: jnp.sin(x) + jnp.max(x),
+    "pooling": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (3,), (1,), "SAME"),
+    "index": lambda x: x[(x[0] >= 0).astype(int)] * x[2],
+    "argmax": lambda x: x[::2][jnp.argmax(x[:2] - x[1:3] - x[0])],
+    "cond": lambda x: lax.cond(x[1] > x[4], lambda x: x, lambda x: x[::-1], x),
+    "cond of a jump": lambda x: lax.cond(x[0] > 0, lambda: 1.0, lambda: 0.0) * x,
+    "switch": lambda x: lax.switch((x[0] > 0).astype(int), [jnp.sin, lambda x: x[::-1]], x),
+    "while": lambda x: lax.while_loop(
+        lambda c: c[0] <= x[1], lambda c: (c[0] + 0.5, jnp.roll(c[1], 1)), (0.0, x)
+    )[1],
+    "scan": lambda x: lax.scan(lambda c, y: (jnp.where(y > c, y, c), y > c), x[1] + 0, x)[0],
+    "stacked": lambda x: jnp.where(lax.scan(lambda c, y: (c, y > 0), 0, x)[1], x, x[::-1]),
+    "scan over undecided values": lambda x: lax.scan(
+        lambda c, y: (jnp.where(y > 0.5, c, c[::-1]), x[0]),
+        x,
+        jnp.concatenate([jnp.where(x > 0, 1.0, 0.0), jnp.ones(20_000)]),
+    )[0],
+    "vmap": jax.vmap(lambda x: lax.cond(x > 0, lambda x: x, lambda x: 0.0, x)),
+    "gradient": jax.grad(lambda x: jnp.sum(jax.nn.relu(x) ** 2 + jnp.abs(x) * x[1])),
+    "custom rule": jax.custom_jvp(lambda x: x),
+}
+KINKS["custom rule"].defjvp(lambda x, t: (x[0], jnp.where(x[0] > 0, 2 * t[0], -t[0][::-1])))
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_kinks_keep_both_sides(name):
+    f = KINKS[name]
+    noise = np.random.default_rng(0).standard_normal((64, 5)) * 1e-3
+    around = jnp.concatenate([KINK[None], KINK + noise])
+    derivatives = jax.jit(jax.vmap(jax.jacfwd(f)))(around).reshape(len(around), -1, 5)
+    missing = (np.asarray(derivatives) != 0).any(axis=0) & (at(f, KINK) == 0)
+    assert not missing.any()
+
+
+def test_what_is_decided_stays_so():
+    """Comparisons of integers, constants and arguments, of a value with itself, and beyond all rounding."""
+
+    def f(x, p):
+        looped = lax.fori_loop(0, 3, lambda i, y: jnp.where(i == 2, y[::-1], y), x)
+        chosen = jnp.where(p > 0, x, looped)
+        return jnp.where(jnp.isnan(x) | jnp.isinf(x) | (jnp.array(1.0) != 1.0), x[0], chosen)
+
+    p = jnp.array([0.0, 0.0, 1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(at(f, KINK, p), EYE[::-1] != 0)
+    np.testing.assert_array_equal(at(lambda x: jnp.where(x > 1e-20, x, 0), 0 * KINK + 1e-19), EYE)
+    assert at(lambda x: jnp.maximum(x, -jnp.inf * x[::-1]), KINK + 2).tolist() == EYE.tolist()
+
+
+def test_a_kink_leaves_the_rest_of_a_network_as_it_is():
+    W = jnp.array(np.random.default_rng(0).standard_normal((5, 5)))
+
+    def network(x):
+        return W @ jax.nn.relu(W @ jax.nn.relu(x))
+
+    active = np.asarray(W @ jax.nn.relu(KINK)) > 0
+    expected = np.ones((5, 1)) * (np.asarray(KINK) >= 0)
+    assert 0 < active.sum() < 5
+    np.testing.assert_array_equal(at(network, KINK), expected)
+    assert asdex.hessian_sparsity(lambda x: jnp.sum(network(x)[0]), KINK, local=True).nnz == 0
 
 
 def test_zeros_that_rounding_may_leave_remove_nothing():
@@ -112,6 +198,30 @@ def test_the_union_over_points():
         f, X, 2.0, local=True
     )
     assert asdex.jacobian_sparsity(jax.nn.relu, struct, local=jnp.stack([X, -X])).nnz == 5
+
+
+@pytest.mark.parametrize("transform", ["jacobian", "hessian"])
+def test_one_derivative_for_a_batch_of_parameters(transform):
+    """Of thresholds and of models, whose pattern is the union over the batch."""
+    thresholds = jnp.array([-1.0, 2.0, 4.0])
+    weights = jnp.stack([EYE, jnp.zeros((5, 5)).at[0, 1].set(1), EYE[::-1]]).astype(float)
+
+    def f(x, p, W):
+        return jnp.where(x > p, x**2, 0) * (1 + W @ jax.nn.relu(x))
+
+    def total(x, p, W):
+        return jnp.sum(f(x, p, W))
+
+    function = f if transform == "jacobian" else total
+    points = [(X, p, W) for p, W in zip(thresholds, weights, strict=True)]
+    sample = (X, thresholds[0], weights[0])
+    derivative = getattr(asdex, transform)(
+        function, *sample, local=points, output_format="dense", verify=True
+    )
+    batched = jax.jit(jax.vmap(derivative, (None, 0, 0)))(X, thresholds, weights)
+    dense = jax.vmap(getattr(jax, transform)(function), (None, 0, 0))
+    np.testing.assert_allclose(batched, jax.jit(dense)(X, thresholds, weights), rtol=1e-6)
+    assert derivative.sparsity.nnz < 25
 
 
 def test_it_says_that_it_is_local(tmp_path):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import pallas as pl
 
 import asdex
 from asdex.testing import check_rule
@@ -48,6 +49,87 @@ def test_hessians_of_a_callback(mode):
     hess_fn = asdex.hessian(energy, X, mode=mode, output_format="dense", verify=True)
     expected = jax.hessian(lambda x: jnp.sum(jnp.sin(x) * x[::-1]))(X)
     np.testing.assert_allclose(hess_fn(X), expected, rtol=1e-5, atol=1e-6)
+
+
+def scanned(g):
+    return lambda x: jax.lax.scan(lambda c, y: (g(c) * y, g(y)), x, jnp.stack([x, x + 1]))[0]
+
+
+WITHIN = {
+    "jit": lambda g: jax.jit(lambda x: g(x) * x[::-1]),
+    "scan": scanned,
+    "vmap": lambda g: lambda x: jax.vmap(lambda y: jnp.stack([y, g(y)]))(x) * x[::-1, None],
+    "vmap of scan": lambda g: lambda x: jax.vmap(scanned(g))(x[:, None] * X),
+    "while": lambda g: lambda x: jax.lax.fori_loop(0, 2, lambda i, y: g(y) * x[::-1], x),
+    "cond": lambda g: lambda x: jax.lax.cond(x[0] > 0, g, lambda x: x[::-1], x),
+    "checkpoint": lambda g: jax.checkpoint(lambda x: g(x) * g(x[::-1])),
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_a_callback_within_jit_and_loops(name):
+    called, known = WITHIN[name](sine), WITHIN[name](jnp.sin)
+    assert asdex.jacobian_sparsity(called, X) == asdex.jacobian_sparsity(known, X)
+    jac_fn = asdex.jacobian(called, X, output_format="dense", verify=True)
+    expected = jax.jit(jax.jacfwd(known))(X)
+    np.testing.assert_allclose(jax.jit(jac_fn)(X), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_hessians_of_a_callback_within_jit_and_loops(name):
+    def energy(g):
+        return lambda x: jnp.sum(jnp.sin(WITHIN[name](g)(x)))
+
+    called, known = energy(sine), energy(jnp.sin)
+    assert asdex.hessian_sparsity(called, X) == asdex.hessian_sparsity(known, X)
+    hess_fn = asdex.hessian(called, X, output_format="dense", verify=True)
+    expected = jax.jit(jax.hessian(known))(X)
+    np.testing.assert_allclose(jax.jit(hess_fn)(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def elementwise_from_outside(call, slope):
+    """A declared function with the tangent `slope(x) * t`."""
+    function = jax.custom_jvp(call)
+    function.defjvp(lambda x, t: (call(*x), slope(x[0]) * t[0]))
+    return asdex.with_sparsity("elementwise")(function)
+
+
+def test_a_foreign_function():
+    """Which detection never calls: the target does not exist."""
+
+    def foreign(x):
+        return jax.ffi.ffi_call("asdex_has_no_target", jax.ShapeDtypeStruct(x.shape, x.dtype))(x)
+
+    g = elementwise_from_outside(foreign, foreign)
+    for within in WITHIN.values():
+        assert asdex.jacobian_sparsity(within(g), X) == asdex.jacobian_sparsity(within(jnp.sin), X)
+    hessian = asdex.hessian_sparsity(lambda x: jnp.sum(g(x) * x[::-1]), X)
+    assert hessian == asdex.hessian_sparsity(lambda x: jnp.sum(jnp.sin(x) * x[::-1]), X)
+
+
+def kernel_of(function):
+    def call(x):
+        def kernel(x_ref, o_ref):
+            o_ref[...] = function(x_ref[...])
+
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return pl.pallas_call(kernel, out_shape=shape, interpret=True)(x)
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["jit", "scan", "vmap"])
+def test_a_kernel_of_pallas(name):
+    g = elementwise_from_outside(
+        kernel_of(jnp.sin), elementwise_from_outside(kernel_of(jnp.cos), lambda x: -jnp.sin(x))
+    )
+    called, known = WITHIN[name](g), WITHIN[name](jnp.sin)
+    jac_fn = asdex.jacobian(called, X, output_format="dense", verify=True)
+    assert jac_fn.sparsity == asdex.jacobian_sparsity(known, X)
+    np.testing.assert_allclose(jac_fn(X), jax.jit(jax.jacfwd(known))(X), rtol=1e-5, atol=1e-6)
+    hess_fn = asdex.hessian(lambda x: jnp.sum(called(x)), X, output_format="dense", verify=True)
+    expected = jax.jit(jax.hessian(lambda x: jnp.sum(known(x))))(X)
+    np.testing.assert_allclose(hess_fn(X), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_third_derivatives_and_batches():

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from workers import results, start
 
 import asdex
 
@@ -102,12 +103,44 @@ def test_errors_inside_of_transformations():
         "scan": eqx.filter_jit(
             lambda x: jax.lax.scan(lambda c, y: (c, jac_fn(y)), 0, jnp.stack([X, x]))[1]
         ),
+        "while": eqx.filter_jit(
+            lambda x: jax.lax.while_loop(
+                lambda c: jnp.sum(c) > 0, lambda c: c - 100 * jnp.sum(jac_fn(x)) ** 2, jnp.abs(x)
+            )
+        ),
+        "grad": eqx.filter_jit(jax.grad(lambda x: jnp.sum(jac_fn(x)))),
+        "grad of vmap": eqx.filter_jit(
+            jax.grad(lambda x: jnp.sum(jax.vmap(jac_fn)(jnp.stack([X, x]))))
+        ),
     }
 
     for call in calls.values():
         jax.block_until_ready(call(X))
         with pytest.raises(RuntimeError, match="lacks entries at these arguments"):
             jax.block_until_ready(call(OTHER))
+
+
+def test_on_meshes():
+    said = results(start("guard_on_eight_devices.py", 8))
+    assert len(said) == 28
+    assert {name: one for name, one in said.items() if one != [True, False]} == {}
+
+
+def test_a_miss_is_as_rare_as_the_documentation_says():
+    """In half precision, where it can be counted: an entry as large as its row has none in the pattern."""
+    x = jnp.ones(2, jnp.float16)
+    diagonal = asdex.jacobian_coloring_from_sparsity(asdex.SparsityPattern.from_dense(np.eye(2)))
+    jac_fn = asdex.jacobian_from_coloring(
+        lambda x: jnp.stack([x[0] + x[1], x[1]]), diagonal, output_format="data", verify="flag"
+    )
+    draws = jnp.asarray(np.random.default_rng(0).standard_normal((20_000, 2, 2)), jnp.float32)
+
+    @eqx.filter_jit
+    def agree(probes):
+        return eqx.tree_at(lambda g: g.guard.probes, jac_fn, probes)(x)[1]
+
+    missed = float(jnp.mean(jax.vmap(agree)(draws)))
+    assert 1e-3 < missed < 10 * float(jnp.finfo(x.dtype).eps)
 
 
 def test_where_the_flag_stands():
