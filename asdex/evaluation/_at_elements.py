@@ -88,7 +88,7 @@ def _at_elements(
     if program.effects:
         return derivative
     interpreter = Interpreter(unknown="quiet", captured=detection.captured)
-    copies = Copies(program, traced, interpreter, linear=derivative.options.is_hessian)
+    copies = Copies(program, traced, interpreter, is_hessian=derivative.options.is_hessian)
     promising = copies.are_multiple or whole.num_colors >= _MANY_COLORS
     few = promising and copies.size <= _MOST_COPIES * whole.sparsity.nnz
     if not copies.size or not (force or few):
@@ -98,7 +98,7 @@ def _at_elements(
         warnings.simplefilter("ignore", DenseColoringWarning)
         if derivative.options.is_hessian:
             rest = coefficients = None
-            cut = Cut(program.digest, copies.groups, copies.are_scaled)
+            cut = Cut(program.digest, copies.groups, copies.degree)
             function = _FromCopies(derivative.f, Part(cut), **how)
             arguments = Samples((tuple(avals), *samples.args), samples.kwargs)
             most = detection.max_nnz if force else _allowed(whole)
@@ -107,7 +107,7 @@ def _at_elements(
             coloring = color_hessian(pattern, search)
         else:
             rest = LinearRest(copies)
-            cut = Cut(program.digest, copies.groups, copies.are_scaled, rest.results)
+            cut = Cut(program.digest, copies.groups, copies.degree, rest.results)
             made = [struct_of(program.avals[one]) for one in rest.results]
             pattern = _pattern(rest.entries, avals, made, whole.sparsity.modes)
             coloring = color_jacobian(pattern, search)

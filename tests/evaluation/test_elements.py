@@ -257,6 +257,35 @@ def test_scaling_before_the_copies():
     assert elements_of(of_nodes).coloring.num_colors == 1
 
 
+@pytest.mark.parametrize("mode", [None, "rev_over_fwd", "rev_over_rev"])
+def test_functions_of_nodes_before_the_copies_of_a_hessian(mode):
+    """Their second derivatives count on the diagonal, of `sin` and of what the elements add up alone."""
+
+    def f(u):
+        e = jnp.sin(u)[TRIANGLES]
+        by_edges = jnp.sum(u[FROM] * jnp.exp(u[TO])) + jnp.sum((3 * u)[FROM] ** 2)
+        return jnp.sum(jnp.prod(e, axis=1)) + by_edges + jnp.sum((u**3)[TRIANGLES])
+
+    make = asdex.value_gradient_and_hessian
+    derivative = make(f, X, mode=mode, elements=True, output_format="dense")
+    assert elements_of(derivative).coloring.num_colors == 3 < derivative.coloring.num_colors
+    expected = jax.jit(lambda u: (*jax.value_and_grad(f)(u), jax.hessian(f)(u)))(2 * X)
+    close(derivative(2 * X), expected, 1e-4)
+
+
+def test_third_derivatives_through_functions_of_nodes():
+    def f(u):
+        return jnp.sum(jnp.prod(jnp.exp(u)[TRIANGLES], axis=1))
+
+    derivative = asdex.hessian(f, X, elements=True, output_format="dense")
+
+    def norm(hessian):
+        return jax.grad(lambda u: jnp.sum(hessian(u) ** 2))(X)
+
+    got, want = norm(derivative), norm(jax.hessian(f))
+    close(got / abs(want).max(), want / abs(want).max(), 1e-5)
+
+
 def test_linear_elements_take_no_pass():
     def linear(u):
         return jnp.zeros(N).at[FROM].add(u[TO]).at[TO].add(2 * u[FROM])
