@@ -110,6 +110,10 @@ def _at_elements(
             cut = Cut(program.digest, copies.groups, copies.degree, rest.results)
             made = [struct_of(program.avals[one]) for one in rest.results]
             pattern = _pattern(rest.entries, avals, made, whole.sparsity.modes)
+            if _is_complex(
+                whole.sparsity
+            ):  # parts of a holomorphic function may not be holomorphic
+                search = dataclasses.replace(search, mode="fwd")
             coloring = color_jacobian(pattern, search)
             coefficients = _color_rest(rest, made, whole.sparsity)
     terms = Terms(whole.sparsity, pattern, copies, coefficients and coefficients.sparsity)
@@ -151,7 +155,14 @@ def _is_suitable(derivative: SparseDerivative, search: SearchOptions) -> bool:
     full = layout is not None and layout.dense_blocks is not None
     symmetric = search.symmetric and not derivative.options.is_hessian
     compressed = derivative.decompressor is None
-    return not (full or symmetric or compressed or any(map(is_complex, pattern.input_avals)))
+    holomorphic = _is_complex(pattern) and (
+        derivative.options.is_hessian or "fwd" not in pattern.modes
+    )
+    return not (full or symmetric or compressed or holomorphic)
+
+
+def _is_complex(pattern: SparsityPattern) -> bool:
+    return any(map(is_complex, pattern.input_avals))
 
 
 class _FromCopies(eqx.Module):

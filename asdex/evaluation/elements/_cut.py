@@ -157,12 +157,13 @@ class Copies:
             self._origins.update(dict.fromkeys(step.makes, origins))
 
     def is_structured(self, step: Step) -> bool:
-        """Whether a step on real numbers takes them to the same places in every call."""
+        """Whether a step takes real numbers, or complex ones, to the same places in every call."""
         avals, rule = self.program.avals, find_rule(step.eqn.primitive)
-        if rule is None or not all(is_real(avals[one]) for one in (*step.moving, *step.makes)):
+        taken = [avals[one] for one in (*step.moving, *step.makes)]
+        if rule is None or not (all(map(is_real, taken)) or all(map(is_complex, taken))):
             return False
         steering = {step.reads[number] for number in rule.steered_by(EquationView(step.eqn))}
-        steering.update(variable for variable in step.reads if not is_real(avals[variable]))
+        steering.update(one for one in step.reads if not has_derivative(avals[one]))
         return all(map(self.is_known, steering))
 
     def is_linear(self, step: Step) -> bool:
