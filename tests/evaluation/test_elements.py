@@ -648,6 +648,22 @@ def test_the_same_operations_on_other_places_raise():
         derivative(X)
 
 
+def test_other_shapes_raise():
+    size = [90]
+
+    def f(u, w):
+        return jnp.zeros(N).at[FROM].add(w.sum() * u[FROM] * u[TO]) + jnp.arange(size[0]).sum()
+
+    derivative = asdex.jacobian(f, X, W, elements=True)
+    with pytest.raises(ValueError, match="shape"):
+        derivative(X, W[1:])
+    with pytest.raises(ValueError, match="shape"):
+        derivative(X[1:], W)
+    size[0] = 91
+    with pytest.raises(ValueError, match="its trace differs"):
+        derivative(X, W)
+
+
 def test_functions_that_print_are_colored(capfd):
     def f(u):
         jax.debug.print("evaluated")
