@@ -24,8 +24,8 @@ def run(ours: Library, peer: Library) -> str:
         "## Elements\n\n"
         "Derivatives by a coloring of the whole matrix (`elements=False`) and as chosen by default, at "
         "the elements, whose search comes on top in the setup. The peer gets the pattern that asdex "
-        "detected, and colors it. Times are medians of calls under `jax.jit` that return only the values; the ways of "
-        f"asdex take turns, the peer runs directly after.\n\n{table(header, rows)}"
+        "detected, and colors it. Times are medians of calls under `jax.jit` that return only the values; "
+        f"the ways of asdex take turns, the peer runs directly after.\n\n{table(header, rows)}"
     )
 
 
