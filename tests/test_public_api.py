@@ -29,11 +29,15 @@ CHECKED = [
 ]
 
 WITH_JACOBIANS = [
-    *(*SAMPLED, *JACOBIAN, *OF_JACOBIANS, *ROWS, *REUSED, *TRACED[1:]),
+    *(*SAMPLED, *JACOBIAN, *OF_JACOBIANS, *ROWS, *REUSED, "coloring", *TRACED[1:]),
 ]
-WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *ROWS, *REUSED, *TRACED[1:]]
-COMPRESSED_JACOBIANS = [*SAMPLED, *JACOBIAN, *DEVICES, *TRACED]
-COMPRESSED_HESSIANS = [*SAMPLED, *HESSIAN, *DEVICES, *TRACED]
+WITH_HESSIANS = [*SAMPLED, *HESSIAN, *OF_HESSIANS, *ROWS, *REUSED, "coloring", *TRACED[1:]]
+COMPRESSED_JACOBIANS = [
+    *(*SAMPLED, *JACOBIAN, *DEVICES, "allow_int", "coloring", *TRACED[1:]),
+]
+COMPRESSED_HESSIANS = [
+    *(*SAMPLED, *HESSIAN, *DEVICES, "allow_int", "coloring", *TRACED[1:]),
+]
 COLORED_JACOBIANS = [
     *(*COLORED, "output_format", "has_aux", "flatten", *ROWS, "allow_int", "verify"),
 ]
@@ -186,6 +190,7 @@ def test_defaults(name):
         "constant": "recompute",
         "elements": None,
         "verify": False,
+        "coloring": None,
         "input_shape": None,
         "unknown": "dense",
         "captured": "constant",

@@ -88,7 +88,7 @@ def _at_elements(
     if program.effects:
         return derivative
     interpreter = Interpreter(unknown="quiet", captured=detection.captured)
-    copies = Copies(program, traced, interpreter, linear=derivative.options.is_hessian)
+    copies = Copies(program, traced, interpreter, is_hessian=derivative.options.is_hessian)
     promising = copies.are_multiple or whole.num_colors >= _MANY_COLORS
     few = promising and copies.size <= _MOST_COPIES * whole.sparsity.nnz
     if not copies.size or not (force or few):
@@ -98,7 +98,7 @@ def _at_elements(
         warnings.simplefilter("ignore", DenseColoringWarning)
         if derivative.options.is_hessian:
             rest = coefficients = None
-            cut = Cut(program.digest, copies.groups, copies.are_scaled)
+            cut = Cut(program.digest, copies.groups, copies.degree)
             function = _FromCopies(derivative.f, Part(cut), **how)
             arguments = Samples((tuple(avals), *samples.args), samples.kwargs)
             most = detection.max_nnz if force else _allowed(whole)
@@ -107,9 +107,13 @@ def _at_elements(
             coloring = color_hessian(pattern, search)
         else:
             rest = LinearRest(copies)
-            cut = Cut(program.digest, copies.groups, copies.are_scaled, rest.results)
+            cut = Cut(program.digest, copies.groups, copies.degree, rest.results)
             made = [struct_of(program.avals[one]) for one in rest.results]
             pattern = _pattern(rest.entries, avals, made, whole.sparsity.modes)
+            if _is_complex(
+                whole.sparsity
+            ):  # parts of a holomorphic function may not be holomorphic
+                search = dataclasses.replace(search, mode="fwd")
             coloring = color_jacobian(pattern, search)
             coefficients = _color_rest(rest, made, whole.sparsity)
     terms = Terms(whole.sparsity, pattern, copies, coefficients and coefficients.sparsity)
@@ -151,7 +155,14 @@ def _is_suitable(derivative: SparseDerivative, search: SearchOptions) -> bool:
     full = layout is not None and layout.dense_blocks is not None
     symmetric = search.symmetric and not derivative.options.is_hessian
     compressed = derivative.decompressor is None
-    return not (full or symmetric or compressed or any(map(is_complex, pattern.input_avals)))
+    holomorphic = _is_complex(pattern) and (
+        derivative.options.is_hessian or "fwd" not in pattern.modes
+    )
+    return not (full or symmetric or compressed or holomorphic)
+
+
+def _is_complex(pattern: SparsityPattern) -> bool:
+    return any(map(is_complex, pattern.input_avals))
 
 
 class _FromCopies(eqx.Module):

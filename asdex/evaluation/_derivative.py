@@ -249,7 +249,7 @@ def evaluate(
     derivative.
     """
     check_callable(f)
-    _check_coloring(coloring, kind)
+    check_coloring(coloring, kind)
     if kind is JACOBIAN:
         check_outputs(coloring.sparsity.output_avals)
     sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
@@ -345,7 +345,8 @@ def _part(sparsity: SparsityPattern, chosen: np.ndarray) -> SparsityPattern:
     return dataclasses.replace(sparsity, rows=rows, cols=cols)
 
 
-def _check_coloring(coloring: Any, kind: Kind) -> None:
+def check_coloring(coloring: Any, kind: Kind) -> None:
+    """**Raises:** as `evaluate`."""
     if not isinstance(coloring, ColoredPattern):
         raise TypeError(
             f"Expected an asdex.ColoredPattern, got {type(coloring).__name__}. Make one with "

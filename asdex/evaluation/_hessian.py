@@ -41,6 +41,7 @@ def hessian(
     constant: Constant = "recompute",
     elements: bool | None = None,
     verify: Verify = False,
+    coloring: ColoredPattern | None = None,
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
@@ -96,6 +97,7 @@ def hessian(
             triangle=triangle,
         ),
         HESSIAN,
+        coloring,
     )
 
 
@@ -157,7 +159,7 @@ def value_and_compressed_hessian(
 
 _NO_SAMPLES = (
     "constant entries and elements are found at sample arguments, and a coloring has none. Use "
-    "`asdex.hessian(f, *args)`, which detects and colors by itself."
+    "`asdex.hessian(f, *args, coloring=coloring)`."
 )
 
 
@@ -185,7 +187,7 @@ def hessian_from_coloring(
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Hessian; it also says which arguments are differentiated.
     - all others: as for `asdex.hessian`. `constant` and `elements` are refused, since they need samples
-        of all arguments.
+        of all arguments: `asdex.hessian(f, *args, coloring=coloring)` has them.
 
     **Returns:**
 

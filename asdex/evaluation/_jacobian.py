@@ -39,6 +39,7 @@ def jacobian(
     constant: Constant = "recompute",
     elements: bool | None = None,
     verify: Verify = False,
+    coloring: ColoredPattern | None = None,
     input_shape: int | Sequence[int] | None = None,
     unknown: Unknown = "dense",
     captured: Captured = "constant",
@@ -86,6 +87,9 @@ def jacobian(
         directions, and raise an error (`equinox.error_if`) where they differ; `"flag"` returns whether they
         agree as the last item of the result instead. A wrong entry of size `e`, in a row with a sum `s` of
         absolute values, is missed with a probability of about `10 (s / e)**2 eps`, `eps` of the dtype.
+    - `coloring`: an `asdex.ColoredPattern` made before with the same `argnums`, such as one from a file. Its
+        pattern is taken for that of `f`. Constant entries and elements are found in `f` as it is now; `mode`,
+        `symmetric`, `order` and `budget` are for these.
     - `input_shape`, `unknown`, `captured`, `max_nnz`, `local`: as for `asdex.jacobian_sparsity`. The matrix
         is right where the pattern holds; `verify` says whether it does. With `local` neither `constant` nor
         `elements` is used.
@@ -103,7 +107,8 @@ def jacobian(
 
     `TypeError` if there is no sample input, if a differentiated one is an integer without `allow_int`, if an
     output is an integer, if an option is misspelt, or if `f` cannot be traced; `ValueError` for an option
-    with a value that is not allowed.
+    with a value that is not allowed; as `asdex.jacobian_from_coloring` for `coloring`, and if the samples
+    are not of its types.
     """
     return from_samples(
         f,
@@ -125,6 +130,7 @@ def jacobian(
             flatten=flatten,
         ),
         JACOBIAN,
+        coloring,
     )
 
 
@@ -166,7 +172,7 @@ def value_and_compressed_jacobian(
 
 _NO_SAMPLES = (
     "constant entries and elements are found at sample arguments, and a coloring has none. Use "
-    "`asdex.jacobian(f, *args)`, which detects and colors by itself."
+    "`asdex.jacobian(f, *args, coloring=coloring)`."
 )
 
 
@@ -193,7 +199,7 @@ def jacobian_from_coloring(
     - `f`: the function, or another one with the same pattern.
     - `coloring`: an `asdex.ColoredPattern` for a Jacobian; it also says which arguments are differentiated.
     - all others: as for `asdex.jacobian`. `constant` and `elements` are refused, since they need samples
-        of all arguments.
+        of all arguments: `asdex.jacobian(f, *args, coloring=coloring)` has them.
 
     **Returns:**
 

@@ -63,6 +63,17 @@ def energy(x):
     return jnp.sum(jnp.sin(x[2:]) * x[:-2] ** 2 + x[1:-1] ** 3 * x[2:])
 
 
+def edges(x):
+    """Partially separable."""
+    one, other = np.random.default_rng(0).integers(0, 24, (2, 60))
+    flux = jnp.sin(x[one]) * x[other]
+    return jnp.zeros_like(x).at[one].add(flux).at[other].add(-flux)
+
+
+def edge_energy(x):
+    return jnp.sum(edges(x) ** 2 * x)
+
+
 def iterated(x):
     """A loop whose carry is the same for all colors at the start."""
     start = jnp.ones_like(x)
@@ -119,6 +130,14 @@ def values():
         for mode in ("fwd_over_rev", "rev_over_fwd", "rev_over_rev"):
             hessian = asdex.hessian(energy, X, mode=mode, **options)(X)
             yield f"{mode}, {name}", hessian, by_jax(jax.hessian, energy)(X)
+        at_elements = {"elements": True, "chunk_size": 1, **options}
+        for make, dense, f in (
+            (asdex.jacobian, jax.jacobian, edges),
+            (asdex.hessian, jax.hessian, edge_energy),
+        ):
+            derivative = make(f, X, **at_elements)
+            assert derivative.elements is not None
+            yield f"{f.__name__}, {name}", derivative(X), by_jax(dense, f)(X)
     for chunk_size in (1, 2, 3):
         for mesh in (LINE, GRID):
             jac_fn = asdex.jacobian(

@@ -37,7 +37,7 @@ def energy(u):
 def of_triangles(u):
     e = u[TRIANGLES]
     local = jnp.stack([e[:, 0] * e[:, 1], e[:, 1] * e[:, 2], jnp.exp(e[:, 0] * e[:, 2])], axis=1)
-    return jnp.zeros(N).at[TRIANGLES].add(local)
+    return jnp.zeros_like(u).at[TRIANGLES].add(local)
 
 
 def by_stacking(u):
@@ -257,6 +257,35 @@ def test_scaling_before_the_copies():
     assert elements_of(of_nodes).coloring.num_colors == 1
 
 
+@pytest.mark.parametrize("mode", [None, "rev_over_fwd", "rev_over_rev"])
+def test_functions_of_nodes_before_the_copies_of_a_hessian(mode):
+    """Their second derivatives count on the diagonal, of `sin` and of what the elements add up alone."""
+
+    def f(u):
+        e = jnp.sin(u)[TRIANGLES]
+        by_edges = jnp.sum(u[FROM] * jnp.exp(u[TO])) + jnp.sum((3 * u)[FROM] ** 2)
+        return jnp.sum(jnp.prod(e, axis=1)) + by_edges + jnp.sum((u**3)[TRIANGLES])
+
+    make = asdex.value_gradient_and_hessian
+    derivative = make(f, X, mode=mode, elements=True, output_format="dense")
+    assert elements_of(derivative).coloring.num_colors == 3 < derivative.coloring.num_colors
+    expected = jax.jit(lambda u: (*jax.value_and_grad(f)(u), jax.hessian(f)(u)))(2 * X)
+    close(derivative(2 * X), expected, 1e-4)
+
+
+def test_third_derivatives_through_functions_of_nodes():
+    def f(u):
+        return jnp.sum(jnp.prod(jnp.exp(u)[TRIANGLES], axis=1))
+
+    derivative = asdex.hessian(f, X, elements=True, output_format="dense")
+
+    def norm(hessian):
+        return jax.grad(lambda u: jnp.sum(hessian(u) ** 2))(X)
+
+    got, want = norm(derivative), norm(jax.hessian(f))
+    close(got / abs(want).max(), want / abs(want).max(), 1e-5)
+
+
 def test_linear_elements_take_no_pass():
     def linear(u):
         return jnp.zeros(N).at[FROM].add(u[TO]).at[TO].add(2 * u[FROM])
@@ -376,11 +405,41 @@ def test_integer_leaves():
     close(derivative(tree)["u"], jax.jacobian(lambda u: f({"k": tree["k"], "u": u}))(X))
 
 
-def test_complex_inputs_are_colored():
+def of_parts(z):
+    """Holomorphic, but made of parts that are not, with complex coefficients before and after."""
+    shifted = z[TRIANGLES[:, [0, 0, 1]]] + 1j
+    parts = jnp.real(shifted[:, 0]) + 1j * jnp.imag(shifted[:, 1])
+    conjugate = jnp.conj(jnp.conj(shifted[:, 1]) * jnp.conj(shifted[:, 2]))
+    return jnp.zeros_like(z).at[TRIANGLES[:, 0]].add((2 - 3j) * parts * conjugate)
+
+
+@pytest.mark.parametrize("mode", ["auto", "fwd", "rev"])
+@pytest.mark.parametrize("f", [fluxes, of_triangles, two_families, beside_others, of_parts])
+def test_complex_inputs(f, mode):
+    z = (X + 1j * X[::-1]).astype(jnp.complex64)
+    options = {"holomorphic": True, "allow_int": True, "output_format": "dense"}
+    derivative = asdex.jacobian(f, z, mode=mode, elements=True, **options)
+    assert elements_of(derivative).coloring.num_colors < derivative.coloring.num_colors
+    for point in (z, 1j * z):
+        close(derivative(point), jax.jit(jax.jacobian(f, holomorphic=True))(point), 1e-4)
+
+
+def test_integer_leaves_beside_complex_ones():
+    def f(tree):
+        return jnp.zeros_like(tree["u"]).at[FROM].add(tree["u"][FROM] * tree["u"][TO] * tree["k"])
+
+    tree = {"k": jnp.arange(90), "u": (X + 1j * X[::-1]).astype(jnp.complex64)}
+    options = {"holomorphic": True, "allow_int": True, "output_format": "dense"}
+    derivative = asdex.jacobian(f, tree, argnums=0, elements=True, **options)
+    only = jax.jacobian(lambda u: f({"k": tree["k"], "u": u}), holomorphic=True)
+    close(derivative(tree)["u"], only(tree["u"]))
+
+
+def test_complex_inputs_of_a_hessian_are_colored():
     z = X + 1j * X
-    derivative = asdex.jacobian(fluxes, z, holomorphic=True, elements=True, output_format="dense")
+    derivative = asdex.hessian(energy, z, holomorphic=True, elements=True, output_format="dense")
     assert derivative.elements is None
-    close(derivative(z), jax.jacobian(fluxes, holomorphic=True)(z))
+    close(derivative(z), jax.jit(jax.hessian(energy, holomorphic=True))(z), 1e-3)
 
 
 @pytest.mark.parametrize("output_format", ["bcoo", "bcsr", "bsr", "data", "scipy_csr", "dense"])
@@ -520,6 +579,50 @@ def test_boundary_values_beside_the_inputs(held):
         np.testing.assert_allclose(derivative(X[1:], boundary), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("constant", ["recompute", "reuse"])
+def test_saved_and_loaded(tmp_path, constant):
+    """Elements and coefficients are those of the function at hand: nothing of them is in the file."""
+
+    def residual(scale):
+        return lambda u, before: u - before - scale * fluxes(u)
+
+    asdex.jacobian_coloring(residual(1.0), X, X).save(tmp_path / "coloring.npz")
+    loaded = asdex.ColoredPattern.load(tmp_path / "coloring.npz")
+    for scale in (2.0, 0.5):
+        f = residual(scale)
+        options = {"output_format": "dense", "constant": constant, "coloring": loaded}
+        derivative = asdex.jacobian(f, X, X, elements=True, **options)
+        assert derivative.coloring is loaded
+        assert (derivative.elements is None) == (constant == "reuse")
+        close(derivative(2 * X, X), jax.jacobian(f)(2 * X, X))
+    with pytest.raises(ValueError, match="outputs"):
+        asdex.jacobian(lambda u, v: jnp.dot(u, v), X, X, elements=True, coloring=loaded)(X, X)
+    with pytest.raises(ValueError, match="shape"):
+        asdex.jacobian(residual(1.0), X[1:], X[1:], coloring=loaded)
+    with pytest.raises(ValueError, match="argnums=0"):
+        asdex.jacobian(residual(1.0), X, X, argnums=1, coloring=loaded)
+
+
+def test_hessian_saved_and_loaded(tmp_path):
+    asdex.hessian_coloring(energy, X).save(tmp_path / "coloring.npz")
+    loaded = asdex.ColoredPattern.load(tmp_path / "coloring.npz")
+    make = asdex.value_gradient_and_hessian
+    derivative = make(energy, X, coloring=loaded, elements=True, output_format="dense")
+    assert elements_of(derivative).coloring.num_colors == 3
+    close(derivative(X), dense_hessian("triangles")(X), 1e-3)
+    with pytest.raises(ValueError, match="for a Jacobian"):
+        asdex.jacobian(energy, X, coloring=loaded)
+    with pytest.raises(TypeError, match="ColoredPattern"):
+        asdex.hessian(energy, X, coloring=loaded.sparsity)  # pyright: ignore
+
+
+def test_local_colorings_have_no_elements():
+    loaded = asdex.jacobian_coloring(fluxes, X, local=True)
+    assert asdex.jacobian(fluxes, X, coloring=loaded).elements is None
+    with pytest.raises(ValueError, match="local"):
+        asdex.jacobian(fluxes, X, coloring=loaded, elements=True)
+
+
 def test_another_program_raises():
     flag = [True]
 
@@ -543,6 +646,23 @@ def test_the_same_operations_on_other_places_raise():
     first[0] = 5
     with pytest.raises(ValueError, match="its trace differs"):
         derivative(X)
+
+
+def test_other_shapes_raise():
+    count = [90]
+
+    def f(u, w):
+        i, j = FROM[: count[0]], TO[: count[0]]
+        return jnp.zeros(N).at[i].add(w.sum() * u[i] * u[j])
+
+    derivative = asdex.jacobian(f, X, W, elements=True)
+    with pytest.raises(ValueError, match="shape"):
+        derivative(X, W[1:])
+    with pytest.raises(ValueError, match="shape"):
+        derivative(X[1:], W)
+    count[0] = 89
+    with pytest.raises(ValueError, match="its trace differs"):
+        derivative(X, W)
 
 
 def test_functions_that_print_are_colored(capfd):

@@ -19,7 +19,7 @@ def test_random_jacobians(seed):
     compare(seed)
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_random_hessians(seed):
     compare(seed, hessian=True)
 

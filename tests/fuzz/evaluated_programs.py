@@ -42,7 +42,10 @@ def compare(seed: int, *, hessian: bool = False) -> bool | None:
     **Raises:** `AssertionError` if a way to call the derivative gives other values than a dense one.
     """
     rng = np.random.default_rng([seed, 1])
+    elements = (None, False, True)[seed % 3]
     vector = with_parameters(seed)
+    if elements:
+        vector = of_copies(vector, *rng.integers(0, SIZE, (2, SIZE)))
 
     def energy(x: jax.Array, p: jax.Array, k: jax.Array) -> jax.Array:
         return jnp.sum(vector(x, p, k)[:SIZE] * x) + jnp.sum(x[1:] * x[:-1])
@@ -53,7 +56,7 @@ def compare(seed: int, *, hessian: bool = False) -> bool | None:
         "mode": modes[rng.integers(len(modes))],
         "chunk_size": CHUNKS[rng.integers(len(CHUNKS))],
         "output_format": "dense",
-        "elements": (None, False, True)[seed % 3],
+        "elements": elements,
     }
     p, k = jnp.linspace(0.5, 1.5, SIZE), jnp.arange(SIZE)
     make = asdex.hessian if hessian else asdex.jacobian
@@ -67,6 +70,18 @@ def compare(seed: int, *, hessian: bool = False) -> bool | None:
             return None
         raise
     return kept
+
+
+def of_copies(
+    vector: Callable[..., jax.Array], sources: Any, targets: Any
+) -> Callable[..., jax.Array]:
+    """The function of copies of nonlinear functions of single inputs, with its results added up."""
+
+    def f(x: jax.Array, p: jax.Array, k: jax.Array) -> jax.Array:
+        results = vector((x + 0.1 * x**2)[sources], p, k)[:SIZE]
+        return jnp.zeros(SIZE, results.dtype).at[targets].add(results) + x[::-1]
+
+    return f
 
 
 def _compare_calls(

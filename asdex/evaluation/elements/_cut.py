@@ -24,14 +24,15 @@ class Cut:
     - `digest`: that of the program.
     - `copies`: variables each of whose elements follows from one input. Those that are equal in every call
         stand together.
-    - `are_scaled`: whether their derivatives are not all one.
+    - `degree`: that of the polynomials of the inputs that the copies are for derivatives: 0 where each is its
+        input, up to a constant, 1 where some are scaled, and 2 in a Hessian where some are not linear.
     - `results`: variables that depend on copies, and that the outputs depend on linearly; `None` where the
         rest is not cut off.
     """
 
     digest: str
     copies: tuple[tuple[int, ...], ...]
-    are_scaled: bool
+    degree: int
     results: tuple[int, ...] | None = None
 
 
@@ -52,7 +53,7 @@ class Copies:
 
     **Arguments:**
 
-    - `linear`: whether these functions must be linear, as for a Hessian.
+    - `is_hessian`: whether second derivatives of these functions matter.
 
     **Attributes:**
 
@@ -62,8 +63,10 @@ class Copies:
     - `are_multiple`: whether some of these hold an input several times, as elements do that share it.
     """
 
-    def __init__(self, program: Program, traced: Traced, interpreter: Interpreter, *, linear: bool):
-        self.program, self.interpreter, self._linear = program, interpreter, linear
+    def __init__(
+        self, program: Program, traced: Traced, interpreter: Interpreter, *, is_hessian: bool
+    ):
+        self.program, self.interpreter, self._is_hessian = program, interpreter, is_hessian
         self.values = {
             number: self._constant(number, value) for number, value in program.constants.items()
         }
@@ -73,6 +76,7 @@ class Copies:
         self.are_multiple = False
         self._shifted: set[int] = set()
         self._scaled: set[int] = set()
+        self._curved: set[int] = set()
         self._origins: dict[int, set[int]] = {}
         self._first: dict[Any, int] = {}
         for step in program.steps:
@@ -128,9 +132,9 @@ class Copies:
             return True
         if rule is None or any(is_complex(avals[one]) for one in step.moving):
             return False
-        if self._linear or not rule.in_place:
-            return (rule.in_place or step.eqn.primitive.name in _PUTS) and self.is_linear(step)
-        return all(is_real(avals[one]) for one in step.makes)
+        if rule.in_place:
+            return all(is_real(avals[one]) for one in step.makes)
+        return step.eqn.primitive.name in _PUTS and self.is_linear(step)
 
     def _note(self, step: Step, copies: bool) -> None:
         """Note whether copies have the inputs' values or are scaled, and what they follow from in place.
@@ -142,6 +146,8 @@ class Copies:
             self._shifted.update(step.makes)
         if not (copies and self._scaled.isdisjoint(moving)):
             self._scaled.update(step.makes)
+            if not self._curved.isdisjoint(moving) or not (copies or self.is_linear(step)):
+                self._curved.update(step.makes)
         if (
             rule is not None
             and rule.in_place
@@ -151,12 +157,13 @@ class Copies:
             self._origins.update(dict.fromkeys(step.makes, origins))
 
     def is_structured(self, step: Step) -> bool:
-        """Whether a step on real numbers takes them to the same places in every call."""
+        """Whether a step takes real numbers, or complex ones, to the same places in every call."""
         avals, rule = self.program.avals, find_rule(step.eqn.primitive)
-        if rule is None or not all(is_real(avals[one]) for one in (*step.moving, *step.makes)):
+        taken = [avals[one] for one in (*step.moving, *step.makes)]
+        if rule is None or not (all(map(is_real, taken)) or all(map(is_complex, taken))):
             return False
         steering = {step.reads[number] for number in rule.steered_by(EquationView(step.eqn))}
-        steering.update(variable for variable in step.reads if not is_real(avals[variable]))
+        steering.update(one for one in step.reads if not has_derivative(avals[one]))
         return all(map(self.is_known, steering))
 
     def is_linear(self, step: Step) -> bool:
@@ -212,9 +219,11 @@ class Copies:
         return set().union(*self.groups)
 
     @property
-    def are_scaled(self) -> bool:
-        """Whether the derivatives of some copies are not one."""
-        return not self._scaled.isdisjoint(self.variables)
+    def degree(self) -> int:
+        """That of a `Cut`."""
+        if self._is_hessian and not self._curved.isdisjoint(self.variables):
+            return 2
+        return int(not self._scaled.isdisjoint(self.variables))
 
 
 _SHIFTS = ("sub", "convert_element_type")

@@ -60,7 +60,8 @@ class PartAtArguments:
     def inputs(self) -> Inputs:
         """The copies, or what the rest is linear in, at which point does not matter.
 
-        Where the copies `c` are scaled by `s`, it is the `x` in `c + s x` at zero.
+        Where the copies are not the inputs, it is the `x` in their Taylor polynomials `c + c' x + c'' x² / 2`
+        at zero, which have the derivatives of the copies.
         """
         program, _, _ = self._traced
         cut = self._part.cut
@@ -69,8 +70,8 @@ class PartAtArguments:
             leaves = [
                 jnp.zeros(program.avals[one].shape, program.avals[one].dtype) for one in cut.results
             ]
-        elif cut.are_scaled:
-            leaves = list(map(jnp.zeros_like, self._scaled_copies[0]))
+        elif cut.degree:
+            leaves = list(map(jnp.zeros_like, self._polynomials[0]))
         else:
             leaves = self._copies(*self._whole.leaves)
         paths = tuple(f"element input {number}" for number in range(len(leaves)))
@@ -88,18 +89,26 @@ class PartAtArguments:
         return program.evaluate({**given, **dict(enumerate(every))}, wanted)
 
     @functools.cached_property
-    def _scaled_copies(self) -> tuple[list[Any], list[Any]]:
-        """The copies, and their derivatives: each with respect to the one input that it follows from."""
-        leaves = self._whole.leaves
-        return jax.jvp(self._copies, leaves, list(map(jnp.ones_like, leaves)))
+    def _polynomials(self) -> list[list[Any]]:
+        """Copies, their derivatives, and so on, each with respect to the one input that it follows from."""
+        leaves = tuple(self._whole.leaves)
+        ones = tuple(map(jnp.ones_like, leaves))
+
+        def derivatives(order: int, *leaves: Any) -> list[list[Any]]:
+            if order == 0:
+                return [self._copies(*leaves)]
+            lower = functools.partial(derivatives, order - 1)
+            found, last = jax.jvp(lower, leaves, ones)
+            return [*found, last[-1]]
+
+        return derivatives(self._part.cut.degree, *leaves)
 
     def __call__(self, *leaves: Any) -> tuple[Any, Any]:
         """The results at given copies, or the outputs at given results; and the auxiliary data."""
         program, given, tree = self._traced
         cut = self._part.cut
-        if cut.are_scaled and not self._part.is_rest:
-            triples = zip(*self._scaled_copies, leaves, strict=True)
-            leaves = tuple(copy + scale * x for copy, scale, x in triples)
+        if cut.degree and not self._part.is_rest:
+            leaves = tuple(map(_polynomial, leaves, *self._polynomials))
         starts = [(one,) for one in cut.results or ()] if self._part.is_rest else cut.copies
         ends = program.outputs if self._part.is_rest or cut.results is None else cut.results
         found = program.evaluate({**given, **spread(starts, leaves)}, ends)
@@ -126,10 +135,15 @@ class PartAtArguments:
 
     def _gradient(self, of_copies: Sequence[Any]) -> list[Any]:
         leaves = self._whole.leaves
-        if not self._part.cut.are_scaled:
+        if not self._part.cut.degree:
             return list(jax.vjp(self._copies, *leaves)[1](list(of_copies)))
 
         def scalar(*leaves: Any) -> Any:
             return as_scalar(self._whole(*leaves)[0])
 
         return list(jax.grad(scalar, tuple(range(len(leaves))))(*leaves))
+
+
+def _polynomial(x: Any, value: Any, slope: Any, curvature: Any = None) -> Any:
+    linear = value + slope * x
+    return linear if curvature is None else linear + curvature * x * x / 2

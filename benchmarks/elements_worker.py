@@ -1,0 +1,79 @@
+"""Measures one partially separable function in a fresh process; prints its result as one line of JSON.
+
+Runs in the environment of either library, like `worker.py`:
+
+    python -P elements_worker.py TASK '{"keyword": value, ...}'
+"""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import jax
+import numpy as np
+
+import asdex
+
+
+sys.path.append(str(Path(__file__).parent))
+problems = importlib.import_module("elements_problems")
+
+WAYS = {"colored": {"elements": False}, "elements": {}}
+
+
+def ours(problem, file, repeats):
+    """Calls, passes and setup of both ways, which take turns; the pattern goes to a file."""
+    f, x, hessian = problems.make(problem)
+    make = asdex.hessian if hessian else asdex.jacobian
+    calls, found = {}, {}
+    for way, options in WAYS.items():
+        start = time.perf_counter()
+        derivative = make(f, x, output_format="data", **options)
+        calls[way] = jax.jit(derivative)
+        jax.block_until_ready(calls[way](x))
+        passes = derivative.options.num_colors
+        found[way] = {"setup": time.perf_counter() - start, "passes": int(passes)}
+        sparsity = derivative.coloring.sparsity
+        np.savez(file, rows=sparsity.rows, cols=sparsity.cols, shape=sparsity.shape)
+    for way, seconds in _measure_turns(calls, x, repeats).items():
+        found[way]["call"] = seconds
+    return found
+
+
+def peer(problem, file, repeats):
+    """Calls and passes of the coloring that this library finds for the pattern in a file."""
+    f, x, hessian = problems.make(problem)
+    with np.load(file) as arrays:
+        shape = tuple(arrays["shape"].tolist())
+        sparsity = asdex.SparsityPattern.from_coo(arrays["rows"], arrays["cols"], shape)
+    if hessian:
+        coloring = asdex.hessian_coloring_from_sparsity(sparsity)
+        derivative = asdex.hessian_from_coloring(f, coloring)
+    else:
+        coloring = asdex.jacobian_coloring_from_sparsity(sparsity)
+        derivative = asdex.jacobian_from_coloring(f, coloring)
+    call = jax.jit(lambda x: derivative(x).data)
+    jax.block_until_ready(call(x))
+    seconds = _measure_turns({"call": call}, x, repeats)
+    return {"passes": int(coloring.num_colors), **seconds}
+
+
+def _measure_turns(calls, x, repeats):
+    walls = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            jax.block_until_ready(call(x))
+            walls[name].append(time.perf_counter() - start)
+    return {name: median(times) for name, times in walls.items()}
+
+
+TASKS = {task.__name__: task for task in (ours, peer)}
+
+
+if __name__ == "__main__":
+    task, parameters = sys.argv[1:]
+    print(json.dumps(TASKS[task](**json.loads(parameters))))
