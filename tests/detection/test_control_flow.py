@@ -4,31 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from checked_patterns import checked, DIAGONAL, exact, N, pattern, X
 from jax import lax
 
 import asdex
-from asdex.testing import check_rule
-
-
-N = 6
-X = jnp.linspace(0.3, 1.7, N)
-DIAGONAL = np.eye(N, dtype=int)
-
-
-def pattern(f, *args, **options):
-    return asdex.jacobian_sparsity(f, *args, **options).todense().astype(int)
-
-
-def checked(f, *args):
-    """The detected pattern, which misses no nonzero of automatic differentiation."""
-    return check_rule(f, *args).detected.astype(int)
-
-
-def exact(f, *args):
-    """As `checked`, and every entry is nonzero at some point."""
-    report = check_rule(f, *args)
-    assert report.exact, f"{report.excess} entries too many"
-    return report.detected.astype(int)
 
 
 # --- cond -----------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Cases for `rules/sparse.py`."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import sparse
@@ -9,10 +10,18 @@ from rule_case import Case, case, points
 DENSE = np.diag([1.0, 2, 3]) + np.diag([4.0, 5], 1) + np.diag([-1.0], -2)
 DENSE = DENSE.astype(np.float32)
 PATTERN = (DENSE != 0).astype(int)
-BCOO, BCSR = sparse.BCOO.fromdense(jnp.asarray(DENSE)), sparse.BCSR.fromdense(jnp.asarray(DENSE))
-COO, CSR = sparse.COO.fromdense(jnp.asarray(DENSE)), sparse.CSR.fromdense(jnp.asarray(DENSE))
-BATCHED = sparse.BCOO.fromdense(jnp.stack([DENSE, DENSE.T]), n_batch=1, nse=6)
-BLOCKED = sparse.BCOO.fromdense(jnp.asarray(DENSE), n_dense=1)
+NNZ = int(PATTERN.sum())
+
+
+@jax.jit  # one program, not some hundred: all workers import this file
+def sparse_matrices(dense):
+    kinds = sparse.BCOO, sparse.BCSR, sparse.COO, sparse.CSR
+    batched = sparse.BCOO.fromdense(jnp.stack([dense, dense.T]), n_batch=1, nse=NNZ)
+    blocked = sparse.BCOO.fromdense(dense, n_dense=1, nse=len(DENSE))
+    return *(kind.fromdense(dense, nse=NNZ) for kind in kinds), batched, blocked
+
+
+BCOO, BCSR, COO, CSR, BATCHED, BLOCKED = sparse_matrices(DENSE)
 V, M = points((3,)), points((3, 2))
 
 
