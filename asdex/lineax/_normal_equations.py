@@ -35,6 +35,9 @@ class NormalEquations(AbstractFullRankSolver[NormalState]):
     equations square the condition number. One step of refinement with the residual b - Ax (Björck,
     Numerical Methods for Least Squares Problems, 1996, section 2.9) recovers part of the lost accuracy.
 
+    Where A has no full rank, the result is a failure, or one of many least-squares solutions, which is not
+    the one with the smallest norm: rounding may leave AᴴA regular.
+
     For the Gauss-Newton and Levenberg-Marquardt solvers of optimistix, pass an
     `asdex.lineax.SparseLinearSolver`, which chooses this solver for operators that are not square.
 

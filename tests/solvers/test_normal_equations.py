@@ -87,3 +87,22 @@ def test_a_column_of_zeros_is_reported():
     operator = Matrix(jnp.where(pattern.cols == 4, 0, data), pattern)
     solution = lx.linear_solve(operator, jnp.ones(pattern.m), SOLVER, throw=False)
     assert solution.result == lx.RESULTS.singular
+
+
+@pytest.mark.parametrize("width", [1, 8])
+@pytest.mark.parametrize("dependent", ["twice another", "zero"])
+@pytest.mark.parametrize("shape", [(8, 5), (5, 8), (6, 6)])
+def test_without_full_rank_the_result_is_a_failure_or_a_solution(shape, dependent, width):
+    """Never a vector that is not a least-squares solution."""
+    rng = np.random.default_rng(0)
+    stored = np.abs(np.subtract.outer(*map(np.arange, shape))) <= width
+    dense = np.where(stored, rng.normal(size=shape) + 8 * np.eye(*shape), 0).astype(np.float32)
+    rows = dense if shape[0] <= shape[1] else dense.T
+    rows[3] = 2 * rows[1] if dependent == "twice another" else 0
+    pattern = asdex.SparsityPattern.from_dense(stored | (dense != 0))
+    right = rng.normal(size=shape[0]).astype(np.float32)
+    operator = Matrix(jnp.asarray(dense[pattern.rows, pattern.cols]), pattern)
+    solution = lx.linear_solve(operator, jnp.asarray(right), SOLVER, throw=False)
+    if solution.result == lx.RESULTS.successful:
+        gradient = dense.T @ (dense @ np.asarray(solution.value) - right)
+        assert np.max(np.abs(gradient)) < 0.02 * np.max(np.abs(dense.T) @ np.abs(right))
