@@ -110,9 +110,8 @@ def _at_elements(
             cut = Cut(program.digest, copies.groups, copies.degree, rest.results)
             made = [struct_of(program.avals[one]) for one in rest.results]
             pattern = _pattern(rest.entries, avals, made, whole.sparsity.modes)
-            if _is_complex(
-                whole.sparsity
-            ):  # parts of a holomorphic function may not be holomorphic
+            if _is_complex(whole.sparsity):
+                # Parts of a holomorphic function need not be holomorphic, which reverse mode asks for.
                 search = dataclasses.replace(search, mode="fwd")
             coloring = color_jacobian(pattern, search)
             coefficients = _color_rest(rest, made, whole.sparsity)
