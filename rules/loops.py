@@ -15,7 +15,6 @@ from asdex.detection import (
     everywhere,
     Facts,
     Known,
-    Mask,
     nowhere,
     open_jaxpr,
     Probe,
@@ -344,7 +343,7 @@ def _pending(value: Value) -> bool:
     return value.known is not None and value.known.is_pending
 
 
-def _stacked_marks(marks: Sequence[Mask | None]) -> Mask | None:
+def _stacked_marks(marks: Sequence[np.ndarray | None]) -> np.ndarray | None:
     """Which elements of stacked values are undecided."""
     shapes = {mask.shape for mask in marks if mask is not None}
     if not shapes:

@@ -48,7 +48,6 @@ from ._masks import (
     everywhere as everywhere,
     intersection as intersection,
     is_everywhere as is_everywhere,
-    Mask as Mask,
     nowhere as nowhere,
     simplified as simplified,
     union as union,
