@@ -109,6 +109,15 @@ class SparseDerivative(eqx.Module):
     __hash__ = object.__hash__
     __eq__ = object.__eq__
 
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """What is called as this is; JAX names programs after it, for printing many elements takes long."""
+        return self.f
+
+    @property
+    def __name__(self) -> str:
+        return getattr(self.f, "__name__", type(self.f).__name__)
+
     def __repr__(self) -> str:
         name = getattr(self.f, "__qualname__", type(self.f).__name__)
         parts = [name, repr(self.coloring)]
