@@ -22,14 +22,6 @@ CALL_PRIMITIVES: Final = frozenset(
 A whitelist: a `scan` without scanned inputs has the same signature as a call.
 """
 
-QUICK_COMPILATION: Final = {
-    "xla_cpu_parallel_codegen_split_count": 1,
-    "xla_backend_optimization_level": 0,
-    # XLA refuses an option that it does not know.
-    **({"xla_cpu_use_fusion_emitters": False} if jax.__version_info__ < (0, 11) else {}),
-}
-"""Options with which XLA compiles for the CPU fast rather than well."""
-
 UNPREDICTABLE_PRIMITIVES: Final = frozenset(
     {
         # code from outside the program

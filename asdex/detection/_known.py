@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._arrays import is_key, size_of
-from .._versions import evaluate, QUICK_COMPILATION
+from .._versions import evaluate
 
 
 _SMALL = 1 << 16
@@ -268,10 +268,9 @@ def _in_order(target: Evaluation) -> list[Evaluation]:
 _RECURRING: Final = 4
 
 # Each equation rounds as when it is called alone, and chains compile in linear time: fused, every result
-# would compute all before it once more (256 sines: 0.05 s, fused 8 s). What runs once on few elements is
-# compiled fast rather than well: 0.08 s in place of 0.26 for 30 equations, which pays up to 500,000 elements.
+# would compute all before it once more (256 sines: 0.05 s, fused 8 s). Options that compile faster round
+# `tanh` in another way, by which a comparison of known values came out otherwise than in the program.
 _APART: Final = {"xla_disable_hlo_passes": "fusion"}
-_QUICK: Final = _APART | QUICK_COMPILATION
 
 
 def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
@@ -315,8 +314,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
         return list(results.values())
 
     arrays = {key: known.raw() for key, known in outside.items()}
-    options = _QUICK if all(one.size <= _SMALL for one in evaluations) else _APART
-    results = evaluate(jax.jit(program, compiler_options=options), [arrays])
+    results = evaluate(jax.jit(program, compiler_options=_APART), [arrays])
     for one, result in zip(evaluations, results, strict=True):
         one.settle(result)
 

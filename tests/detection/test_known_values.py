@@ -1,5 +1,9 @@
 """What detection may take for known: constants and integers; never what training or a call changes."""
 
+import os
+import subprocess
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -298,3 +302,21 @@ def test_which_of_several_updates_stays_is_not_known(places):
     assert traced.nnz == np.unique(places % 6).size  # all updates are equal
     # Update k reads the element at len(places) - 1 - k, and may stay at its place.
     assert np.all(pattern[places, np.arange(len(places))[::-1]])
+
+
+LARGEST = """
+import asdex, jax, jax.numpy as jnp, numpy as np
+
+x = jnp.ones(8)
+for known in np.random.default_rng(0).uniform(0.1, 4, (20, 8)).astype(np.float32):
+    largest = jnp.tanh(known).max()
+    f = lambda x: jnp.where(jnp.tanh(known) >= largest, x, 0)
+    pattern = asdex.jacobian_sparsity(f, x).todense()
+    np.testing.assert_array_equal(pattern, jax.jit(jax.jacfwd(f))(x) != 0)
+"""
+
+
+def test_known_values_round_as_in_programs_of_users():
+    """The largest element of a known array is found again, to the last bit; tests compile otherwise."""
+    variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+    subprocess.run([sys.executable, "-c", LARGEST], env=variables, check=True)
