@@ -312,7 +312,9 @@ for known in np.random.default_rng(0).uniform(0.1, 4, (20, 8)).astype(np.float32
     largest = jnp.tanh(known).max()
     f = lambda x: jnp.where(jnp.tanh(known) >= largest, x, 0)
     pattern = asdex.jacobian_sparsity(f, x).todense()
-    np.testing.assert_array_equal(pattern, jax.jit(jax.jacfwd(f))(x) != 0)
+    assert jax.jacfwd(f)(x).any()
+    for derivative in (jax.jacfwd(f), jax.jit(jax.jacfwd(f))):
+        assert not derivative(x)[pattern == 0].any()
 """
 
 
