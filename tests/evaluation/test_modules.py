@@ -1,6 +1,7 @@
 """What the public functions return is a module: of a model and a coloring, inside all transformations."""
 
 import dataclasses
+import inspect
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -262,3 +263,13 @@ def test_threads(shared):
     for i, result in enumerate(results):
         model = case.model if shared else type(case.model)((i + 1.0) * case.model.weight)
         assert_same((0, result), (0, case.expected(model, X + i / 8)[1]))
+
+
+def test_a_derivative_has_the_name_and_the_signature_of_its_function():
+    def scaled(x, factor=2.0):
+        return factor * x
+
+    jac_fn = asdex.jacobian(scaled, jnp.ones(3))
+    assert jac_fn.__name__ == "scaled"
+    assert inspect.signature(jac_fn) == inspect.signature(scaled)
+    assert "jit_scaled" in jax.jit(jac_fn).lower(jnp.ones(3)).as_text()
