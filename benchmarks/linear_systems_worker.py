@@ -6,8 +6,10 @@ python -P linear_systems_worker.py KIND '{"side": 100, ...}'
 import json
 import sys
 import time
+from functools import partial
 from typing import Any
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import lineax as lx
@@ -15,10 +17,12 @@ import numpy as np
 import optimistix as optx
 import scipy.sparse as sp
 from jax.experimental.sparse import BCOO
+from scipy.integrate import solve_ivp
 from scipy.sparse.linalg import splu, spsolve
 from scipy.spatial import Delaunay
 
 import asdex
+import asdex.diffrax
 from asdex.lineax import (
     AutoSparseSolver,
     BandedLU,
@@ -125,22 +129,32 @@ def timed(call, seconds) -> Any:
     return result
 
 
-def implicit_step(side):
-    """Seconds of a step of implicit Euler for the Brusselator on a square, with SciPy and compiled."""
-    step, tolerance = 0.05, 1e-8
+def equilibrium(side):
+    return jnp.concatenate([jnp.ones(side**2), jnp.full(side**2, 3.0)])
+
+
+def brusselator(t, y, side):
+    """The vector field of the Brusselator on a square."""
 
     def laplacian(w):
         padded = jnp.pad(w, 1, mode="edge")
         around = padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]
         return 0.002 * side**2 * (around - 4 * w)
 
-    def residual(y, before):
-        u, v = y.reshape(2, side, side)
-        reaction = u**2 * v
-        field = jnp.stack([1 + reaction - 4 * u + laplacian(u), 3 * u - reaction + laplacian(v)])
-        return y - before - step * field.ravel()
+    u, v = y.reshape(2, side, side)
+    reaction = u**2 * v
+    field = [1 + reaction - 4 * u + laplacian(u), 3 * u - reaction + laplacian(v)]
+    return jnp.stack(field).ravel()
 
-    y = jnp.concatenate([jnp.ones(side**2), jnp.full(side**2, 3.0)])
+
+def implicit_step(side):
+    """Seconds of a step of implicit Euler for the Brusselator on a square, with SciPy and compiled."""
+    step, tolerance = 0.05, 1e-8
+
+    def residual(y, before):
+        return y - before - step * brusselator(0.0, y, side)
+
+    y = equilibrium(side)
     coloring = asdex.jacobian_coloring(residual, y, y)
     newton = optx.Newton(tolerance, tolerance, linear_solver=SparseLinearSolver(coloring))
     compiled = jax.jit(lambda y: optx.root_find(residual, newton, y, y).value)
@@ -166,12 +180,52 @@ def implicit_step(side):
     return {name: min(one[1:]) for name, one in seconds.items()}
 
 
+def integration(side, until, tolerance):
+    """Seconds and steps of SciPy's BDF, which factorizes in some, and of diffrax's Kvaerno3, in each."""
+    field = partial(brusselator, side=side)
+    y = equilibrium(side)
+    coloring = asdex.jacobian_coloring(field, 0.0, y, argnums=1)
+    jac = asdex.jacobian_from_coloring(field, coloring, output_format="scipy_csc")
+    term = diffrax.ODETerm(lambda t, y, args: field(t, y))
+    root_finder = asdex.diffrax.sparse_root_finder(term, 0.0, y, coloring=coloring)
+    solver = diffrax.Kvaerno3(root_finder=root_finder)
+    control = diffrax.PIDController(rtol=tolerance, atol=tolerance)
+    compiled = jax.jit(
+        lambda y: diffrax.diffeqsolve(
+            term, solver, 0.0, until, None, y, stepsize_controller=control
+        )
+    )
+    f = jax.jit(field)
+
+    def by_scipy(before):
+        return solve_ivp(
+            lambda t, y: np.asarray(f(t, y)),
+            (0.0, until),
+            np.asarray(before),
+            method="BDF",
+            jac=jac,
+            rtol=tolerance,
+            atol=tolerance,
+        )
+
+    seconds = {"scipy": [], "asdex": []}
+    for seed in range(2):  # the first round compiles
+        before = y * jnp.asarray(np.random.default_rng(seed).uniform(0.9, 1.1, y.size))
+        theirs = timed(lambda before=before: by_scipy(before), seconds["scipy"])
+        ours = timed(
+            lambda before=before: jax.block_until_ready(compiled(before)), seconds["asdex"]
+        )
+        np.testing.assert_allclose(ours.ys[-1], theirs.y[:, -1], atol=100 * tolerance)
+    return {
+        "seconds": {name: one[1] for name, one in seconds.items()},
+        "steps": {"scipy": len(theirs.t) - 1, "asdex": int(ours.stats["num_steps"])},
+        "factorizations": theirs.nlu,
+    }
+
+
 if __name__ == "__main__":
     kind, parameters = sys.argv[1], json.loads(sys.argv[2])
+    steps = {one.__name__: one for one in (implicit_step, integration)}
     kinds = {one.__name__: one for one in (grid, mesh, arrowhead, band, blocks)}
-    result = (
-        implicit_step(**parameters)
-        if kind == "implicit_step"
-        else measure(kinds[kind](**parameters))
-    )
-    print(json.dumps(result))
+    call = steps.get(kind) or (lambda **of: measure(kinds[kind](**of)))
+    print(json.dumps(call(**parameters)))

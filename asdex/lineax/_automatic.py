@@ -21,7 +21,8 @@ from ._superlu import ordering, SuperLU
 # Palamadai Natarajan 2010, section 5). Measured with the order kept: KLU takes 0.4 to 0.75 of the time of
 # SuperLU at 1 to 24 operations per entry, and 1.4 times as long at 50.
 _MOST_WORK_FOR_KLU: Final = 30
-# On a CPU, `BandedLU` takes 0.8 to 0.4 of the time of SuperLU for bands of 8 to 16.
+# On a CPU, `BandedLU` takes 0.8 to 0.4 of the time of SuperLU for bands of 8 to 16, and 0.75 to 0.35 of the
+# time of KLU for a batch of blocks of 3 to 16.
 _WIDEST_ON_CPU: Final = 16
 # Blocks of this size keep an accelerator busy, and a system of 100,000 fits into its memory.
 _WIDEST_ON_ACCELERATOR: Final = 256
@@ -33,6 +34,7 @@ class AutoSparseSolver(AbstractDirectSolver):
     | pattern | on a CPU | on an accelerator |
     | --- | --- | --- |
     | diagonal or tridiagonal in some order | `BandedLU` | `BandedLU` |
+    | blocks up to 16, or 256, that are not connected | `BandedLU` | `BandedLU` |
     | whose factors take up to 30 operations per entry | `KLU` if it is installed | |
     | with a full diagonal and a band up to 16, or 256 | `BandedLU` without KLU | `BandedLU` |
     | other | `SuperLU` | `SuperLU` |
@@ -67,15 +69,18 @@ class AutoSparseSolver(AbstractDirectSolver):
     def _choice(self, matrix: SparseMatrixLinearOperator) -> tuple[AbstractDirectSolver, str]:
         platform = self.platform or jax.default_backend()
         structure = matrix.structure
-        bandwidth = block_layout(structure).bandwidth
+        layout = block_layout(structure)
+        bandwidth = layout.bandwidth
         if bandwidth == 0 or (bandwidth == 1 and not jnp.iscomplexobj(matrix.data)):
             kind = "diagonal" if bandwidth == 0 else "tridiagonal"
             return BandedLU(), f"{structure} is {kind} in some order"
+        widest = _WIDEST_ON_CPU if platform == "cpu" else _WIDEST_ON_ACCELERATOR
+        if layout.blocks == 1 and layout.width <= widest:
+            return BandedLU(), f"{structure} consists of blocks of at most {layout.width}"
         if platform == "cpu" and is_klu_installed():
             work = ordering(structure).work
             reason = f"{structure} on a CPU takes {work:.0f} operations per entry of the factors"
             return KLU() if work <= _MOST_WORK_FOR_KLU else SuperLU(), reason
-        widest = _WIDEST_ON_CPU if platform == "cpu" else _WIDEST_ON_ACCELERATOR
         where = f"{structure} on {platform} without KLU"
         if structure.has_full_diagonal and bandwidth <= widest:
             return BandedLU(), f"{where} has a bandwidth of {bandwidth}"

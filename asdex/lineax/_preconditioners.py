@@ -17,7 +17,7 @@ from scipy.sparse.linalg import spilu
 
 from .._pattern import SparsityPattern
 from ._banded_lu import BandedLU
-from ._direct import DirectState
+from ._direct import AbstractFullRankSolver, DirectState
 from ._host import HostFactors, Solve
 from ._matrix import SparseMatrixLinearOperator
 from ._spaces import dtype_of, ravel, unravel
@@ -124,7 +124,7 @@ def multigrid(
     return _on_host(operator, _Multigrid(build), keeps_tags=True)
 
 
-class Preconditioned(lx.AbstractLinearSolver[Any]):
+class Preconditioned(AbstractFullRankSolver[Any]):
     """A Krylov solver with a preconditioner that is made from each operator:
 
         Preconditioned(lineax.GMRES(1e-8, 1e-8), asdex.lineax.ilu)
@@ -157,16 +157,6 @@ class Preconditioned(lx.AbstractLinearSolver[Any]):
     def conj(self, state: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         inner, options = self.solver.conj(state[0], options)
         return (inner, lx.conj(state[1])), options
-
-    def assume_full_rank(self) -> bool:
-        return True
-
-    # Versions of lineax before 0.1 call these.
-    def allow_dependent_columns(self, operator: lx.AbstractLinearOperator) -> bool:
-        return False
-
-    def allow_dependent_rows(self, operator: lx.AbstractLinearOperator) -> bool:
-        return False
 
 
 def _inverse(
@@ -207,7 +197,7 @@ class _Multigrid:
 
         def solve(right: np.ndarray, transposed: bool) -> np.ndarray:
             # The transpose of a Hermitian matrix is its conjugate.
-            return cycle.matvec(right.conj()).conj() if transposed else cycle.matvec(right)
+            return cycle.dot(right.conj()).conj() if transposed else cycle.dot(right)
 
         return solve
 

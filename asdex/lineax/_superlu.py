@@ -23,11 +23,12 @@ class SuperLU(AbstractDirectSolver):
 
     Any pattern will do. The order for little fill is found once per pattern: minimum degree for a symmetric
     pattern with a full diagonal, and otherwise an order of the columns (COLAMD). The factors of a matrix are
-    made in `init`, and serve all right-hand sides, the transpose and the conjugate. It computes in float64 or
-    complex128, also where JAX does not, and solutions are refined in the dtype of the operator. A singular
-    matrix is reported as `lineax.RESULTS.singular`. The items of a batch are solved one after the other.
+    made for its first right-hand side, and serve all others, the transpose and the conjugate. It computes in
+    float64 or complex128, also where JAX does not, and solutions are refined in the dtype of the operator. A
+    singular matrix is reported as `lineax.RESULTS.singular`. The matrices of a batch are factorized one after
+    the other.
 
-    The host keeps the last 16 factors, and makes those that a state refers to again if they are gone.
+    The host keeps the last 16 factors, and makes those that are needed again if they are gone.
     """
 
     def factorize(self, matrix: SparseMatrixLinearOperator) -> HostFactors:

@@ -11,6 +11,7 @@ import pytest
 from sparse_problems import (
     brusselator,
     close,
+    in_blocks,
     on_a_grid,
     on_a_line,
     point,
@@ -26,7 +27,7 @@ import asdex
 lx = pytest.importorskip("lineax")
 asdex_lineax = importlib.import_module("asdex.lineax")
 
-from asdex.lineax import _automatic, _host, _klu  # noqa: E402
+from asdex.lineax import _automatic, _klu, _superlu  # noqa: E402
 
 
 Matrix, Auto = asdex_lineax.SparseMatrixLinearOperator, asdex_lineax.AutoSparseSolver
@@ -179,7 +180,7 @@ def test_transformations(name, enable_x64):
 def test_factors_that_were_dropped_are_made_again(name):
     """A batch of more matrices than the store has places for."""
     pattern, solver = arrow(4), solver_of(name)
-    count = _host._MOST_FACTORS + 4
+    count = 20
     data, dense = random_matrix(pattern, np.float32)
     scales = jnp.arange(1.0, count + 1)
     states = jax.jit(jax.vmap(lambda scale: solver.init(Matrix(scale * data, pattern), {})))(scales)
@@ -207,6 +208,36 @@ def test_each_matrix_is_factorized_once(name, monkeypatch):
     assert len(made) == 1 and all(np.all(np.isfinite(one)) for one in gradient)
 
 
+def test_factors_on_the_host_are_made_once_and_where_they_are_needed(monkeypatch):
+    pattern, solver, made = arrow(7), asdex_lineax.SuperLU(), []
+    method = _superlu._Method
+    original = method.factorize
+    monkeypatch.setattr(method, "factorize", lambda *args: made.append(1) or original(*args))
+    data, dense = random_matrix(pattern, np.float32, seed=11)
+
+    jax.jit(lambda data: solver.init(Matrix(data, pattern), {}))(data)
+    assert len(made) == 0
+
+    def loss(data, right):
+        operator = Matrix(data, pattern)
+        first = lx.linear_solve(operator, right, solver).value
+        return jnp.sum(lx.linear_solve(operator, first, solver).value)
+
+    jax.jit(jax.grad(loss, (0, 1)))(data, jnp.ones(7))
+    assert len(made) == 1
+
+    def every(data, rights):
+        state = solver.init(Matrix(data, pattern), {})
+        return jax.vmap(lambda right: solver.compute(state, right, {})[0])(rights)
+
+    rights = jnp.asarray(np.random.default_rng(0).standard_normal((4, 7)), jnp.float32)
+    scales = jnp.arange(2.0, 5.0)
+    got = jax.jit(jax.vmap(every, (0, None)))(scales[:, None] * data, rights)
+    assert len(made) == 4
+    for scale, one in zip(scales, got, strict=True):
+        assert close(one, solved(scale * dense, rights.T).T, np.float32)
+
+
 def test_the_pattern_and_the_device_decide(monkeypatch):
     line, grid = (asdex.jacobian_sparsity(f, point(400)) for f in (on_a_line, brusselator))
     wide = asdex.jacobian_sparsity(on_a_grid, point(400))
@@ -218,6 +249,8 @@ def test_the_pattern_and_the_device_decide(monkeypatch):
     )
 
     large = asdex.jacobian_sparsity(on_a_grid, point(10_000))
+    blocks = asdex.jacobian_sparsity(in_blocks, point(60))
+    wide_blocks = asdex.SparsityPattern.from_dense(np.kron(np.eye(3), np.ones((20, 20))))
 
     def choice(pattern, platform, dtype=jnp.float32):
         operator = Matrix(jnp.ones(pattern.nnz, dtype), pattern)
@@ -239,6 +272,9 @@ def test_the_pattern_and_the_device_decide(monkeypatch):
         assert choice(wide, "gpu") == "BandedLU"
         assert choice(zero, "cpu") == (general or "SuperLU")
         assert choice(zero, "gpu") == "SuperLU"
+        assert choice(blocks, "cpu", jnp.complex64) == choice(blocks, "gpu") == "BandedLU"
+        assert choice(wide_blocks, "cpu") == (general or "SuperLU")
+        assert choice(wide_blocks, "gpu") == "BandedLU"
         # A large grid fills its factors.
         assert choice(large, "cpu") == "SuperLU"
     with pytest.raises(ImportError, match=r"needs the package splineax-klujax"):
