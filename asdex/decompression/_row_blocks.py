@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -12,11 +12,12 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Int32, Shaped
 
+from .._pattern import SparsityPattern
 from .._versions import shard_map
 from ..coloring import ColoredPattern
 from ..coloring.recoverability import read_from_column
-from ..formats.partition import Exchange, Partition, plan_exchange, RowOrder
-from ._decompressors import check_shape, Decompressor, read_columns, read_rows, read_stars
+from ..formats.partition import Exchange, Located, Partition, plan_exchange, RowOrder
+from ._decompressors import check_shape, Decompressor, read_stars
 
 
 _NOWHERE = np.int32(np.iinfo(np.int32).max)
@@ -45,17 +46,23 @@ class RowBlockDecompressor(Decompressor):
         self, coloring: ColoredPattern, order: RowOrder, rows: Partition, columns: Partition
     ):
         """**Arguments:** `order`: of the nonzeros. `rows`, `columns`: how outputs and inputs are spread."""
-        entry, owner, length, shapes = 0, 0, 0, []
-        for chosen, count, partition, color, position in _reads(coloring, rows, columns):
-            device, place = np.divmod(
-                partition.places[position], np.int32(max(partition.length, 1))
-            )
-            entry += chosen * (length + color.astype(np.int64) * partition.length + place)
-            owner += chosen * device
-            length += count * partition.length
+        reads, starts, shapes = _reads(coloring, rows, columns), [0], []
+        for _, partition, count in reads:
+            starts.append(starts[-1] + count * partition.length)
             shapes.append((count, partition.devices * partition.length))
-        owner, entry = np.asarray(owner), np.asarray(entry)
-        self.exchange, found = plan_exchange(rows, order.reader, owner, entry, length)
+
+        def locate(device: int) -> Located:
+            own = order.of_device(device)
+            owner = entry = np.zeros((), np.int32)
+            for start, (read, partition, _) in zip(starts, reads, strict=False):
+                chosen, color, position = read(own)
+                has, place = partition.locate(position)
+                owner = np.where(chosen, has, owner)
+                there = start + color.astype(np.int64) * partition.length + place
+                entry = np.where(chosen, there, entry)
+            return owner, entry
+
+        self.exchange, found = plan_exchange(rows, locate, starts[-1])
         self.index = order.put(found, _NOWHERE)
         self.compressed_shape = tuple(shapes) if len(shapes) > 1 else shapes[0]
         self.partition = rows
@@ -84,18 +91,35 @@ class RowBlockDecompressor(Decompressor):
         return local(matrices, self.index, self.exchange.sent)
 
 
-def _reads(coloring: ColoredPattern, rows: Partition, columns: Partition) -> list[tuple[Any, ...]]:
-    """For each matrix: which nonzeros are read from it, its number of colors, how its columns are spread, and
-    the color and the position of each nonzero."""
+_Read = Callable[[Any], tuple[Any, np.ndarray, np.ndarray]]
+"""Of some nonzeros: which are read from a compressed matrix, and their colors and positions in it."""
+
+
+def _reads(
+    coloring: ColoredPattern, rows: Partition, columns: Partition
+) -> list[tuple[_Read, Partition, int]]:
+    """For each compressed matrix: what is read, how its columns are spread, and its number of colors."""
     sparsity, count = coloring.sparsity, coloring.num_colors
     by_column, by_row = coloring.column_colors, coloring.row_colors
     if coloring.symmetric:
-        stars = read_stars(sparsity, coloring.colors, coloring.chosen_stars)
-        return [(True, count, columns, *stars)]
+        colors, positions = read_stars(sparsity, coloring.colors, coloring.chosen_stars)
+        return [(lambda own: (True, colors[own], positions[own]), columns, count)]
+
+    every = np.broadcast_to(True, sparsity.nnz)
     if by_row is None:
-        return [(True, count, rows, *read_columns(sparsity, coloring.colors))]
+        return [(_from_columns(sparsity, coloring.colors, every), rows, count)]
     if by_column is None:
-        return [(True, count, columns, *read_rows(sparsity, by_row))]
-    chosen = read_from_column(sparsity, by_column)
-    of_columns = (chosen, count - coloring.num_row_colors, rows, *read_columns(sparsity, by_column))
-    return [of_columns, (~chosen, coloring.num_row_colors, columns, *read_rows(sparsity, by_row))]
+        return [(_from_rows(sparsity, by_row, every), columns, count)]
+    chosen, of_rows = read_from_column(sparsity, by_column), coloring.num_row_colors
+    return [
+        (_from_columns(sparsity, by_column, chosen), rows, count - of_rows),
+        (_from_rows(sparsity, by_row, ~chosen), columns, of_rows),
+    ]
+
+
+def _from_columns(sparsity: SparsityPattern, colors: np.ndarray, chosen: np.ndarray) -> _Read:
+    return lambda own: (chosen[own], colors[sparsity.cols[own]], sparsity.rows[own])
+
+
+def _from_rows(sparsity: SparsityPattern, colors: np.ndarray, chosen: np.ndarray) -> _Read:
+    return lambda own: (chosen[own], colors[sparsity.rows[own]], sparsity.cols[own])

@@ -114,15 +114,17 @@ def _bcoo_tree(shape: tuple[int, ...]) -> Any:
 
 
 def _indices(block: Block) -> Int32[Array, "nnz ndim"]:
-    return jnp.asarray(coordinates(block))
+    sparsity = block.sparsity
+    return jnp.asarray(coordinates(sparsity.rows, sparsity.cols, block.row_shape, block.col_shape))
 
 
-def coordinates(block: Block) -> Any:
-    """The indices of the nonzeros in the shape of the block, `(nnz, ndim)`: of NumPy, or traced."""
-    rows, cols = block.sparsity.rows, block.sparsity.cols
+def coordinates(
+    rows: Any, cols: Any, row_shape: tuple[int, ...], col_shape: tuple[int, ...]
+) -> Any:
+    """The indices of nonzeros in the shape of a block, `(k, ndim)`: of NumPy, or traced."""
     xp = jnp if isinstance(rows, Tracer) else np
-    axes = [*_unravel(rows, block.row_shape), *_unravel(cols, block.col_shape)]
-    nothing = xp.zeros((block.sparsity.nnz, 0), np.int32)
+    axes = [*_unravel(rows, row_shape), *_unravel(cols, col_shape)]
+    nothing = xp.zeros((len(rows), 0), np.int32)
     return xp.stack(axes, axis=1).astype(np.int32) if axes else nothing
 
 

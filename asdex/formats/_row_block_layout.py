@@ -12,7 +12,7 @@ from jaxtyping import Array, Shaped
 
 from .._arguments import check_choice
 from .._pattern import SparsityPattern
-from ._formats import Block, coordinates
+from ._formats import coordinates
 from ._row_blocks import RowBlockPattern, RowBlocks
 from .partition import Partition, RowOrder
 
@@ -55,8 +55,13 @@ class RowBlockLayout(eqx.Module):
             if flatten or any(len(shapes) > 1 for shapes in leaves):
                 leaves = [(shape[0],)], [(shape[1],)]
             shape = (*leaves[0][0], *leaves[1][0])
-            found = coordinates(Block(sparsity, None, leaves[0][0], leaves[1][0]))
-            prepared = order.put(found, shape)
+            shapes = leaves[0][0], leaves[1][0]
+
+            def indices(device: int) -> np.ndarray:
+                own = order.of_device(device)
+                return coordinates(sparsity.rows[own], sparsity.cols[own], *shapes)
+
+            prepared = order.put(indices, shape, len(shape))
         elif output_format == "bcsr":
             shape, prepared = (rows.devices, rows.length, sparsity.n), _compressed(sparsity, order)
         elif output_format == "row_blocks":
@@ -89,13 +94,13 @@ ROW_BLOCK_FORMATS = ("bcoo", "bcsr", "data", "row_blocks")
 def _compressed(sparsity: SparsityPattern, order: RowOrder) -> tuple[Array, Array]:
     """The columns and the starts of the rows of each block, `(devices, ...)`."""
     rows = order.partition
-    places = rows.places[sparsity.rows] % np.int32(max(rows.length, 1))
 
     def columns(device: int) -> np.ndarray:
-        return order.filled(device, sparsity.cols, sparsity.n)[None]
+        return order.filled(sparsity.cols[order.of_device(device)], sparsity.n)[None]
 
     def starts(device: int) -> np.ndarray:
-        counts = np.bincount(order.of_device(device, places), minlength=rows.length)
+        _, places = rows.locate(sparsity.rows[order.of_device(device)])
+        counts = np.bincount(places, minlength=rows.length)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)[None]
 
     return rows.put(columns, (1, order.length)), rows.put(starts, (1, rows.length + 1))

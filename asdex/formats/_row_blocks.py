@@ -17,7 +17,7 @@ from jaxtyping import Array, Int32, Shaped
 from .._arrays import ravel, unravel
 from .._pattern import SparsityPattern
 from .._versions import in_auto_axes, shard_map
-from .partition import Exchange, Partition, plan_exchange, RowOrder
+from .partition import Exchange, Located, Partition, plan_exchange, RowOrder
 
 
 class RowBlockPattern(eqx.Module):
@@ -48,9 +48,14 @@ class RowBlockPattern(eqx.Module):
     def of(cls, sparsity: SparsityPattern, order: RowOrder, columns: Partition) -> RowBlockPattern:
         """**Arguments:** `order`: that of the nonzeros. `columns`: how arguments of products are spread."""
         rows = order.partition
-        owner, entry = np.divmod(columns.places[sparsity.cols], np.int32(columns.length or 1))
-        exchange, found = plan_exchange(rows, order.reader, owner, entry, columns.length)
-        local = rows.places[sparsity.rows] % np.int32(rows.length or 1)
+
+        def locate(device: int) -> Located:
+            return columns.locate(sparsity.cols[order.of_device(device)])
+
+        def local(device: int) -> np.ndarray:
+            return rows.locate(sparsity.rows[order.of_device(device)])[1]
+
+        exchange, found = plan_exchange(rows, locate, columns.length)
         return cls(
             order.put(local, rows.length),
             order.put(found, 0),

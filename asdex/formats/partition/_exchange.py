@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
@@ -44,45 +44,56 @@ class Exchange(eqx.Module):
         return jnp.concatenate([part[:0], *received])
 
 
+Located = tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]
+"""For the entries that a device reads, the devices that have them, and the places in the parts of those."""
+
+
 def plan_exchange(
-    partition: Partition,
-    reader: Int[np.ndarray, " k"],
-    owner: Int[np.ndarray, " k"],
-    entry: Int[np.ndarray, " k"],
-    length: int,
-) -> tuple[Exchange, Int32[np.ndarray, " k"]]:
-    """The exchange for reading entries, and where each is found in a part with what is received behind it.
+    partition: Partition, locate: Callable[[int], Located], length: int
+) -> tuple[Exchange, Callable[[int], Int32[np.ndarray, " k"]]]:
+    """What devices send for each other to read, and where each device then finds what it reads.
 
-    **Arguments:**
+    Only what is read of others is kept, and one device is looked at after the other: a process needs no more
+    memory for the parts of the others.
 
-    - `reader`, `owner`: the device that reads each entry, and the one that has it.
-    - `entry`: its place in the part of its owner. `length`: that of the parts.
+    **Arguments:** `locate`: what a device reads. `length`: that of the parts of a vector.
+
+    **Returns:** the exchange, and a function of a device: the places of what it reads, in its part with what
+    it receives behind it.
     """
     devices = partition.devices
-    found = entry.astype(np.int32)
-    (remote,) = np.nonzero(reader != owner)
-    distance = (reader[remote].astype(np.int64) - owner[remote]) % devices
-    keys, which = np.unique(
-        (distance * devices + owner[remote]) * length + entry[remote], return_inverse=True
-    )
-    group, places = np.divmod(keys, max(length, 1))  # one group for each distance and owner
-    starts = np.searchsorted(group, np.arange(devices * devices + 1))
-    counts = np.diff(starts).reshape(devices, devices)
+
+    def key(owner: np.ndarray, entry: np.ndarray) -> np.ndarray:
+        return owner.astype(np.int64) * length + entry
+
+    def wanted(device: int) -> np.ndarray:
+        owner, entry = locate(device)
+        return np.unique(key(owner, entry)[owner != device])
+
+    keys = [wanted(device) for device in range(devices)]
+    first = length * np.arange(devices + 1)
+    starts = np.stack([np.searchsorted(one, first) for one in keys])
+    distance, owner = np.indices((devices, devices))
+    counts = np.diff(starts, axis=1)[(owner + distance) % devices, owner]
     most = np.max(counts, axis=1, initial=0)
-    distances = np.flatnonzero(most)
     offsets = length + np.cumsum(most) - most
-    of_key = offsets[group // devices] + np.arange(len(keys)) - starts[group]
-    found[remote] = of_key[which.reshape(-1)]
+
+    def found(device: int) -> np.ndarray:
+        owner, entry = locate(device)
+        places = entry.astype(np.int32)
+        (remote,) = np.nonzero(owner != device)
+        owner, entry = owner[remote], entry[remote]
+        number = np.searchsorted(keys[device], key(owner, entry)) - starts[device, owner]
+        places[remote] = offsets[(device - owner) % devices] + number
+        return places
 
     def sent(device: int, distance: int) -> np.ndarray:
-        start = starts[distance * devices + device]
-        entries = np.zeros(most[distance], np.int32)
-        count = counts[distance, device]
-        entries[:count] = places[start : start + count]
-        return entries
+        reader = (device + distance) % devices
+        own = keys[reader][slice(*starts[reader, device : device + 2])] - device * length
+        return np.pad(own, (0, most[distance] - len(own))).astype(np.int32)
 
+    distances = [int(k) for k in np.flatnonzero(most)]
     arrays = [
-        partition.put(functools.partial(sent, distance=int(k)), (int(most[k]),)) for k in distances
+        partition.put(functools.partial(sent, distance=k), (int(most[k]),)) for k in distances
     ]
-    exchange = Exchange(tuple(arrays), tuple(map(int, distances)), partition.axes, devices)
-    return exchange, found
+    return Exchange(tuple(arrays), tuple(distances), partition.axes, devices), found

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Int, Int32
 
 from ..._versions import constraint
 
@@ -125,11 +125,16 @@ class Partition:
             np.arange(start, start + size, dtype=np.int32).reshape(shape)
             for start, size, shape in zip(starts, sizes, self.shapes, strict=False)
         ]
-        elements = self.ravel(numbers, fill=-1)
-        filled = np.flatnonzero(elements >= 0).astype(np.int32)
+        elements, every = self.ravel(numbers, fill=-1), np.s_[:]
+        if len(elements) > starts[-1]:
+            every = elements >= 0
         places = np.empty(starts[-1], np.int32)
-        places[elements[filled]] = filled
+        places[elements[every]] = np.arange(len(elements), dtype=np.int32)[every]
         return places
+
+    def locate(self, elements: Int[np.ndarray, " k"]) -> tuple[np.ndarray, np.ndarray]:
+        """The devices that have some of the elements, and their places in the parts of those."""
+        return np.divmod(self.places[elements], np.int32(max(self.length, 1)))
 
     def put(self, part: Callable[[int], np.ndarray], shape: tuple[int, ...]) -> Array:
         """A global array of which each device has `part(device)`, of a `shape`, one after the other.
