@@ -22,7 +22,7 @@ from ._indices import (
     check_shape,
 )
 from ._pattern_algebra import PatternAlgebra
-from ._sets import transpose_order
+from ._sets import run_bounds, transpose_order
 from ._storage import npz_path, pattern_fields, pattern_to_arrays, saved_arrays
 
 
@@ -193,8 +193,9 @@ class SparsityPattern(PatternAlgebra):
         """The start of each row in `indices`: `(m + 1,)`, int32 (int64 from 2**31 nonzeros on)."""
         dtype = np.int32 if self.nnz <= np.iinfo(np.int32).max else np.int64
         indptr = np.zeros(self.m + 1, dtype)
-        np.cumsum(np.bincount(self.rows, minlength=self.m), out=indptr[1:])
-        return indptr
+        bounds = run_bounds(self.rows)  # `np.bincount` would copy the rows as int64
+        indptr[self.rows[bounds[:-1]] + 1] = np.diff(bounds)
+        return np.cumsum(indptr, out=indptr)
 
     @property
     def indices(self) -> Int32[np.ndarray, " nnz"]:

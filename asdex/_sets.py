@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Int, Int32, UInt64
+from jaxtyping import Int, Int32, Int64, UInt64
 
 
 _PART = 100_000  # members
@@ -78,6 +78,12 @@ def parts(indptr: Int[np.ndarray, " sets+1"]) -> list[tuple[int, int]]:
     """
     cuts = np.searchsorted(indptr[:-1], np.arange(0, indptr[-1], _PART))
     return list(pairwise(np.unique(np.append(cuts, len(indptr) - 1)).tolist()))
+
+
+def run_bounds(values: Int[np.ndarray, " k"]) -> Int64[np.ndarray, " runs+1"]:
+    """Return where each run of equal values starts, and the number of all values."""
+    starts = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return np.concatenate([np.zeros(min(len(values), 1), np.int64), starts, [len(values)]])
 
 
 def take_sets(sets: Sets, chosen: Int[np.ndarray, " k"]) -> Sets:

@@ -176,8 +176,9 @@ def _as_colors(
 def _check_partition(
     sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], row: str, members: str
 ) -> None:
-    indptr, of_entries = sparsity.indptr, colors.astype(np.int32)[sparsity.cols]
-    if np.any(groups_with_repeats(indptr, of_entries)):
+    indptr = sparsity.indptr
+    if np.any(groups_with_repeats(indptr, sparsity.cols, colors)):
+        of_entries = colors[sparsity.cols]
         first = int(np.argmax(repeated(indptr, of_entries)))
         group = sparsity.cols[indptr[sparsity.rows[first]] : indptr[sparsity.rows[first] + 1]]
         one, other = group[colors[group] == of_entries[first]][:2]

@@ -24,29 +24,34 @@ def count(colors: Integer[np.ndarray, " k"]) -> int:
 
 
 def groups_with_repeats(
-    indptr: Int[np.ndarray, " num_groups+1"], colors: Integer[np.ndarray, " nnz"]
+    indptr: Int[np.ndarray, " num_groups+1"],
+    members: Int[np.ndarray, " nnz"],
+    colors: Integer[np.ndarray, " vertices"],
 ) -> Bool[np.ndarray, " num_groups"]:
     """Mark the groups that hold a color twice, in O(nnz).
 
-    **Arguments:** `indptr`: where each group starts in `colors`. `colors`: the nonnegative colors
-    of the members of group 0, then of group 1, and so on.
+    **Arguments:** `indptr`: where each group starts in `members`. `members`: the vertices of group 0, then
+    of group 1, and so on. `colors`: nonnegative.
     """
-    num_colors, nonempty = count(colors), np.flatnonzero(np.diff(indptr))
-    starts = np.append(indptr[nonempty], len(colors))
-    result = np.zeros(len(indptr) - 1, bool)
+    num_colors, occupied = count(colors), indptr[1:] > indptr[:-1]
+    starts = np.append(indptr[:-1][occupied], len(members))
+    found = np.zeros(len(starts) - 1, bool)
     if num_colors > _MASK_BITS * _MAX_MASKS:
-        result[nonempty] = np.logical_or.reduceat(repeated(indptr, colors), starts[:-1])
-        return result
-    for first in range(0, num_colors, _MASK_BITS):
-        # Only half of the bits of a word, so that the sum of a group cannot overflow into a wrong result.
-        bits = np.zeros(num_colors, np.int64)
-        window = bits[first : first + _MASK_BITS]
-        window[:] = np.left_shift(1, np.arange(len(window)))
-        for begin, end in parts(starts):
-            members = bits[colors[starts[begin] : starts[end]]]
-            at = starts[begin:end] - starts[begin]
-            once = np.add.reduceat(members, at) == np.bitwise_or.reduceat(members, at)
-            result[nonempty[begin:end]] |= ~once
+        found[:] = np.logical_or.reduceat(repeated(indptr, colors[members]), starts[:-1])
+    else:
+        for first in range(0, num_colors, _MASK_BITS):
+            # Half of the bits of a word, so that the sum of a group cannot overflow into a wrong result.
+            bits = np.zeros(num_colors, np.int64)
+            window = bits[first : first + _MASK_BITS]
+            window[:] = np.left_shift(1, np.arange(len(window)))
+            of_vertices = bits[colors]
+            for begin, end in parts(starts):
+                own = of_vertices[members[starts[begin] : starts[end]]]
+                at = starts[begin:end] - starts[begin]
+                once = np.add.reduceat(own, at) == np.bitwise_or.reduceat(own, at)
+                found[begin:end] |= ~once
+    result = np.zeros(len(occupied), bool)
+    result[occupied] = found
     return result
 
 
@@ -55,7 +60,8 @@ def repeated(
 ) -> Bool[np.ndarray, " nnz"]:
     """Mark the members of groups whose color another member of the group has, in O(nnz).
 
-    **Arguments:** as for `groups_with_repeats`.
+    **Arguments:** `indptr`: where each group starts in `colors`. `colors`: those of the members of group 0,
+    then of group 1, and so on.
     """
     nnz, num_colors = len(colors), count(colors)
     if num_colors > 2 * nnz:

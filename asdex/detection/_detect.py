@@ -148,13 +148,14 @@ def _gathered(
     options: DetectionOptions,
 ) -> SparsityPattern:
     """The pattern that has these entries of the outputs, which are compressed rows."""
-    traced, outputs = propagation.traced, propagation.outputs()
-    indptr, cols = propagation.keep(lambda: entries(outputs))
-    rows = np.repeat(np.arange(outputs.size, dtype=np.int32), np.diff(indptr))
+    traced = propagation.traced
+    indptr, cols = propagation.keep(lambda: entries(propagation.outputs()))
+    m = len(indptr) - 1
+    rows = np.repeat(np.arange(m, dtype=np.int32), np.diff(indptr))
     return SparsityPattern(
         frozen(rows),
         frozen(cols),
-        (outputs.size, propagation.n),
+        (m, propagation.n),
         argnums=propagation.argnums,
         input_avals=traced.inputs.avals,
         output_avals=traced.output_avals,

@@ -123,7 +123,8 @@ def boolean_product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
     else:
         parts, times = cut(work, _PART), lambda part: _times(part, right)
     products = (times(left if len(parts) == 1 else left[part]) for part in parts)
-    indptr, indices = collected((np.diff(one.indptr), one.indices) for one in products)
+    members = ((np.diff(one.indptr), one.indices) for one in products)
+    indptr, indices = collected(members, rows, int(starts[-1]))
     return sp.csr_array((np.ones(indices.size, np.bool_), indices, indptr), shape=(rows, width))
 
 
@@ -131,7 +132,8 @@ def united(left: sp.csr_array, right: sp.csr_array) -> tuple[NDArray[np.int64], 
     """`indptr` and `indices` of the union of two canonical boolean matrices."""
     sizes = np.diff(left.indptr) + np.diff(right.indptr)
     unions = (sp.csr_array(left[part] + right[part]) for part in cut(sizes, _PART))
-    return collected((np.diff(one.indptr), one.indices) for one in unions)
+    members = ((np.diff(one.indptr), one.indices) for one in unions)
+    return collected(members, sizes.size, int(sizes.sum()))
 
 
 def _times(left: Any, right: sp.csr_array) -> sp.csr_array:

@@ -53,15 +53,28 @@ def cut(sizes: Int[np.ndarray, " rows"], part: int) -> list[slice]:
 
 
 def collected(
-    parts: Iterable[Part],
+    parts: Iterable[Part], rows: int, at_most: int
 ) -> tuple[Int64[np.ndarray, " rows+1"], Int32[np.ndarray, " k"]]:
-    """`indptr` and `indices` of all parts, one after the other."""
-    lengths, members, total = [], [], 0
-    for sizes, indices in parts:
-        total += indices.size
-        check_count(total, lambda count=total: count)
-        lengths.append(sizes)
-        members.append(indices)
-    indptr = np.zeros(sum(map(len, lengths)) + 1, np.int64)
-    np.cumsum(np.concatenate(lengths), out=indptr[1:])
-    return indptr, members[0] if len(members) == 1 else np.concatenate(members)
+    """`indptr` and `indices` of all parts, one after the other: of `rows` sets with `at_most` members.
+
+    The members go into one array, of which the operating system provides what is written.
+    """
+    limit, indptr = _limit.get(), np.zeros(rows + 1, np.int64)
+    indices: Int32[np.ndarray, " k"] = np.empty(0, np.int32)
+    done = total = 0
+    for sizes, members in parts:
+        end = total + members.size
+        check_count(end, lambda count=end: count)
+        indptr[done + 1 : done + 1 + len(sizes)] = sizes
+        if len(sizes) == rows:
+            indices = members
+        else:
+            if end > indices.size:
+                enough = min(at_most, 2**31 if limit is None else limit)
+                before, indices = indices[:total], np.empty(max(end, enough), np.int32)
+                indices[:total] = before
+            indices[total:end] = members
+        done, total = done + len(sizes), end
+    if total < indices.size:
+        indices.resize(total, refcheck=False)
+    return np.cumsum(indptr, out=indptr), indices

@@ -157,7 +157,7 @@ def term_entries(terms: Sequence[Term], count: int) -> tuple[NDArray[np.int64], 
         return np.zeros(count + 1, np.int64), np.zeros(0, np.int32)
     sizes = _sizes(terms, np.add)
     check_count(int(sizes.sum()), lambda: fewest_entries(terms))
-    return collected(_parts(terms, sizes))
+    return collected(_parts(terms, sizes), count, int(sizes.sum()))
 
 
 def count_entries(terms: Sequence[Term]) -> int:

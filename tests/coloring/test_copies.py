@@ -61,6 +61,13 @@ def test_batches_are_colored_like_one_item(pattern, count, axis):
     assert asdex.color_rows(whole, budget=0.0)[1] <= whole.m
 
 
+def test_the_smallest_copies_count():
+    """Two halves of a batch are copies of each other, but larger than its items."""
+    item = pattern_of(np.array([[1, 1, 0, 0], [0, 0, 1, 1]]))
+    copies = copies_of(Columns(batch(item, 3, "trailing"), ((4, 3),)))
+    np.testing.assert_array_equal(copies.pattern.todense(), [[1, 1]])
+
+
 @given(patterns(square=True), st.integers(2, 4), st.sampled_from(["leading", "trailing"]))
 def test_hessians_of_batches(pattern, count, axis):
     whole = batch(pattern, count, axis)

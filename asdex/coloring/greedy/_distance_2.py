@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Int, Int32
 
+from ..._sets import run_bounds
 from .._colors import count
 from ._algorithm import Algorithm
 from ._compilation import insert, lowest_zero, run_on_host, store
@@ -62,7 +63,7 @@ def recolor_partition(
     order = np.argsort(-colors, kind="stable")
     order = order[problem.indptr[order + 1] > problem.indptr[order]]
     indptr, groups = problem.visited_in(order)
-    starts = np.flatnonzero(np.diff(colors[order], prepend=-1, append=-1))
+    starts = run_bounds(colors[order])
     num_words = count(colors) // _LONG + 1
     used = np.zeros((problem.num_groups, num_words), np.uint64)
     bits, words = np.ones(len(order), np.uint64), np.zeros(len(order), np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int, Int32
 
-from ..._pattern import column_order, SparsityPattern
+from ..._pattern import SparsityPattern
 from ..._sets import take_sets
 from ..recoverability import mirror_positions
 
@@ -29,7 +29,11 @@ class Incidence(NamedTuple):
 
     def group_sizes(self) -> Int[np.ndarray, " num_groups"]:
         """Return the number of vertices in each group."""
-        return np.bincount(self.indices, minlength=self.num_groups)
+        sizes, step = np.zeros(self.num_groups, np.int64), max(self.num_groups, 2**16)
+        for start in range(0, len(self.indices), step):  # `np.bincount` copies them as int64
+            part = self.indices[start : start + step]
+            sizes += np.bincount(part, minlength=self.num_groups)
+        return sizes
 
     def visited_in(
         self, order: Int[np.ndarray, " visits"]
@@ -48,8 +52,10 @@ class Incidence(NamedTuple):
 
 def columns(sparsity: SparsityPattern) -> Incidence:
     """The problem of coloring the columns of a pattern: columns that share a row differ."""
-    indptr, order = column_order(sparsity)
-    return Incidence(indptr, sparsity.rows[order], sparsity.m)
+    ones = np.ones(sparsity.nnz, np.bool_)
+    by_row = sp.csr_array((ones, sparsity.indices, sparsity.indptr), shape=sparsity.shape)
+    by_column = by_row.tocsc()
+    return Incidence(by_column.indptr, by_column.indices, sparsity.m)
 
 
 def adjacency(sparsity: SparsityPattern) -> Incidence:

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from jaxtyping import Int, Int32
 
 from ..._pattern import SparsityPattern
-from ..._sets import equal_sets, hashes, ranges, Sets, take_sets
+from ..._sets import equal_sets, hashes, ranges, run_bounds, Sets, take_sets
 
 
 _SAMPLED = 64  # rows that are sampled to tell blocks from other patterns
@@ -82,8 +82,8 @@ def find_blocks(
         return None
     order = np.argsort(kinds, kind="stable")
     order = order[np.searchsorted(kinds[order], 0) :]
-    starts = np.flatnonzero(np.diff(kinds[order], prepend=-1))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    starts = run_bounds(kinds[order])
+    place = np.arange(len(order)) - np.repeat(starts[:-1], np.diff(starts))
     members = np.zeros(sparsity.n, np.int32)
     members[order] = place % size
     # Nodes are numbered by their first columns, which keeps the order of a mesh.

@@ -48,29 +48,28 @@ def find_copies(
     """Return one copy of each of the different parts of a pattern, if most parts are copies of others.
 
     Two kinds of parts are found. Parts may have consecutive numbers, as in a batch along a leading axis. Or
-    the numbers of the parts may alternate, as in a batch along a trailing axis. It takes O(nnz) for such
-    patterns, and O(m) or less for others.
+    the numbers of the parts may alternate, as in a batch along a trailing axis. If there are both, the copies
+    with the fewest nonzeros count. It takes O(nnz) for such patterns, and O(m) or less for others.
 
     **Arguments:** `sparsity`: an `(m, n)` pattern. `grid`: the shapes of the arrays to which the columns
     belong. `symmetric`: whether rows are to be numbered like columns; the pattern must then be
     structurally symmetric.
     """
-    if not sparsity.nnz:
-        return None
-    for items, trailing in _batches(sparsity, grid):
-        ordered = None if items is None else _by_item(sparsity, items, symmetric)
-        if items is not None and ordered is None:
-            continue
+    fewest: Copies | None = None
+    for items, trailing in _batches(sparsity, grid) if sparsity.nnz else ():
         rows, rank = (sparsity.indptr, sparsity.cols), None
-        if ordered is not None:
+        if items is not None:
+            ordered = _by_item(sparsity, items, symmetric)
+            if ordered is None:
+                continue
             rows, rank = ordered
         found = _one_of_each(rows, sparsity.n)
-        if found is not None:
+        if found is not None and (fewest is None or found[0].nnz < fewest.pattern.nnz):
             pattern, places = found
             if rank is not None:
                 places = places[rank]
-            return Copies(pattern, _grid_of_one(grid, pattern.n, trailing), places)
-    return None
+            fewest = Copies(pattern, _grid_of_one(grid, pattern.n, trailing), places)
+    return fewest
 
 
 def _batches(

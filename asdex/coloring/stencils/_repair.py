@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Int32
 
 from ..._pattern import SparsityPattern
-from ..._sets import take_sets
+from ..._sets import run_bounds, take_sets
 from .._colors import groups_with_repeats
 
 
@@ -34,7 +34,7 @@ class RowGroups(NamedTuple):
 
     def conflicts(self, colors: Int32[np.ndarray, " n"]) -> Int[np.ndarray, " conflicts"]:
         """Return the groups that contain a color twice."""
-        return np.flatnonzero(groups_with_repeats(self.indptr, colors[self.columns]))
+        return np.flatnonzero(groups_with_repeats(self.indptr, self.columns, colors))
 
     def take(self, groups: Int[np.ndarray, " k"]) -> "RowGroups":
         """Return some of the groups."""
@@ -43,8 +43,7 @@ class RowGroups(NamedTuple):
 
 def row_groups(sparsity: SparsityPattern) -> RowGroups:
     """Return the nonempty rows of a pattern."""
-    starts = np.flatnonzero(np.diff(sparsity.rows, prepend=-1))
-    return RowGroups(np.append(starts, sparsity.nnz), sparsity.cols)
+    return RowGroups(run_bounds(sparsity.rows), sparsity.cols)
 
 
 def repair(
