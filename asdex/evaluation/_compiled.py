@@ -12,6 +12,7 @@ import jax
 import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
+from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
 from ._kernel import Kernel, Result, Static
@@ -123,7 +124,9 @@ _PLANS: weakref.WeakKeyDictionary[Any, dict[Any, _Plan]] = weakref.WeakKeyDictio
 def _kind(leaf: Any) -> Any:
     """What checks and compilation read of an argument: all but the values of data."""
     if is_array(leaf):
-        return type(leaf), leaf.shape, leaf.dtype
+        sharding = getattr(leaf, "sharding", None)
+        spread = sharding if type(sharding) is NamedSharding else None
+        return type(leaf), leaf.shape, leaf.dtype, spread
     return type(leaf) if may_change(leaf) else (type(leaf), leaf)
 
 

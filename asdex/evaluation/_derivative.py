@@ -217,7 +217,8 @@ def _prepare(
     check_arity(args, options.argnums)
     inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
     check_inputs(inputs, sparsity.input_avals, sparsity.n)
-    layout = derivative.layout
+    derivative = _spread_as(derivative, args)
+    options, layout = derivative.options, derivative.layout
     kernel = Kernel(
         derivative.f,
         derivative.colors,
@@ -230,6 +231,34 @@ def _prepare(
         derivative.guard,
     )
     return kernel, functools.partial(_assembly, derivative, inputs.tree)
+
+
+def _spread_as(derivative: SparseDerivative, args: Sequence[Any]) -> SparseDerivative:
+    """The same derivative with rows spread as arguments are sharded, if only its samples were not."""
+    coloring, layout, options = derivative.coloring, derivative.layout, derivative.options
+    other = (derivative.spread, derivative.per_call, derivative.elements, derivative.guard)
+    read_in_part = isinstance(derivative.decompressor, SubsetDecompressor | ConstantDecompressor)
+    if (
+        any(one is not None for one in (*other, options.batches.mesh))
+        or read_in_part
+        or not (isinstance(layout, Layout) and coloring.recovery == "direct")
+    ):
+        return derivative
+    whole = EvaluationOptions(
+        output_format=layout.output_format,
+        has_aux=options.has_aux,
+        holomorphic=options.holomorphic,
+        allow_int=options.allow_int,
+        chunk_size=options.batches.size,
+        flatten=not layout.is_tree,
+    )
+    spread = whole.spread_as(args, coloring.sparsity)
+    if spread is whole:
+        return derivative
+    kind = HESSIAN if options.is_hessian else JACOBIAN
+    made = evaluate(derivative.f, coloring, spread, kind, derivative.signature)
+    returned = {"with_value": options.with_value, "with_gradient": options.with_gradient}
+    return dataclasses.replace(made, options=dataclasses.replace(made.options, **returned))
 
 
 class Kind(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +25,6 @@ from ._derivative import (
 from ._guard import guarded
 from ._options import EvaluationOptions
 from ._signature import Signature
-from ._spread_rows import sharding_of
 
 
 _STAGES = {
@@ -61,7 +59,7 @@ def from_samples(
         warnings.simplefilter("always")
         made = color(pattern, search) if coloring is None else coloring
     if made.recovery == "direct":
-        evaluation = _spread_as_samples(evaluation, samples, pattern)
+        evaluation = evaluation.spread_as(samples.args, pattern)
     signature = Signature.of(samples.args, samples.kwargs, pattern.argnums)
     whole = evaluate(f, made, evaluation, kind, signature)
     derivative = whole
@@ -89,23 +87,3 @@ def _check_samples(pattern: SparsityPattern, samples: Samples, detection: Detect
             "whether it is local."
         )
     check_inputs(differentiated(samples.args, chosen), pattern.input_avals, pattern.n)
-
-
-def _spread_as_samples(
-    evaluation: EvaluationOptions, samples: Samples, pattern: SparsityPattern
-) -> EvaluationOptions:
-    """The same options, with rows spread as the samples are sharded, if they are.
-
-    Not where the options say another thing, or want a tree of several blocks.
-    """
-    one_block = len(pattern.input_avals) == 1 and len(pattern.output_avals) <= 1
-    as_blocks = (
-        one_block or evaluation.flatten or evaluation.output_format in ("data", "row_blocks")
-    )
-    said = evaluation.mesh is not None or evaluation.row_axis is not None
-    if said or not (as_blocks and evaluation.can_spread_rows):
-        return evaluation
-    sharding = sharding_of(samples, pattern.argnums)
-    if sharding is None or (sharding.mesh.size == 1 and evaluation.output_format != "row_blocks"):
-        return evaluation
-    return dataclasses.replace(evaluation, row_axis=sharding)

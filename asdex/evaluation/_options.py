@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from jax.sharding import Mesh
 
 from .._arguments import check_choice
+from .._pattern import SparsityPattern
 from ..formats import FORMATS, ROW_BLOCK_FORMATS
 from ._devices import Batches, batches
-from ._spread_rows import row_sharding, RowAxis, RowSharding
+from ._spread_rows import row_sharding, RowAxis, RowSharding, sharding_of
 
 
 Constant = Literal["recompute", "reuse"]
@@ -80,6 +81,21 @@ class EvaluationOptions:
         """Whether nothing is asked for that has no form of row blocks."""
         asked = self.triangle, self.elements, self.verify, self.constant == "reuse"
         return self.output_format in ROW_BLOCK_FORMATS and not any(asked)
+
+    def spread_as(self, args: Sequence[Any], pattern: SparsityPattern) -> EvaluationOptions:
+        """The same options, with rows spread as the differentiated arguments are sharded, if they are.
+
+        Not where the options say another thing, or want a tree of several blocks.
+        """
+        one_block = len(pattern.input_avals) == 1 and len(pattern.output_avals) <= 1
+        as_blocks = one_block or self.flatten or self.output_format in ("data", "row_blocks")
+        said = self.mesh is not None or self.row_axis is not None
+        if said or not (as_blocks and self.can_spread_rows):
+            return self
+        sharding = sharding_of(args, pattern.argnums)
+        if sharding is None or (sharding.mesh.size == 1 and self.output_format != "row_blocks"):
+            return self
+        return dataclasses.replace(self, row_axis=sharding)
 
     def _check_rows(self) -> None:
         if not self.can_spread_rows:

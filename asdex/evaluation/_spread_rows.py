@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from .._arguments import differentiated, Inputs, normalize_argnums, Samples
+from .._arguments import differentiated, Inputs, normalize_argnums
 from .._arrays import has_derivative, is_complex, struct_of
 from .._function import AtArguments
 from .._indices import check_known
@@ -97,9 +97,9 @@ def row_sharding(mesh: Mesh | None, row_axis: RowAxis) -> RowSharding:
     return RowSharding(mesh, (spec,))
 
 
-def sharding_of(samples: Samples, argnums: int | Sequence[int]) -> RowSharding | None:
-    """How the differentiated inputs are sharded; `None` unless some are, on one mesh."""
-    inputs = differentiated(samples.args, normalize_argnums(argnums, len(samples.args)))
+def sharding_of(args: Sequence[Any], argnums: int | Sequence[int]) -> RowSharding | None:
+    """How the differentiated arguments are sharded; `None` unless some are, on one mesh."""
+    inputs = differentiated(args, normalize_argnums(argnums, len(args)))
     shardings = [
         None if isinstance(x, Tracer) else getattr(x, "sharding", None) for x in inputs.leaves
     ]

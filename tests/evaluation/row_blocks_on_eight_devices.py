@@ -153,6 +153,16 @@ def formats():
     def penalty(jacobian, x):
         return jnp.sum(jacobian(x).data ** 2)
 
+    whole = asdex.value_and_jacobian(diffusion, U)
+    tiles = placed(U, GRID, P("x", "y"))
+    for one, spec in ((u, P("x")), (tiles, P(("x", "y"))), (U, None)):
+        value, bcoo = whole(one)  # spread as what it is called with
+        if spec is None:
+            assert bcoo.nse == whole.sparsity.nnz
+        else:
+            assert bcoo.data.sharding.spec == bcoo.indices.sharding.spec == spec
+        yield f"spread by {spec}", bcoo.todense(), expected
+        yield f"value, spread by {spec}", value, diffusion(U)
     whole = asdex.jacobian(diffusion, U)
     yield (
         "gradient",
