@@ -3,13 +3,17 @@
 python -P blocks_worker.py TASK '{"nodes": 1000, ...}'
 """
 
+import importlib
 import json
 import sys
 import time
-import warnings
-from statistics import median
+from pathlib import Path
 
 import numpy as np
+
+
+sys.path.append(str(Path(__file__).parent))
+coloring = importlib.import_module("coloring_worker")
 
 
 def pattern_of(path):
@@ -22,32 +26,11 @@ def pattern_of(path):
 
 def color(path, kind, by_vertex, repeats):
     """Colors and seconds; `by_vertex` hides the blocks, which the peer does not look for."""
-    import asdex
-
     if by_vertex:
         from asdex.coloring.problems import _problem
 
         _problem.find_blocks = _problem.find_copies = lambda *_: None
-    pattern = pattern_of(path)
-    function = {
-        "columns": lambda: asdex.jacobian_coloring_from_sparsity(pattern, mode="fwd"),
-        "star": lambda: asdex.hessian_coloring_from_sparsity(pattern),
-    }[kind]
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            coloring = function()
-        times.append(time.perf_counter() - start)
-    return {
-        "colors": coloring.num_colors,
-        "bound": getattr(coloring, "lower_bound", 0),
-        "nnz": pattern.nnz,
-        "n": pattern.n,
-        "cold": times[0],
-        "warm": median(times[1:] or times),
-    }
+    return coloring.measure(kind, path, repeats - 1)
 
 
 def read(path, repeats):

@@ -8,9 +8,7 @@ Runs in the environment of either library, like `worker.py`:
 import importlib
 import json
 import sys
-import time
 from pathlib import Path
-from statistics import median
 
 import jax
 import numpy as np
@@ -19,7 +17,7 @@ import asdex
 
 
 sys.path.append(str(Path(__file__).parent))
-problems = importlib.import_module("elements_problems")
+problems, timing = map(importlib.import_module, ("elements_problems", "ways"))
 
 WAYS = {"colored": {"elements": False}, "elements": {}}
 
@@ -28,19 +26,9 @@ def ours(problem, file, repeats):
     """Calls, passes and setup of both ways, which take turns; the pattern goes to a file."""
     f, x, hessian = problems.make(problem)
     make = asdex.hessian if hessian else asdex.jacobian
-    calls, found = {}, {}
-    for way, options in WAYS.items():
-        start = time.perf_counter()
-        derivative = make(f, x, output_format="data", **options)
-        calls[way] = jax.jit(derivative)
-        jax.block_until_ready(calls[way](x))
-        passes = derivative.options.num_colors
-        found[way] = {"setup": time.perf_counter() - start, "passes": int(passes)}
-        sparsity = derivative.coloring.sparsity
-        np.savez(file, rows=sparsity.rows, cols=sparsity.cols, shape=sparsity.shape)
-    for way, seconds in _measure_turns(calls, x, repeats).items():
-        found[way]["call"] = seconds
-    return found
+    sparsity = (asdex.hessian_sparsity if hessian else asdex.jacobian_sparsity)(f, x)
+    np.savez(file, rows=sparsity.rows, cols=sparsity.cols, shape=sparsity.shape)
+    return timing.measure_ways(make, f, x, WAYS, repeats)
 
 
 def peer(problem, file, repeats):
@@ -57,18 +45,8 @@ def peer(problem, file, repeats):
         derivative = asdex.jacobian_from_coloring(f, coloring)
     call = jax.jit(lambda x: derivative(x).data)
     jax.block_until_ready(call(x))
-    seconds = _measure_turns({"call": call}, x, repeats)
+    seconds = timing.take_turns({"call": lambda: call(x)}, repeats)
     return {"passes": int(coloring.num_colors), **seconds}
-
-
-def _measure_turns(calls, x, repeats):
-    walls = {name: [] for name in calls}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call(x))
-            walls[name].append(time.perf_counter() - start)
-    return {name: median(times) for name, times in walls.items()}
 
 
 TASKS = {task.__name__: task for task in (ours, peer)}

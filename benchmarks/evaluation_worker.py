@@ -10,7 +10,6 @@ import json
 import sys
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import jax
@@ -21,7 +20,7 @@ import asdex
 
 
 sys.path.append(str(Path(__file__).parent))
-problems = importlib.import_module("evaluation_problems")
+problems, timing = map(importlib.import_module, ("evaluation_problems", "ways"))
 
 
 def _read_pattern(file):
@@ -80,17 +79,6 @@ def _apart(f, coloring, x, hessian):
     return {"passes": lambda: passes(x), "reading": lambda: read(b)}
 
 
-def _measure_turns(calls, repeats):
-    """Median wall seconds of each call; they take turns."""
-    walls = {name: [] for name in calls}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            walls[name].append(time.perf_counter() - start)
-    return {name: median(times) for name, times in walls.items()}
-
-
 def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats, apart=False):
     """Seconds of tracing and compilation and of warm calls of one derivative.
 
@@ -119,8 +107,8 @@ def evaluation(problem, n, file, pattern_file, foreign, repeats, plain_repeats, 
     if apart:
         calls |= _apart(f, coloring, x, hessian)
     slow = {"plain": calls.pop("plain")} if plain_repeats < repeats else {}
-    _measure_turns(calls, 2)
-    return result | _measure_turns(calls, repeats) | _measure_turns(slow, plain_repeats)
+    timing.take_turns(calls, 2)
+    return result | timing.take_turns(calls, repeats) | timing.take_turns(slow, plain_repeats)
 
 
 def memory(problem, n, file, pattern_file, foreign):
