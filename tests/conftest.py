@@ -90,6 +90,14 @@ def batches_of_a_cpu(monkeypatch):
 
 
 @pytest.fixture
+def registry(monkeypatch):
+    """A copy of the registry of rules, which takes what a test registers."""
+    registry = importlib.import_module("asdex.detection._registry")
+    monkeypatch.setattr(registry, "_RULES", dict(registry._RULES))
+    return registry._RULES
+
+
+@pytest.fixture
 def enable_x64():
     """The context manager `jax.enable_x64`, which jax 0.6 has elsewhere."""
     if hasattr(jax, "enable_x64"):

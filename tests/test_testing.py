@@ -8,7 +8,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 import asdex
-from asdex.detection import _registry, Range
+from asdex.detection import Range
 from asdex.testing import check_rule
 
 
@@ -34,9 +34,9 @@ def make_primitive(name: str, fn):
 
 
 @pytest.fixture
-def shifted(monkeypatch):
+def shifted(registry):
     """A primitive without a rule, and a registry that forgets what a test adds."""
-    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
+    del registry
     return make_primitive("neighbor_sum", neighbor_sum)
 
 

@@ -203,34 +203,28 @@ def test_saturation_is_optimal_on_even_cycles():
     assert asdex.color_cols(shuffled)[1] == 2
 
 
+FUNCTIONS = (
+    asdex.color_cols,
+    asdex.color_rows,
+    asdex.color_symmetric,
+    asdex.color_bidirectional,
+    asdex.jacobian_coloring_from_sparsity,
+    asdex.hessian_coloring_from_sparsity,
+)
+
+
 @pytest.mark.parametrize("order", ["Natural", "", 3, ["natural"], "breadth_first"])
 def test_unknown_orders_are_refused(order):
-    pattern = band(5, 1, 1)
-    for function in (
-        asdex.color_cols,
-        asdex.color_rows,
-        asdex.color_symmetric,
-        asdex.color_bidirectional,
-        asdex.jacobian_coloring_from_sparsity,
-        asdex.hessian_coloring_from_sparsity,
-    ):
+    for function in FUNCTIONS:
         with pytest.raises(ValueError, match=r"`order` to be one of 'natural', .*'random', got"):
-            function(pattern, order=order)
+            function(band(5, 1, 1), order=order)
 
 
 @pytest.mark.parametrize("budget", [-1, -1e-9, float("nan"), -float("inf")])
 def test_impossible_budgets_are_refused(budget):
-    pattern = band(5, 1, 1)
-    for function in (
-        asdex.color_cols,
-        asdex.color_rows,
-        asdex.color_symmetric,
-        asdex.color_bidirectional,
-        asdex.jacobian_coloring_from_sparsity,
-        asdex.hessian_coloring_from_sparsity,
-    ):
+    for function in FUNCTIONS:
         with pytest.raises(ValueError, match="a number of seconds, 0 or more, got"):
-            function(pattern, budget=budget)
+            function(band(5, 1, 1), budget=budget)
 
 
 def test_an_unlimited_budget_ends():

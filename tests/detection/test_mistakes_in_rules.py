@@ -25,12 +25,7 @@ def primitive(name, *shapes):
     return result
 
 
-@pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    """Tests register rules; the real registry stays as it is."""
-    rules = dict(_registry._RULES)
-    monkeypatch.setattr(_registry, "_RULES", rules)
-    return rules
+pytestmark = pytest.mark.usefixtures("registry")
 
 
 # --- registrations --------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from jax.interpreters import ad
 
 import asdex
 from asdex import Dependence
-from asdex.detection import _registry
 
 
 X = jnp.linspace(0.3, 1.7, 4)
@@ -33,12 +32,7 @@ def primitive(name, *, abstract=lambda *avals: avals[0], multiple_results=False)
     return result
 
 
-@pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    """Tests register rules; the real registry stays as it is."""
-    rules = dict(_registry._RULES)
-    monkeypatch.setattr(_registry, "_RULES", rules)
-    return rules
+pytestmark = pytest.mark.usefixtures("registry")
 
 
 # --- without a rule -------------------------------------------------------------------------------

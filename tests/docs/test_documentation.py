@@ -15,7 +15,6 @@ from documentation_pages import blocks_of, imported_packages, program_of, read, 
 
 import asdex
 import asdex.testing
-from asdex.detection import _registry
 
 
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -65,9 +64,8 @@ def test_programs_print_what_the_page_says(page, monkeypatch, tmp_path):
     assert printed == promised
 
 
-def test_the_way_from_a_warning_to_a_tested_rule(monkeypatch):
-    # The rules that the page registers end with it.
-    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
+@pytest.mark.usefixtures("registry")  # the rules that the page registers end with it
+def test_the_way_from_a_warning_to_a_tested_rule():
     printed, promised = run_text(read("docs/writing-a-rule.md"), "upwind.py", with_warnings=True)
     assert "UnknownPrimitiveWarning" in printed[0]
     # What follows the test is what it would say of another rule.
@@ -76,8 +74,8 @@ def test_the_way_from_a_warning_to_a_tested_rule(monkeypatch):
     assert printed == promised
 
 
-def test_the_check_of_a_wrong_rule_says_what_the_page_says(monkeypatch):
-    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
+@pytest.mark.usefixtures("registry")
+def test_the_check_of_a_wrong_rule_says_what_the_page_says():
     right, text = "return operand | left", read("docs/writing-a-rule.md")
     assert right in text
     wrong = text.replace(right, "return operand")

@@ -46,24 +46,20 @@ def test_ties_go_to_forward_mode():
     assert asdex.jacobian_coloring(jnp.sin, X).mode == "fwd"
 
 
-def test_while_loops_take_forward_mode():
+@pytest.mark.parametrize(
+    ("inner", "outer", "mode", "by_jax"),
+    [(dynamic_loop, dense_row, "fwd", jax.jacfwd), (double, dense_column, "rev", jax.jacrev)],
+)
+def test_the_mode_that_the_function_allows_is_taken(inner, outer, mode, by_jax):
+    """A dynamic `while_loop` has no reverse mode, a `custom_vjp` no forward mode."""
+
     def f(x):
-        return dense_row(dynamic_loop(x))
+        return outer(inner(x))
 
     jac_fn = asdex.jacobian(f, X, output_format="dense")
-    assert jac_fn.coloring.mode == "fwd"
+    assert jac_fn.coloring.mode == mode
     assert jac_fn.coloring.num_colors > 2
-    np.testing.assert_allclose(jac_fn(X), jax.jit(jax.jacfwd(f))(X), rtol=1e-6)
-
-
-def test_custom_vjp_takes_reverse_mode():
-    def f(x):
-        return dense_column(double(x))
-
-    jac_fn = asdex.jacobian(f, X, output_format="dense")
-    assert jac_fn.coloring.mode == "rev"
-    assert jac_fn.coloring.num_colors > 2
-    np.testing.assert_allclose(jac_fn(X), jax.jit(jax.jacrev(f))(X), rtol=1e-6)
+    np.testing.assert_allclose(jac_fn(X), jax.jit(by_jax(f))(X), rtol=1e-6)
 
 
 def test_custom_vjp_takes_reverse_mode_with_symmetry():

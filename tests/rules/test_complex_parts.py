@@ -8,7 +8,6 @@ from jax import lax
 
 import asdex
 from asdex import Dependence
-from asdex.detection import _registry
 from asdex.testing import check_rule
 
 
@@ -100,9 +99,9 @@ def test_hessians():
     np.testing.assert_array_equal(detected, np.eye(6))
 
 
-def test_a_users_rule_does_not_see_parts(monkeypatch):
+@pytest.mark.usefixtures("registry")
+def test_a_users_rule_does_not_see_parts():
     """What it returns, be it the operand itself, mixes them."""
-    monkeypatch.setattr(_registry, "_RULES", dict(_registry._RULES))
 
     @asdex.register("exp", override=True)
     def rule(eqn, x):
