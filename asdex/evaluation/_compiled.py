@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.tree_util as jtu
-import numpy as np
 from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
+from .._versions import CONCRETE_ARRAY
 from ._kernel import Kernel, Result, Static
 from ._traced_call import Trace
 
@@ -64,9 +64,12 @@ def evaluate_prepared(
     - `prepare`: called with `owner`, `args` and `kwargs` unless arguments of these kinds came before.
     """
     leaves, tree = jtu.tree_flatten((args, kwargs))
-    if any(isinstance(leaf, Tracer) for leaf in leaves):
-        return _traced_through(owner, prepare, args, kwargs)
-    kinds = (tree, tuple(map(_kind, leaves)), jax.dtypes.canonicalize_dtype(np.float64))
+    kinds: Any = [tree, jax.config.jax_enable_x64]  # pyright: ignore[reportAttributeAccessIssue]
+    for leaf in leaves:
+        if isinstance(leaf, Tracer):
+            return _traced_through(owner, prepare, args, kwargs)
+        kinds += _kind(leaf)
+    kinds = tuple(kinds)
     plans = _PLANS.setdefault(owner, {})
     try:
         plan = plans.get(kinds)
@@ -100,21 +103,23 @@ class _Plan(NamedTuple):
     **Attributes:**
 
     - `kernel`, `seed_terms`: the kernel's data, and the terms of its seeds.
-    - `changing`: which of the arguments' leaves are data.
+    - `changing`: which of the arguments' leaves are data; `None` if all are.
     - `trace`, `program`: what is compiled.
     - `assemble`: what is made of the results.
     """
 
     kernel: list[Any]
     seed_terms: list[Any]
-    changing: tuple[bool, ...]
+    changing: tuple[bool, ...] | None
     trace: Trace
     program: Callable[..., Result]
     assemble: Assemble
 
     def run(self, leaves: Sequence[Any]) -> Any:
         kernel, terms, changing, _, program, assemble = self
-        data = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]
+        data = leaves
+        if changing is not None:
+            data = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]
         return assemble(program((kernel, data), terms))
 
 
@@ -123,11 +128,14 @@ _PLANS: weakref.WeakKeyDictionary[Any, dict[Any, _Plan]] = weakref.WeakKeyDictio
 
 def _kind(leaf: Any) -> Any:
     """What checks and compilation read of an argument: all but the values of data."""
-    if is_array(leaf):
-        sharding = getattr(leaf, "sharding", None)
+    kind = type(leaf)
+    if kind is CONCRETE_ARRAY:
+        sharding = leaf.sharding
         spread = sharding if type(sharding) is NamedSharding else None
-        return type(leaf), leaf.shape, leaf.dtype, spread
-    return type(leaf) if may_change(leaf) else (type(leaf), leaf)
+        return kind, leaf.shape, leaf.dtype, spread
+    if is_array(leaf):
+        return kind, leaf.shape, leaf.dtype
+    return (kind,) if may_change(leaf) else (kind, leaf)
 
 
 def _plan(
@@ -140,7 +148,8 @@ def _plan(
     trace.fill(traced.jaxpr, (result, terms))
     colors = [one for one in (kernel.colors, kernel.row_colors) if one is not None]
     terms = trace.seed_terms(data, colors)
-    return _Plan(data[0], terms, changing, trace, trace.program, assembly(static))
+    some = None if all(changing) else changing
+    return _Plan(data[0], terms, some, trace, trace.program, assembly(static))
 
 
 def _separated(

@@ -179,6 +179,8 @@ def _assembly(
     )
 
     guard, mesh = derivative.guard, options.batches.mesh
+    if guard is None and not (has_aux or with_value or with_gradient):
+        return (lambda result: result.data) if made is None else lambda result: made(result.data)
     flags = guard is not None and guard.flags
 
     def assemble(result: Result) -> Any:

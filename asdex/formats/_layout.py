@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Shaped
 
@@ -95,6 +96,9 @@ class Layout(eqx.Module):
         if FORMATS[output_format].of_all:
             return maker(blocks[0][0], output_format)
         makers = [[maker(block, output_format) for block in row] for row in blocks]
+        if jtu.treedef_is_leaf(output_tree) and jtu.treedef_is_leaf(input_tree):
+            ((make,),) = makers
+            return lambda data: make(data[0][0])
 
         def assembled(data: Any) -> Any:
             rows = [
