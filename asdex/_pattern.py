@@ -1,5 +1,6 @@
 """Sparsity patterns: where a Jacobian or Hessian can be nonzero."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -285,6 +286,12 @@ class SparsityPattern(PatternAlgebra):
 def column_order(sparsity: SparsityPattern) -> tuple[np.ndarray, np.ndarray]:
     """Return the nonzeros column after column: [`transpose_order`][] of a pattern."""
     return transpose_order(sparsity.indptr, sparsity.indices, sparsity.n)
+
+
+def chosen_nonzeros(sparsity: SparsityPattern, chosen: np.ndarray) -> SparsityPattern:
+    """Return the pattern of the nonzeros that a mask, or an array of ascending positions, chooses."""
+    rows, cols = np.asarray(sparsity.rows)[chosen], np.asarray(sparsity.cols)[chosen]
+    return dataclasses.replace(sparsity, rows=rows, cols=cols)
 
 
 PatternLike = SparsityPattern | BCOO | np.ndarray | jax.Array  # what the coloring functions accept

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array, Int
@@ -21,10 +20,9 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
 )
-from .._arrays import has_derivative, ravel
 from .._graphs import connected_components
 from .._indices import check_known
-from .._pattern import SparsityPattern
+from .._pattern import chosen_nonzeros, SparsityPattern
 from ..coloring import ColoredPattern
 from ..decompression import (
     block_decompressor,
@@ -37,9 +35,10 @@ from ..decompression import (
 from ..display import cost_at_elements, is_known
 from ..formats import Layout, layout_for, RowBlockLayout
 from ..formats.partition import RowOrder
+from ._assembly import assembly
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
-from ._guard import confirmed, Guard
+from ._guard import Guard
 from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._options import EvaluationOptions
 from ._signature import Signature
@@ -138,7 +137,7 @@ class SparseDerivative(eqx.Module):
         whole, reads = self.coloring.sparsity, self.decompressor
         if not isinstance(reads, SubsetDecompressor):
             return whole
-        return _part(whole, np.asarray(reads.positions))
+        return chosen_nonzeros(whole, np.asarray(reads.positions))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate at `args`, which are those of `f`.
@@ -159,53 +158,6 @@ class SparseDerivative(eqx.Module):
         transformation. With constant entries, `TypeError` for results of another dtype.
         """
         return evaluate_prepared(self, _prepare, args, kwargs)
-
-
-def _assembly(
-    derivative: SparseDerivative, input_tree: Any, static: Static
-) -> Callable[[Result], Any]:
-    """A function of the arrays of a call: what the user gets.
-
-    What it needs is looked up once: to read an attribute of an Equinox module takes a microsecond.
-    """
-    options, layout = derivative.options, derivative.layout
-    rows = input_tree if options.is_hessian else static.output_tree
-    made = None if layout is None else layout.assembly(rows, input_tree)
-    flat = layout is not None and not layout.is_tree
-    has_aux, with_value, with_gradient = (
-        options.has_aux,
-        options.with_value,
-        options.with_gradient,
-    )
-
-    guard, mesh = derivative.guard, options.batches.mesh
-    if guard is None and not (has_aux or with_value or with_gradient):
-        return (lambda result: result.data) if made is None else lambda result: made(result.data)
-    flags = guard is not None and guard.flags
-
-    def assemble(result: Result) -> Any:
-        if guard is not None and not flags:
-            result = result._replace(data=confirmed(result.data, result.agrees, mesh))
-        parts = (result.data if made is None else made(result.data),)
-        if with_gradient:
-            parts = (_gradient(result.gradient, input_tree, flat), *parts)
-        aux = eqx.combine(result.aux, static.aux) if has_aux else None
-        if with_value:
-            parts = ((result.output, aux) if has_aux else result.output, *parts)
-        elif has_aux:
-            parts = (*parts, aux)
-        if flags:
-            parts = (*parts, result.agrees)
-        return parts if len(parts) > 1 else parts[0]
-
-    return assemble
-
-
-def _gradient(leaves: Sequence[Any], tree: Any, flat: bool) -> Any:
-    """The gradient as a tree, or as one vector."""
-    if not flat:
-        return tree.unflatten(leaves)
-    return ravel([leaf if has_derivative(leaf) else jnp.zeros(leaf.size) for leaf in leaves])
 
 
 def _prepare(
@@ -232,7 +184,7 @@ def _prepare(
         None if derivative.elements is None else derivative.elements.rest,
         derivative.guard,
     )
-    return kernel, functools.partial(_assembly, derivative, inputs.tree)
+    return kernel, functools.partial(assembly, derivative, inputs.tree)
 
 
 def _spread_as(derivative: SparseDerivative, args: Sequence[Any]) -> SparseDerivative:
@@ -373,16 +325,12 @@ def in_triangle(derivative: SparseDerivative, options: EvaluationOptions) -> Spa
     assert reads is not None
     rows, cols = np.asarray(sparsity.rows), np.asarray(sparsity.cols)
     kept = rows >= cols if options.triangle == "lower" else rows <= cols
-    layout = layout_for(_part(sparsity, kept), True, options.flatten, options.output_format)
+    layout = layout_for(
+        chosen_nonzeros(sparsity, kept), True, options.flatten, options.output_format
+    )
     return dataclasses.replace(
         derivative, decompressor=SubsetDecompressor(reads, kept), layout=layout
     )
-
-
-def _part(sparsity: SparsityPattern, chosen: np.ndarray) -> SparsityPattern:
-    """The nonzeros that a mask, or an array of positions, chooses."""
-    rows, cols = np.asarray(sparsity.rows)[chosen], np.asarray(sparsity.cols)[chosen]
-    return dataclasses.replace(sparsity, rows=rows, cols=cols)
 
 
 def check_coloring(coloring: Any, kind: Kind) -> None:
