@@ -1,39 +1,29 @@
-"""Loops."""
+"""Loops over slices, and what all loops share."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from typing import Any
 
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
 from asdex.detection import (
-    as_dependence,
     everywhere,
     Facts,
-    Known,
     nowhere,
-    open_jaxpr,
     Probe,
     scan_arity,
-    transitive_closure,
 )
 
 from .loop_bodies import facts_of, LoopBody
 from .loop_maps import without_loop
+from .loop_powers import block_length, powers_of, reached
 from .loop_values import known_of_scan
 from .loop_writes import by_writes
-from .ties import differing
 
 
-_FOLLOWED_STEPS = 10_000
+FOLLOWED_STEPS = 10_000
 """Steps of a `while` with a known trip count that are followed one by one."""
-
-_BLOCK = 1 << 21
-"""Entries of the states that are held at a time, 8 MB; sparse powers of a body have no more than that."""
 
 _MANY_STEPS = 32
 """Steps from which on the structure of a body is raised to a power."""
@@ -58,42 +48,11 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     return [*carry, *stacked]
 
 
-@register("while")
-def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
-    """Applies `body_jaxpr` to the carry until `cond_jaxpr` is false.
-
-    A trip count that depends on known values alone is followed. Otherwise any number of steps may be taken:
-    the results are the transitive closure of the body's structure.
-    """
-    del operands
-    split, loop = eqn.params["cond_nconsts"], _repeated(eqn)
-    if eqn.at_point:
-        found = loop.until(eqn.params["cond_jaxpr"], eqn.operands[:split])
-        if found is not None:
-            eqn.forbid("rev")
-            return found
-    loop.analyse()
-    steps, knowns = loop.known_steps(eqn.params["cond_jaxpr"], eqn.operands[:split])
-    results = loop.closure() if steps is None else loop.run(range(steps))[0]
-    if not all(value.dependence is None or value.dependence.is_none for value in results):
-        eqn.forbid("rev")
-    if eqn.of_changes and steps is None:
-        results = loop.with_any_number_of_steps(results, eqn.params["cond_jaxpr"], split)
-    return [value._replace(known=known) for value, known in zip(results, knowns, strict=True)]
-
-
-def _scanned(eqn: Equation) -> _Loop:
-    return _Loop(eqn, eqn.params["jaxpr"], eqn.operands, *scan_arity(eqn))
-
-
-def _repeated(eqn: Equation) -> _Loop:
-    operands, num_consts = eqn.operands[eqn.params["cond_nconsts"] :], eqn.params["body_nconsts"]
-    num_carry = len(operands) - num_consts
-    return _Loop(eqn, eqn.params["body_jaxpr"], operands, num_consts, num_carry)
+def _scanned(eqn: Equation) -> Loop:
+    return Loop(eqn, eqn.params["jaxpr"], eqn.operands, *scan_arity(eqn))
 
 
 @scan.cause
-@while_.cause
 def passing_on(eqn: Equation) -> str:
     """A step reads results of the step before."""
     del eqn
@@ -101,58 +60,36 @@ def passing_on(eqn: Equation) -> str:
 
 
 @scan.zeros
-@while_.zeros
-def zeros_of_a_loop(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
+def zeros_of_a_scan(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     """What is zero in every step, of a loop on operands that depend on nothing."""
     del masks
-    equation = eqn.equation()
-    loop = _scanned(equation) if eqn.name == "scan" else _repeated(equation)
-    loop.find_supports([False] * loop.num_carry)
-    outputs = zip(loop.facts_of_outputs(), eqn.out_avals[loop.num_carry :], strict=True)
-    return [
-        *loop.supports,
-        *(everywhere(aval.shape) if one is None else one.support() for one, aval in outputs),
-    ]
+    return _scanned(eqn.equation()).zeros()
 
 
 scan.partly_known(known_of_scan)
 scan.at_once(without_loop)
 scan.changes(scan.dependence)
-while_.changes(while_.dependence)
 
 
-class _Loop(LoopBody):
+class Loop(LoopBody):
     """A loop, whose steps are taken one by one or many at a time."""
 
     def at_point(self, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
         """As `run`, step by step with the values that all have at a point; `None` unless they are known."""
         knowns = [value.known for value in (*self.consts, *self.initial, *self.scanned)]
-        if not self.eqn.at_point or len(order) > _FOLLOWED_STEPS or None in knowns:
+        if not self.eqn.at_point or len(order) > FOLLOWED_STEPS or None in knowns:
             return None
         self.find_supports([True] * self.num_carry)
         return self._interpreted(order)
 
-    def until(self, condition: Any, consts: Sequence[Value]) -> list[Value] | None:
-        """The carry of a `while` at a point, followed step by step; `None` unless the steps are known.
-
-        Where the condition is undecided, the loop may end or go on.
-        """
-        carry, ends = self.initial, []
-        for _ in range(_FOLLOWED_STEPS):
-            (proceed,) = self.eqn.interpret(condition, [*consts, *carry])
-            value = None if proceed.known is None else proceed.known.get_if_available()
-            if value is None or value.any() != value.all():
-                return None
-            undecided = proceed.undecided is not None
-            if undecided or not value.any():
-                ends.append(carry)
-            if not undecided and not value.any():
-                return [
-                    _any_of(*pair)
-                    for pair in zip(zip(*ends, strict=True), self.avals, strict=False)
-                ]
-            carry = self.eqn.interpret(self.body, [*self.consts, *carry])
-        return None
+    def zeros(self) -> list[np.ndarray]:
+        """What is zero in every step, where all operands depend on nothing."""
+        self.find_supports([False] * self.num_carry)
+        outputs = zip(self.facts_of_outputs(), self.eqn.out_avals[self.num_carry :], strict=True)
+        return [
+            *self.supports,
+            *(everywhere(aval.shape) if one is None else one.support() for one, aval in outputs),
+        ]
 
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
         """The final carry, and all steps of each further result of the body, stacked."""
@@ -190,17 +127,17 @@ class _Loop(LoopBody):
         fixed = self.join(self.consts, self.followed_consts)
         step = self.join_carry([part.carry for part in parts[: self.num_carry]])
         state = self.join_carry(initial)
-        powers = _powers(step, len(order))
+        powers = powers_of(step, len(order))
         outputs: list[list[Dependence]] = []
         start, same = 0, False
         while start < len(order) and not same:
-            count = min(_block_length(powers, state), len(order) - start)
+            count = min(block_length(powers, state), len(order) - start)
             slices = self._slices(order[start : start + count])
             added = [
                 part.slices.substitute_each(slices) | part.consts.substitute(fixed)
                 for part in parts
             ]
-            states = _reached(state, self._join_carry_of(added, count), powers)
+            states = reached(state, self._join_carry_of(added, count), powers)
             before = states.rearrange(lambda p: p[:-1])
             outputs.append(
                 [
@@ -277,67 +214,6 @@ class _Loop(LoopBody):
                 power = power.substitute(power)
         return self.split_carry(state, initial)
 
-    def known_steps(
-        self, condition: Any, consts: Sequence[Value]
-    ) -> tuple[int | None, list[Known | None]]:
-        """The number of steps of a `while`, if its condition depends on known values alone.
-
-        The second result is what is known of the carry after the last step.
-        """
-        state = [
-            value if keep else Value.unknown()
-            for value, keep in zip(self.initial, self.kept, strict=True)
-        ]
-        for steps in range(_FOLLOWED_STEPS):
-            (proceed,) = self.eqn.interpret(condition, [*consts, *state])
-            if proceed.known is None:
-                break
-            value = proceed.known.get_if_available()
-            if value is None:  # known at each step of a loop around this one, but not here
-                return None, [Probe() if keep else None for keep in self.kept]
-            if value.any() != value.all():  # the loops of a batch, some of which are over
-                break
-            if not value.any():
-                return steps, [one.known for one in state]
-            state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
-        return None, [None] * self.num_carry
-
-    def with_any_number_of_steps(
-        self, results: Sequence[Value], condition: Any, split: int
-    ) -> list[Value]:
-        """The carry of a `while`, all of which changes that a step changes if the number of steps may."""
-        (proceed,) = self.eqn.interpret(condition, [*self.eqn.operands[:split], *results])
-        if proceed.dependence is None:
-            return list(results)
-        inner = open_jaxpr(self.body)
-        carried = inner.invars[len(self.consts) :]
-        touched = [new is not old for new, old in zip(inner.outvars, carried, strict=True)]
-        return [
-            Value(as_dependence(everywhere(aval.shape)), None) if is_touched else value
-            for value, aval, is_touched in zip(results, self.avals, touched, strict=True)
-        ]
-
-    def closure(self) -> list[Value]:
-        """The carry after any number of steps, none included."""
-        parts = self.parts()
-        fixed = self.join(self.consts, self.followed_consts)
-        initial = self.as_dependences(self.initial)
-        start = self.join_carry(
-            [one | part.consts.substitute(fixed) for one, part in zip(initial, parts, strict=True)]
-        )
-        reached = transitive_closure(self.join_carry([part.carry for part in parts]))
-        results = self.split_carry(reached.substitute(start), initial)
-        triples = zip(results, self.supports, self.avals, strict=False)
-        return [Value(one, None, facts_of(mask, aval)) for one, mask, aval in triples]
-
-
-def _any_of(ends: Sequence[Value], aval: Any) -> Value:
-    """A value that is one of some at a point."""
-    if len(ends) == 1:
-        return ends[0]
-    dependence = reduce(operator.or_, (one.as_dependence(aval) for one in ends))
-    return Value(dependence, None, undecided=differing(ends, aval))
-
 
 def _pending(value: Value) -> bool:
     return value.known is not None and value.known.is_pending
@@ -359,36 +235,3 @@ def _slice(value: Value, number: int | slice) -> Value:
     known = None if value.known is None or isinstance(number, slice) else value.known.item(number)
     undecided = None if value.undecided is None else value.undecided[number]
     return value._replace(dependence=dependence, known=known, facts=None, undecided=undecided)
-
-
-def _powers(step: Dependence, count: int) -> list[Dependence]:
-    """The structures of 1, 2, 4, ... steps: as many as `count` steps need, while they are sparse."""
-    powers = [step]
-    while 2 ** len(powers) <= count:
-        last = powers[-1]
-        if last.nnz**2 > _BLOCK * max(last.size, 1):
-            break
-        powers.append(last.substitute(last))
-        if not powers[-1].nnz:
-            break
-    return powers
-
-
-def _block_length(powers: Sequence[Dependence], state: Dependence) -> int:
-    """Steps that are applied at a time: as many as the powers reach, while their sets fit into a block."""
-    fitting = max(_BLOCK // max(state.size, state.nnz, 1), 1)
-    return fitting if not powers[-1].nnz else min(2 ** len(powers), fitting)
-
-
-def _reached(state: Dependence, added: Dependence, powers: Sequence[Dependence]) -> Dependence:
-    """The carry before each of some steps and after the last one, a row each."""
-    states = Dependence.concatenate([state.reshape((1, state.size)), added])
-    for number, power in enumerate(powers):
-        shift = 2**number
-        if shift >= states.shape[0] or not power.nnz:
-            break
-        moved = power.substitute_each(states.rearrange(lambda p, shift=shift: p[:-shift]))
-        states = states | Dependence.concatenate(
-            [Dependence.none((shift, state.size)), moved.reshape((-1, state.size))]
-        )
-    return states

@@ -1,4 +1,4 @@
-"""Cases for `rules/conditionals.py`, `rules/loops.py` and `rules/custom_derivatives.py`."""
+"""Cases for conditionals, loops and custom derivatives."""
 
 import jax
 import jax.numpy as jnp
