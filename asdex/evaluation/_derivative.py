@@ -195,7 +195,7 @@ def _spread_as(derivative: SparseDerivative, args: Sequence[Any]) -> SparseDeriv
     if (
         any(one is not None for one in (*other, options.batches.mesh))
         or read_in_part
-        or not (isinstance(layout, Layout) and coloring.recovery == "direct")
+        or not (isinstance(layout, Layout) and coloring.recovery == "direct" and is_known(coloring))
     ):
         return derivative
     whole = EvaluationOptions(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jax.sharding import Mesh
 
 from .._arguments import check_choice
+from .._arrays import is_complex
 from .._pattern import SparsityPattern
 from ..formats import FORMATS, ROW_BLOCK_FORMATS
 from ._devices import Batches, batches
@@ -85,8 +86,12 @@ class EvaluationOptions:
     def spread_as(self, args: Sequence[Any], pattern: SparsityPattern) -> EvaluationOptions:
         """The same options, with rows spread as the differentiated arguments are sharded, if they are.
 
-        Not where the options say another thing, or want a tree of several blocks.
+        Not where the options say another thing or want a tree of several blocks, or where real and complex
+        arrays come together.
         """
+        avals = (pattern.input_avals, pattern.output_avals)
+        if any(len(set(map(is_complex, one))) > 1 for one in avals):
+            return self
         one_block = len(pattern.input_avals) == 1 and len(pattern.output_avals) <= 1
         as_blocks = one_block or self.flatten or self.output_format in ("data", "row_blocks")
         said = self.mesh is not None or self.row_axis is not None

@@ -163,6 +163,11 @@ def formats():
             assert bcoo.data.sharding.spec == bcoo.indices.sharding.spec == spec
         yield f"spread by {spec}", bcoo.todense(), expected
         yield f"value, spread by {spec}", value, diffusion(U)
+    traced = eqx.filter_jit(lambda derivative: derivative(u)[1].todense())
+    yield "arguments of a traced derivative", traced(whole), expected
+    both_kinds = {"u": U, "v": U + 1j}
+    mixed = asdex.jacobian(lambda t: t["u"] * t["v"].real, both_kinds, output_format="data")
+    yield "real and complex", mixed(placed(both_kinds, LINE, P("x"))), mixed(both_kinds)
     whole = asdex.jacobian(diffusion, U)
     yield (
         "gradient",
