@@ -34,6 +34,25 @@ def measured(detect, f, n, **options):
 # --- memory ---------------------------------------------------------------------------------------
 
 
+def test_a_stencil_takes_twice_its_pattern():
+    """And its coloring as much in addition."""
+
+    def stencil(x):
+        p = jnp.pad(x, 2)
+        return p[4:] - p[3:-1] + p[2:-2] ** 2 - p[1:-3] + p[:-4]
+
+    pattern, memory = measured(asdex.jacobian_sparsity, stencil, 1_000_000)
+    size = pattern.rows.nbytes + pattern.cols.nbytes
+    assert memory < 2.3 * size
+    tracemalloc.start()
+    try:
+        coloring = asdex.jacobian_coloring_from_sparsity(pattern, mode="fwd")
+        assert tracemalloc.get_traced_memory()[1] < 2.1 * size
+    finally:
+        tracemalloc.stop()
+    assert coloring.num_colors == 5
+
+
 @pytest.mark.parametrize(
     ("f", "nnz"),
     [
