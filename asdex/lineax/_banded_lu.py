@@ -67,8 +67,9 @@ class BandedLU(AbstractDirectSolver):
     `jit`, `vmap` and `grad`.
 
     With bandwidth `b` it takes `O(n b²)` operations and `O(n b)` memory. For a system on a line, `b` is the
-    number of species. On a CPU, `asdex.lineax.KLU` is faster unless the matrix is tridiagonal, and many times
-    faster for blocks wider than 16. `asdex.lineax.AutoSparseSolver` makes the choice.
+    number of species. On a CPU, `asdex.lineax.KLU` is faster unless the matrix is tridiagonal or consists of
+    separate small blocks, and many times faster for bands wider than 16. `asdex.lineax.AutoSparseSolver`
+    makes the choice.
 
     Pivots are searched for only inside blocks, as in other batched band solvers. Solutions are therefore
     refined until their backward error is at rounding level (Wilkinson 1963; Skeel 1980), at most three times.
