@@ -34,7 +34,7 @@ def measured(detect, f, n, **options):
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def test_a_stencil_takes_twice_its_pattern():
+def test_a_stencil_takes_little_more_than_twice_its_pattern():
     """And its coloring as much in addition."""
 
     def stencil(x):
@@ -43,7 +43,7 @@ def test_a_stencil_takes_twice_its_pattern():
 
     pattern, memory = measured(asdex.jacobian_sparsity, stencil, 1_000_000)
     size = pattern.rows.nbytes + pattern.cols.nbytes
-    assert memory < 2.3 * size
+    assert memory < 2.7 * size
     tracemalloc.start()
     try:
         coloring = asdex.jacobian_coloring_from_sparsity(pattern, mode="fwd")
