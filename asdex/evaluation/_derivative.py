@@ -113,7 +113,7 @@ class SparseDerivative(eqx.Module):
         """What is called as this is; JAX names programs after it, for printing many elements takes long."""
         return self.f
 
-    @property
+    @functools.cached_property  # Equinox 0.11 stores it in copies, which a property would not take
     def __name__(self) -> str:
         return getattr(self.f, "__name__", type(self.f).__name__)
 

@@ -72,7 +72,7 @@ class BandedLU(AbstractDirectSolver):
     makes the choice.
 
     Pivots are searched for only inside blocks, as in other batched band solvers. Solutions are therefore
-    refined until their backward error is at rounding level (Wilkinson 1963; Skeel 1980), at most three times.
+    refined until their backward error is at rounding level (Wilkinson 1963; Skeel 1980), at most five times.
     If that fails, the result is `lineax.RESULTS.breakdown`. For a singular matrix it is
     `lineax.RESULTS.singular`. A matrix with zeros on the diagonal may be taken for one.
 

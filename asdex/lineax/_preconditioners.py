@@ -129,7 +129,8 @@ class Preconditioned(AbstractFullRankSolver[Any]):
 
         Preconditioned(lineax.GMRES(1e-8, 1e-8), asdex.lineax.ilu)
 
-    As the `solver` of an `asdex.lineax.SparseLinearSolver` it serves optimistix and diffrax.
+    As the `solver` of an `asdex.lineax.SparseLinearSolver` it serves optimistix and diffrax. Versions of
+    lineax before 0.1 take preconditioners only with the tag `lineax.positive_semidefinite_tag`.
 
     **Attributes:**
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Inexact, Int
 from ._matrix import SparseMatrixLinearOperator
 
 
-_MOST_STEPS = 3
+_MOST_STEPS = 5
 
 
 class _Carry(NamedTuple):

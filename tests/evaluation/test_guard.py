@@ -123,7 +123,15 @@ def test_errors_inside_of_transformations():
 def test_on_meshes():
     said = results(start("guard_on_eight_devices.py", 8))
     assert len(said) == 28
-    assert {name: one for name, one in said.items() if one != [True, False]} == {}
+    wrong = {name for name, one in said.items() if one != [True, False]}
+    if jax.__version_info__ < (
+        0,
+        7,
+    ):  # after an error on a mesh, later calls on meshes raise it again
+        wrong -= {
+            f"error, {how}, {m}" for how in ("plain", "jit") for m in ("one axis of two", "chunks")
+        }
+    assert wrong == set()
 
 
 def test_a_miss_is_as_rare_as_the_documentation_says():
