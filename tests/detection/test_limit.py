@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy
 from jax import lax
 
 import asdex
@@ -73,7 +74,9 @@ def test_a_dense_jacobian_takes_half_again_its_pattern(f, nnz):
 def test_a_dense_hessian_takes_half_again_its_pattern(f):
     sparsity, peak = measured(asdex.hessian_sparsity, f, 4000)
     assert sparsity.nnz == 4000**2
-    assert peak < 1.5 * (sparsity.rows.nbytes + sparsity.cols.nbytes)
+    # SciPy 1.11 copies the indices once more to transpose them.
+    most = 1.5 if tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 12) else 1.8
+    assert peak < most * (sparsity.rows.nbytes + sparsity.cols.nbytes)
 
 
 def test_patterns_that_are_gathered_in_parts():
