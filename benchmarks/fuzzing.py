@@ -6,7 +6,7 @@ from .runner import Library, REPOSITORY, table
 
 
 RECORD = REPOSITORY / "benchmarks" / "records" / "fuzz.json"
-COUNTS = ("programs", "jacobians", "hessians", "detected", "found")
+COUNTS = ("programs", "jacobians", "hessians", "local", "detected", "found")
 
 
 def run(ours: Library, peer: Library) -> str:
@@ -19,16 +19,20 @@ def run(ours: Library, peer: Library) -> str:
         failures = sum(len(one["failures"]) for one in same)
         row = [jax, *(f"{total:,}" for total in totals), str(failures)]
         rows.append([*row, max(one["date"] for one in same)])
-    header = ["jax", "programs", "Jacobians", "Hessians", "entries detected", "found nonzero"]
+    header = [
+        *("jax", "programs", "Jacobians", "Hessians", "at points too"),
+        *("entries detected", "found nonzero"),
+    ]
     return "\n".join(
         [
             "## Fuzzing",
             "",
             "The patterns of random programs (`tests/fuzz/`), compared with the nonzeros of",
-            "`jax.jacobian` at three points. Every fifth program is also compared with the nonzeros of",
-            "`jax.hessian` at two points. A failure is a missing entry or an exception. The entries are",
-            "those of Jacobians. Some are nonzero only at other points, such as the entries of a branch",
-            "that is not taken at any of the three.",
+            "`jax.jacobian` at five points. Every tenth program is also compared with those of",
+            "`jax.hessian`, and its local patterns at three of the points with the nonzeros there.",
+            "A failure is a missing entry or an exception. The entries are those of Jacobians for all",
+            "values. Some are nonzero only at other points, such as the entries of a branch that is not",
+            "taken at any of the five.",
             "",
             table([*header, "failures", "date"], rows),
         ]
