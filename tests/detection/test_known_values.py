@@ -318,7 +318,24 @@ for known in np.random.default_rng(0).uniform(0.1, 4, (20, 8)).astype(np.float32
 """
 
 
-def test_known_values_round_as_in_programs_of_users():
-    """The largest element of a known array is found again, to the last bit; tests compile otherwise."""
+SHARES = """
+import asdex, jax, jax.numpy as jnp, numpy as np
+
+def shares(w):
+    return (w / jnp.sum(w, axis=0))[0]
+
+x, rng = jnp.ones(12), np.random.default_rng(0)
+for _ in range(5):
+    known = jnp.asarray(rng.uniform(0.1, 1, (3, 12)), jnp.float32)
+    for one in np.asarray(shares(known)):
+        f = lambda x: jnp.where(shares(known) >= one, x, 2 * x[::-1])
+        pattern = asdex.jacobian_sparsity(f, x).todense()
+        assert not np.asarray(jax.jacobian(f)(x))[pattern == 0].any()
+"""
+
+
+@pytest.mark.parametrize("program", [LARGEST, SHARES])
+def test_known_values_round_as_in_programs_of_users(program):
+    """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
-    subprocess.run([sys.executable, "-c", LARGEST], env=variables, check=True)
+    subprocess.run([sys.executable, "-c", program], env=variables, check=True)
