@@ -14,6 +14,7 @@ import numpy as np
 
 from .._arrays import is_key, size_of
 from .._versions import evaluate
+from ._rounding import are_certain, decisions, is_rounded_quotient
 
 
 _SMALL = 1 << 16
@@ -37,13 +38,17 @@ def on_host() -> Iterator[None]:
 
 
 class Known:
-    """The value of an array that depends on constants alone, computed at most once."""
+    """The value of an array that depends on constants alone, computed at most once.
 
-    __slots__ = ("_make", "_value")
+    **Attributes:** `is_rounded`: whether another program may round it otherwise; set when it is computed.
+    """
+
+    __slots__ = ("_make", "_value", "is_rounded")
 
     def __init__(self, make: tuple[Evaluation, int] | None, value: Any = None):
         self._make = make
         self._value = value
+        self.is_rounded = False
 
     @staticmethod
     def of(value: Any) -> Known:
@@ -94,6 +99,7 @@ class Known:
         if self._make is not None:
             evaluation, index = self._make
             self._value = _forced(evaluation)[index]
+            self.is_rounded = evaluation.is_rounded
             self._make = None
         return self._value
 
@@ -147,7 +153,10 @@ class Evaluation:
     - `others`: the evaluations of the same detection, of which all small ones are compiled together.
     """
 
-    __slots__ = ("__weakref__", "bind", "compute", "kind", "operands", "others", "results")
+    __slots__ = (
+        *("__weakref__", "bind", "compute", "is_rounded", "kind"),
+        *("operands", "others", "results"),
+    )
 
     def __init__(
         self,
@@ -159,6 +168,7 @@ class Evaluation:
     ):
         self.operands, self.bind, self.compute, self.kind = tuple(operands), bind, compute, kind
         self.results: Sequence[Any] | None = None
+        self.is_rounded = False
         self.others = Evaluations() if others is None else others
         self.others[next(_numbers)] = self
 
@@ -191,14 +201,34 @@ class Evaluation:
             return False
         try:
             with np.errstate(all="ignore"):
-                results = self.compute(*map(np.asarray, operands))
+                arrays = list(map(np.asarray, operands))
+                results = self.compute(*arrays)
+                if results is None:
+                    return False
+                self.check(arrays, results)
+                self.is_rounded |= self.kind[0] == "div" and is_rounded_quotient(*arrays, *results)
         except Unavailable:
             self.bind = _unavailable
             return False
-        if results is None:
-            return False
         self.settle(results)
         return True
+
+    def check(self, operands: Sequence[np.ndarray], results: Sequence[Any]) -> None:
+        """Note whether the results are rounded, as an operand is.
+
+        **Raises:** `Unavailable` for a decision that rounding may turn; at a point ties are dealt with apart.
+        """
+        rounded = [known.is_rounded for known in self.operands]
+        if not any(rounded) or self.others.at_once:
+            return
+        decided = decisions(self.kind[0], results)
+        self.is_rounded = len(decided) < len(results)
+        if decided and not are_certain(decided, results, self._again, operands, rounded):
+            raise Unavailable
+
+    def _again(self, *operands: np.ndarray) -> Sequence[Any]:
+        results = None if self.compute is None else self.compute(*operands)
+        return evaluate(self.bind, list(map(_as_array, operands))) if results is None else results
 
 
 def _forced(target: Evaluation) -> Sequence[Any]:
@@ -219,7 +249,8 @@ def _forced(target: Evaluation) -> Sequence[Any]:
             _compute(_also_small(target.others, left), left)
             _drop_unavailable(left)
         _run(list(left), target.others)
-    assert target.results is not None
+    if target.results is None:
+        raise Unavailable
     return target.results
 
 
@@ -285,7 +316,7 @@ def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
                 for one in evaluations:
                     operands = [known.raw() for known in one.operands]
                     arrays = list(map(_as_array, operands))
-                    one.settle(evaluate(one.bind, arrays))
+                    _settle(one, evaluate(one.bind, arrays))
             else:
                 _run_together(evaluations)
     except Unavailable:  # an operand, which may be known at the next step of a loop
@@ -317,7 +348,25 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
     arrays = {key: known.raw() for key, known in outside.items()}
     results = evaluate(jax.jit(program, compiler_options=_APART), [arrays])
     for one, result in zip(evaluations, results, strict=True):
-        one.settle(result)
+        if any(maker.bind is _unavailable for maker in one.pending()):
+            one.bind = _unavailable
+            continue
+        try:
+            _settle(one, result)
+        except Unavailable:  # a decision that rounding may turn
+            one.bind = _unavailable
+
+
+def _settle(one: Evaluation, results: Sequence[Any]) -> None:
+    """Take results that JAX computed.
+
+    **Raises:** `Unavailable` for a decision that rounding may turn.
+    """
+    operands = [known.raw() for known in one.operands]
+    if not any(map(is_key, (*operands, *results))):
+        one.is_rounded = len(decisions(one.kind[0], results)) < len(results)
+        one.check(list(map(np.asarray, operands)), results)
+    one.settle(results)
 
 
 def _as_array(value: Any) -> jax.Array:
