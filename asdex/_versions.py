@@ -70,17 +70,6 @@ def discharged(jaxpr: Any) -> Any:
         raise NotImplementedError(f"{type(error).__name__}: {error}") from error
 
 
-def _concrete_array() -> type | None:
-    """The class of arrays that are not traced, which is compared faster than `isinstance` answers."""
-    try:
-        return importlib.import_module("jax._src.array").ArrayImpl
-    except (ImportError, AttributeError):
-        return None
-
-
-CONCRETE_ARRAY = _concrete_array()
-
-
 def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
     """Call `bind` on known operands, within `jax.ensure_compile_time_eval`.
 

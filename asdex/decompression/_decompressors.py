@@ -73,7 +73,8 @@ class ColumnDecompressor(Gather):
     ):
         """**Arguments:** an `(m, n)` pattern, a coloring `(n,)` of its columns, the number of colors."""
         self.compressed_shape = (num_colors, sparsity.m)
-        self.index = _index(*read_columns(sparsity, colors), self.compressed_shape)
+        entries = known_or_traced(sparsity.rows, sparsity.cols, colors)
+        self.index = _index(*read_columns(*entries), self.compressed_shape)
 
 
 class RowDecompressor(Gather):
@@ -90,7 +91,8 @@ class RowDecompressor(Gather):
     ):
         """**Arguments:** an `(m, n)` pattern, a coloring `(m,)` of its rows, the number of colors."""
         self.compressed_shape = (num_colors, sparsity.n)
-        self.index = _index(*read_rows(sparsity, colors), self.compressed_shape)
+        entries = known_or_traced(sparsity.rows, sparsity.cols, colors)
+        self.index = _index(*read_rows(*entries), self.compressed_shape)
 
 
 class StarDecompressor(Gather):
@@ -146,9 +148,10 @@ class BidirectionalDecompressor(Decompressor):
         self.compressed_shape = ((num_column_colors, sparsity.m), (num_row_colors, sparsity.n))
         by_column = read_from_column(sparsity, column_colors)
         # Nonzeros that are read from the other matrix point at the first place.
-        color, position = read_columns(sparsity, column_colors)
+        rows, cols = sparsity.rows, sparsity.cols
+        color, position = read_columns(*known_or_traced(rows, cols, column_colors))
         of_columns = color * by_column, position * by_column
-        color, position = read_rows(sparsity, row_colors)
+        color, position = read_rows(*known_or_traced(rows, cols, row_colors))
         of_rows = color * ~by_column, position * ~by_column
         self.column_index = _index(*of_columns, self.compressed_shape[0])
         self.row_index = _index(*of_rows, self.compressed_shape[1])
@@ -200,15 +203,17 @@ _ONE_BY_ONE = jax.lax.GatherDimensionNumbers(
 )
 
 
-def read_columns(sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"]):
-    """Return the color and the position in `B` `(num_colors, m)` of each nonzero."""
-    rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
+def read_columns(
+    rows: Shaped[Any, " nnz"], cols: Shaped[Any, " nnz"], colors: Shaped[Any, " n"]
+) -> tuple[Any, Any]:
+    """Return the color and the position in `B` `(num_colors, m)` of each nonzero, by colors of columns."""
     return colors[cols], rows
 
 
-def read_rows(sparsity: SparsityPattern, colors: Integer[np.ndarray, " m"]):
-    """Return the color and the position in `B` `(num_colors, n)` of each nonzero."""
-    rows, cols, colors = known_or_traced(sparsity.rows, sparsity.cols, colors)
+def read_rows(
+    rows: Shaped[Any, " nnz"], cols: Shaped[Any, " nnz"], colors: Shaped[Any, " m"]
+) -> tuple[Any, Any]:
+    """Return the color and the position in `B` `(num_colors, n)` of each nonzero, by colors of rows."""
     return colors[rows], cols
 
 

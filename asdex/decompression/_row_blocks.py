@@ -12,12 +12,11 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Int32, Shaped
 
-from .._pattern import SparsityPattern
 from .._versions import shard_map
 from ..coloring import ColoredPattern
 from ..coloring.recoverability import read_from_column
 from ..formats.partition import Exchange, Located, Partition, plan_exchange, RowOrder
-from ._decompressors import check_shape, Decompressor, read_stars
+from ._decompressors import check_shape, Decompressor, read_columns, read_rows, read_stars
 
 
 _NOWHERE = np.int32(np.iinfo(np.int32).max)
@@ -105,21 +104,19 @@ def _reads(
         colors, positions = read_stars(sparsity, coloring.colors, coloring.chosen_stars)
         return [(lambda own: (True, colors[own], positions[own]), columns, count)]
 
+    def reader(read: Callable[..., Any], colors: np.ndarray, chosen: np.ndarray) -> _Read:
+        return lambda own: (
+            chosen[own],
+            *read(sparsity.rows[own], sparsity.cols[own], colors),
+        )
+
     every = np.broadcast_to(True, sparsity.nnz)
     if by_row is None:
-        return [(_from_columns(sparsity, coloring.colors, every), rows, count)]
+        return [(reader(read_columns, coloring.colors, every), rows, count)]
     if by_column is None:
-        return [(_from_rows(sparsity, by_row, every), columns, count)]
+        return [(reader(read_rows, by_row, every), columns, count)]
     chosen, of_rows = read_from_column(sparsity, by_column), coloring.num_row_colors
     return [
-        (_from_columns(sparsity, by_column, chosen), rows, count - of_rows),
-        (_from_rows(sparsity, by_row, ~chosen), columns, of_rows),
+        (reader(read_columns, by_column, chosen), rows, count - of_rows),
+        (reader(read_rows, by_row, ~chosen), columns, of_rows),
     ]
-
-
-def _from_columns(sparsity: SparsityPattern, colors: np.ndarray, chosen: np.ndarray) -> _Read:
-    return lambda own: (chosen[own], colors[sparsity.cols[own]], sparsity.rows[own])
-
-
-def _from_rows(sparsity: SparsityPattern, colors: np.ndarray, chosen: np.ndarray) -> _Read:
-    return lambda own: (chosen[own], colors[sparsity.rows[own]], sparsity.cols[own])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, NamedTuple
@@ -186,8 +187,7 @@ def _depth_after(operands: Sequence[Knowledge]) -> int:
 
 
 def _hull(eqn: Facts, *ranges: Range) -> Range:
-    low, high = zip(*ranges, strict=True)
-    return Range(np.min(low, axis=0), np.max(high, axis=0))
+    return functools.reduce(Range.hull, ranges)
 
 
 _ONE_OF = Rule(same_places, in_place=True, exact=True)
@@ -218,21 +218,26 @@ def facts_of_results(eqn: Any, operands: Sequence[Any], interpreter: Any) -> lis
 
 def bounds_of(operand: Any, aval: Any) -> Range:
     """Bounds on the elements of an array, from its value or from facts about it."""
-    value = None if operand.known is None or is_key(aval) else operand.known.get_if_available()
-    if value is not None:
-        return Range.of_value(value)
+    values = _values(operand, aval)
+    if values:
+        return functools.reduce(Range.hull, map(Range.of_value, values))
     return Range.unbounded(aval.shape) if operand.facts is None else operand.facts.range()
 
 
 def support_of(operand: Any, aval: Any) -> Mask:
     """Which elements of an array may be nonzero, from its value or from facts about it."""
-    value = None if operand.known is None or is_key(aval) else operand.known.get_if_available()
-    if value is not None:
-        mask = np.asarray(value != 0)
+    values = _values(operand, aval)
+    if values:
+        mask = functools.reduce(np.logical_or, [np.asarray(one != 0) for one in values])
         if operand.facts is not None and operand.facts.may_be_rounded and not mask.all():
             mask = mask | operand.facts.support()
-        return simplified(mask, value.shape)
+        return simplified(mask, mask.shape)
     return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
+
+
+def _values(operand: Any, aval: Any) -> list[np.ndarray]:
+    """The values that an operand may have, if it is known."""
+    return [] if operand.known is None or is_key(aval) else operand.known.all_values()
 
 
 def _broadcast(bounds: Range | None, aval: Any) -> Range:

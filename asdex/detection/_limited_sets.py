@@ -57,9 +57,9 @@ def collected(
 ) -> tuple[Int64[np.ndarray, " rows+1"], Int32[np.ndarray, " k"]]:
     """`indptr` and `indices` of all parts, one after the other: of `rows` sets with `at_most` members.
 
-    The members go into one array, of which the operating system provides what is written.
+    The members go into one array, as large as the parts so far let expect.
     """
-    limit, indptr = _limit.get(), np.zeros(rows + 1, np.int64)
+    indptr = np.zeros(rows + 1, np.int64)
     indices: Int32[np.ndarray, " k"] = np.empty(0, np.int32)
     done = total = 0
     for sizes, members in parts:
@@ -70,7 +70,8 @@ def collected(
             indices = members
         else:
             if end > indices.size:
-                enough = min(at_most, 2**31 if limit is None else limit)
+                expected = end * rows // (done + len(sizes))
+                enough = min(at_most, max(expected, 2 * indices.size))
                 before, indices = indices[:total], np.empty(max(end, enough), np.int32)
                 indices[:total] = before
             indices[total:end] = members

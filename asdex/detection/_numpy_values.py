@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Any
@@ -13,6 +14,7 @@ from .._versions import binder
 from ._facts import Facts, Knowledge, sources
 from ._known import Evaluation, Evaluations, Known
 from ._registry import find_rule, Rule
+from ._rounding import is_rounded
 
 
 def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> list[Known]:
@@ -26,7 +28,8 @@ def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> l
 
     avals = tuple(variable.aval for variable in eqn.outvars)
     kind = eqn.primitive.name, avals
-    evaluation = Evaluation(operands, bound, _computing(eqn), kind, others)
+    rounded = functools.partial(is_rounded, eqn)
+    evaluation = Evaluation(operands, bound, _computing(eqn), kind, others, rounded)
     return evaluation.outputs(len(eqn.outvars))
 
 
@@ -42,7 +45,8 @@ def partly_known_results(
     if not any(chosen):
         return [None] * len(chosen)
     avals = tuple(variable.aval for variable in compress(eqn.outvars, chosen))
-    evaluation = Evaluation(knowns, compute, None, (eqn.primitive.name, avals), others)
+    kind = eqn.primitive.name, avals
+    evaluation = Evaluation(knowns, compute, None, kind, others, functools.partial(is_rounded, eqn))
     results = iter(evaluation.outputs(len(avals)))
     return [next(results) if one else None for one in chosen]
 

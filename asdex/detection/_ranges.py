@@ -33,6 +33,10 @@ class Range(NamedTuple):
         bounds = Range(np.where(sure, exact, -np.inf), np.where(sure, exact, np.inf))
         return bounds.on_device(value.dtype).with_infinities(exact, exact)
 
+    def hull(self, other: Range) -> Range:
+        """Bounds on what is in one range or the other."""
+        return Range(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
     @property
     def is_certain(self) -> bool:
         """Whether each element has one value only, NaN aside."""

@@ -71,11 +71,11 @@ def jacobian(
         result is whole on all of them.
     - `row_axis`: the axis or axes of `mesh` that the rows of the matrix are spread over, as the leading
         dimensions of outputs and inputs are; a `jax.sharding.PartitionSpec` for other dimensions. Each device
-        computes and holds its rows. By default as differentiated samples are sharded, if they are. The values
-        of each device are filled up with zeros to one length, so that `"data"` is `(devices * length,)`,
-        `"bcoo"` has indices out of bounds there, `"bcsr"` is a batch of `(devices, rows, n)`, and
-        `"row_blocks"` an `asdex.RowBlocks`, whose products move no more than is needed. With an `axis` of
-        the same mesh colors are spread over that, too.
+        computes and holds its rows. By default as differentiated samples are sharded, or else as the
+        arguments of a plain call. The values of each device are filled up with zeros to one length, so that
+        `"data"` is `(devices * length,)`, `"bcoo"` has indices out of bounds there, `"bcsr"` is a batch of
+        `(devices, rows, n)`, and `"row_blocks"` an `asdex.RowBlocks`, whose products move no more than is
+        needed. With an `axis` of the same mesh colors are spread over that, too.
     - `constant`: `"reuse"` finds the entries that no call can change, computes them once, and colors for the
         others only. What may change are all floating-point leaves of `f` and all arrays and floating-point
         numbers among the arguments; values and predicates count, not only derivatives. Entries that would be

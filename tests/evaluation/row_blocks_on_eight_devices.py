@@ -116,6 +116,15 @@ def matrices():
             yield f"transposed product of trees, {key}, {mesh_name}", back[key], expected[key]
 
 
+def on_host(bcoo):
+    """The dense array; `todense` has no rule for meshes of explicit axes."""
+    indices, data = np.asarray(bcoo.indices), np.asarray(bcoo.data)
+    inside = (indices < bcoo.shape).all(axis=1)
+    result = np.zeros(bcoo.shape)
+    np.add.at(result, tuple(indices[inside].T), data[inside])
+    return result
+
+
 def formats():
     """Formats of jax, options, and transformations."""
     x = np.linspace(0.5, 1.5, 24)
@@ -163,6 +172,18 @@ def formats():
             assert bcoo.data.sharding.spec == bcoo.indices.sharding.spec == spec
         yield f"spread by {spec}", bcoo.todense(), expected
         yield f"value, spread by {spec}", value, diffusion(U)
+    whole_hessian = asdex.value_gradient_and_hessian(energy, U)
+    hessian = np.asarray(jax.hessian(energy)(U))
+    for name, (mesh, spec) in MESHES.items():  # also meshes whose axes are of type `Explicit`
+        one = placed(U, mesh, spec)
+        value, bcoo = whole(one)
+        _, gradient, of_energy = whole_hessian(one)
+        assert not bcoo.data.sharding.is_fully_replicated, name
+        assert not of_energy.data.sharding.is_fully_replicated, name
+        yield f"followed, {name}", on_host(bcoo), expected
+        yield f"value, followed, {name}", value, diffusion(U)
+        yield f"gradient, followed, {name}", gradient, jax.grad(energy)(U)
+        yield f"Hessian, followed, {name}", on_host(of_energy), hessian
     traced = eqx.filter_jit(lambda derivative: derivative(u)[1].todense())
     yield "arguments of a traced derivative", traced(whole), expected
     both_kinds = {"u": U, "v": U + 1j}

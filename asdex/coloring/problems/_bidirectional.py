@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from ..._pattern import SparsityPattern
+from ..._pattern import chosen_nonzeros, SparsityPattern
 from .._checks import check_coloring_bidirectional
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count
@@ -73,8 +73,8 @@ class Bidirectional(Problem):
         for split in self.splits:
             if best is None or split.bound < best.num_colors:
                 colored = Bicoloring(
-                    _color_part(_part(self.sparsity, ~split.by_row), color),
-                    _color_part(_part(self.sparsity, split.by_row).T, color),
+                    _color_part(chosen_nonzeros(self.sparsity, ~split.by_row), color),
+                    _color_part(chosen_nonzeros(self.sparsity, split.by_row).T, color),
                 )
                 if best is None or colored.num_colors < best.num_colors:
                     best = colored
@@ -150,10 +150,6 @@ def _rank(rows: Int32[np.ndarray, " nnz"], m: int) -> Int[np.ndarray, " m"]:
     rank = np.empty(m, np.int64)
     rank[np.argsort(-np.bincount(rows, minlength=m), kind="stable")] = np.arange(m)
     return rank
-
-
-def _part(sparsity: SparsityPattern, kept: Bool[np.ndarray, " nnz"]) -> SparsityPattern:
-    return SparsityPattern(sparsity.rows[kept], sparsity.cols[kept], sparsity.shape)
 
 
 def _color_part(
