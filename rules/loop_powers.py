@@ -27,7 +27,7 @@ def powers_of(step: Dependence, count: int) -> list[Dependence]:
 def block_length(powers: Sequence[Dependence], state: Dependence) -> int:
     """Steps that are applied at a time: as many as the powers reach, while their sets fit into a block."""
     fitting = max(_BLOCK // max(state.size, state.nnz, 1), 1)
-    return fitting if not powers[-1].nnz else min(2 ** len(powers), fitting)
+    return fitting if not powers[-1].nnz else min(2 ** len(powers) - 1, fitting)
 
 
 def reached(state: Dependence, added: Dependence, powers: Sequence[Dependence]) -> Dependence:

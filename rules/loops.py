@@ -10,6 +10,7 @@ from asdex import Dependence, Equation, register, Value
 from asdex.detection import (
     everywhere,
     Facts,
+    item_of,
     nowhere,
     Probe,
     scan_arity,
@@ -232,6 +233,8 @@ def _slice(value: Value, number: int | slice) -> Value:
     dependence = value.dependence
     if dependence is not None:
         dependence = dependence.rearrange(lambda p: p[number])
-    known = None if value.known is None or isinstance(number, slice) else value.known.item(number)
+    known = (
+        None if value.known is None or isinstance(number, slice) else item_of(value.known, number)
+    )
     undecided = None if value.undecided is None else value.undecided[number]
     return value._replace(dependence=dependence, known=known, facts=None, undecided=undecided)

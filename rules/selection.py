@@ -22,12 +22,11 @@ def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
     `lax.sort((keys, x), num_keys=1)` with keys `[2, 0, 1]` returns `x[[1, 2, 0]]` beside the sorted keys.
     """
     axis = eqn.params["dimension"]
-    keys = [eqn.known(k) for k in range(eqn.params["num_keys"])]
-    known = [key for key in keys if key is not None]
-    order = _order(known, axis, eqn.params["is_stable"]) if len(known) == len(keys) else None
+    keys = [eqn.values(k) for k in range(eqn.params["num_keys"])]
+    order = _certain_order(keys, axis, eqn.params["is_stable"])
     if order is None:
         return [operand.mix([axis]) for operand in operands]
-    sorted_keys = [Known.of(np.take_along_axis(key, order, axis)) for key in known]
+    sorted_keys = [Known.of(np.take_along_axis(key, order, axis)) for key, *_ in keys]
     return [
         *(Value(None, key) for key in sorted_keys),
         *(
@@ -87,6 +86,17 @@ sort.range(ranges.sort)
 def order_of(eqn: Equation) -> str:
     """An element moves to a place that depends on values."""
     return eqn.unless_known(range(eqn.params["num_keys"]), "the order", "depends on")
+
+
+def _certain_order(keys: list[list[np.ndarray]], axis: int, is_stable: bool) -> np.ndarray | None:
+    """The permutation that sorts known keys, if it is the same however they are rounded."""
+    if not all(keys):
+        return None
+    rounded = max(map(len, keys))
+    orders = [_order([(key * rounded)[k] for key in keys], axis, is_stable) for k in range(rounded)]
+    first, *others = orders
+    same = all(one is not None and first is not None and (one == first).all() for one in others)
+    return first if same else None
 
 
 def _order(keys: list[np.ndarray], axis: int, is_stable: bool) -> np.ndarray | None:

@@ -30,6 +30,7 @@ from ._detect import (
     seeded as seeded,
 )
 from ._equation import Equation as Equation
+from ._evaluations import item_of as item_of
 from ._explain import explain as explain, Explanation as Explanation
 from ._facts import Facts as Facts, support_of as support_of
 from ._index_cases import index_cases as index_cases

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any, TYPE_CHECKING
 
-import jax
 import numpy as np
-import scipy.sparse as sp
 
-from .._arrays import has_derivative, is_key, size_of
-from .._jaxprs import EquationView, open_jaxpr, without_references
-from .._versions import binder
+from .._arrays import size_of
+from .._jaxprs import EquationView, open_jaxpr
 from ._dependence import Dependence
-from ._facts import bounds_of, Facts, support_of
+from ._derivation import Derivation, structs, traced
+from ._facts import bounds_of, Facts, support_of, values_of
 from ._masks import as_mask, everywhere, is_everywhere, Mask, nowhere
 from ._ranges import Range
 from ._registry import find_rule
@@ -28,10 +25,6 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 3
 """Arguments that a cause names; of more, it says how many."""
-
-
-class DerivationFailed(Exception):
-    """JAX has no derivative for this equation."""
 
 
 class Equation(EquationView):
@@ -89,10 +82,16 @@ class Equation(EquationView):
 
     def value(self, index: int) -> np.ndarray | None:
         """As `known`, with the values at the point of undecided elements."""
-        known = self.operands[index].known
-        if known is None or is_key(self.in_avals[index]):
-            return None
-        return known.get_if_available()
+        values = values_of(self.operands[index], self.in_avals[index])
+        return values[0] if values else None
+
+    def values(self, index: int) -> list[np.ndarray]:
+        """What `known` returns and, if another program may round it otherwise, two more such values.
+
+        It is empty if nothing is known. Where the first is zero, all are.
+        """
+        decided = self.operands[index].undecided is None
+        return values_of(self.operands[index], self.in_avals[index]) if decided else []
 
     def bounds(self, index: int) -> Range:
         """Bounds on each element of operand `index`, infinite where nothing is known.
@@ -212,7 +211,7 @@ class Equation(EquationView):
 
     def trace(self, function: Callable[..., Any], *further: Any) -> Any:
         """The jaxpr of a JAX function of the operands, and of `further` arrays (`jax.ShapeDtypeStruct`s)."""
-        return _traced(function, *_structs(self.in_avals), *further)
+        return traced(function, *structs(self.in_avals), *further)
 
     def structure(
         self,
@@ -284,16 +283,9 @@ class Equation(EquationView):
 
         `DerivationFailed` if JAX cannot differentiate the equation.
         """
-        function, primals, moving = self._of_moving_operands()
-
-        def tangents(primals: list[Any], seeds: list[Any]) -> Any:
-            return jax.jvp(function(primals), [primals[i] for i in moving], seeds)[1]
-
-        avals = _structs(self.in_avals)
-        jaxpr = _traced(tangents, avals, [avals[i] for i in moving])
-        values = [*primals, *(Value(self.operands[i].dependence, None) for i in moving)]
+        jaxpr, operands = Derivation(self).forward()
         with self._interpreter.standing_in(self._eqn, derivative=True):
-            results = self._interpreter.run(jaxpr, values)
+            results = self._interpreter.run(jaxpr, operands)
         return [
             value.as_dependence(aval) for value, aval in zip(results, self.out_avals, strict=True)
         ]
@@ -305,34 +297,11 @@ class Equation(EquationView):
 
         `DerivationFailed` if JAX cannot differentiate the equation in reverse.
         """
-        function, primals, moving = self._of_moving_operands()
-        sources = [i for i, aval in enumerate(self.out_avals) if has_derivative(aval)]
-
-        def cotangents(primals: list[Any], seeds: list[Any]) -> Any:
-            results, pullback = jax.vjp(function(primals), *(primals[i] for i in moving))
-            zeros = [np.zeros(r.shape, jax.dtypes.float0) for r in results]
-            for i, seed in zip(sources, seeds, strict=True):
-                zeros[i] = seed
-            return pullback(zeros)
-
-        outs = _structs([self.out_avals[i] for i in sources])
-        jaxpr = _traced(cotangents, _structs(self.in_avals), outs)
+        derivation = Derivation(self)
+        jaxpr, operands = derivation.reverse()
         with self._interpreter.standing_in(self._eqn, derivative=True), self.allowing("rev"):
-            pulled = self.structure(jaxpr, [*primals, *([None] * len(outs))])
-        offsets = np.cumsum([0, *(size_of(out) for out in outs)])
-        results = [Dependence.none(aval.shape) for aval in self.out_avals]
-        for i, value in zip(moving, pulled, strict=True):
-            operand = self.operands[i].dependence
-            if value.dependence is None or operand is None:
-                continue
-            transposed = sp.csr_array(value.dependence.to_csr(int(offsets[-1])).T)
-            transposed.sort_indices()
-            for source, (start, stop) in zip(sources, pairwise(offsets), strict=True):
-                rows = transposed[int(start) : int(stop)]
-                results[source] = results[source] | operand.through(
-                    rows, self.out_avals[source].shape
-                )
-        return results
+            pulled = self.structure(jaxpr, operands)
+        return derivation.transposed(pulled)
 
     def forbid(self, mode: str) -> None:
         """Note that the whole function cannot be differentiated in `mode` (`"fwd"` or `"rev"`)."""
@@ -345,43 +314,3 @@ class Equation(EquationView):
         yield
         if mode not in before:
             self._interpreter.unsupported_modes.pop(mode, None)
-
-    def _of_moving_operands(self) -> tuple[Callable[..., Any], list[Value], list[int]]:
-        """A function of the operands that depend on inputs, all operands' values, and which those are.
-
-        Operands that do not move are left out, as in a run of JAX: some rules refuse to differentiate them.
-        """
-        bind = binder(self.primitive, self.params)
-        multiple = self.primitive.multiple_results
-        moving = [
-            i
-            for i, (operand, aval) in enumerate(zip(self.operands, self.in_avals, strict=True))
-            if operand.dependence is not None and has_derivative(aval)
-        ]
-
-        def function(primals: list[Any]) -> Callable[..., list[Any]]:
-            def call(*moved: Any) -> list[Any]:
-                operands = list(primals)
-                for i, operand in zip(moving, moved, strict=True):
-                    operands[i] = operand
-                results = bind(*operands)
-                return list(results) if multiple else [results]
-
-            return call
-
-        primals = [
-            one._replace(dependence=None, varies=one.varies or one.dependence is not None)
-            for one in self.operands
-        ]
-        return function, primals, moving
-
-
-def _structs(avals: Sequence[Any]) -> list[jax.ShapeDtypeStruct]:
-    return [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals]
-
-
-def _traced(function: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return without_references(jax.make_jaxpr(function)(*args))
-    except Exception as error:
-        raise DerivationFailed(f"{type(error).__name__}: {error}") from error

@@ -11,11 +11,11 @@ import numpy as np
 
 from .._arrays import has_derivative, is_key, size_of
 from .._jaxprs import is_jaxpr
-from ._dependence import Dependence
 from ._known import Known
-from ._masks import as_dependence, as_mask, everywhere, is_everywhere, Mask, simplified, union
+from ._masks import everywhere, Mask, simplified, union
 from ._ranges import Range
 from ._registry import find_rule, Rule, same_places
+from ._rule_facts import ranges, supports
 
 
 _MAX_DEPTH = 64
@@ -110,8 +110,8 @@ class Facts:
 
     def known(self, index: int) -> np.ndarray | None:
         """The value of an operand, if it is known."""
-        known = self.operands[index].known
-        return None if known is None or is_key(self.in_avals[index]) else known.get_if_available()
+        values = values_of(self.operands[index], self.in_avals[index])
+        return values[0] if values else None
 
     def bounds(self, index: int) -> Range:
         """Bounds on the elements of an operand."""
@@ -164,13 +164,13 @@ class Facts:
         if question == "support":
             self._answers[question] = everywhere(self.aval.shape) if forgotten else self._support()
         else:
-            bounds = None if forgotten else self._result(_ranges)
+            bounds = None if forgotten else self._result(ranges)
             self._answers[question] = _broadcast(bounds, self.aval)
         if self._depth == 0:
             self.operands = ()
 
     def _support(self) -> Mask:
-        mask = self._result(_supports)
+        mask = self._result(supports)
         shape = self.aval.shape
         return everywhere(shape) if mask is None else simplified(np.asarray(mask), shape)
 
@@ -218,7 +218,7 @@ def facts_of_results(eqn: Any, operands: Sequence[Any], interpreter: Any) -> lis
 
 def bounds_of(operand: Any, aval: Any) -> Range:
     """Bounds on the elements of an array, from its value or from facts about it."""
-    values = _values(operand, aval)
+    values = values_of(operand, aval)
     if values:
         return functools.reduce(Range.hull, map(Range.of_value, values))
     return Range.unbounded(aval.shape) if operand.facts is None else operand.facts.range()
@@ -226,93 +226,26 @@ def bounds_of(operand: Any, aval: Any) -> Range:
 
 def support_of(operand: Any, aval: Any) -> Mask:
     """Which elements of an array may be nonzero, from its value or from facts about it."""
-    values = _values(operand, aval)
+    values = values_of(operand, aval)
     if values:
-        mask = functools.reduce(np.logical_or, [np.asarray(one != 0) for one in values])
+        mask = np.asarray(values[0] != 0)
         if operand.facts is not None and operand.facts.may_be_rounded and not mask.all():
             mask = mask | operand.facts.support()
         return simplified(mask, mask.shape)
     return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
 
 
-def _values(operand: Any, aval: Any) -> list[np.ndarray]:
-    """The values that an operand may have, if it is known."""
-    return [] if operand.known is None or is_key(aval) else operand.known.all_values()
+def values_of(operand: Any, aval: Any) -> list[np.ndarray]:
+    """The values that an operand may have by rounding, if it is known. The first is zero where all are."""
+    if operand.known is None or is_key(aval):
+        return []
+    values = operand.known.all_values()
+    if len(values) > 1:
+        values[0] = functools.reduce(lambda one, other: np.where(one != 0, one, other), values)
+    return values
 
 
 def _broadcast(bounds: Range | None, aval: Any) -> Range:
     if bounds is None:
         return Range.unbounded(aval.shape)
     return Range(*(np.broadcast_to(np.asarray(one, np.float64), aval.shape) for one in bounds))
-
-
-def _ranges(eqn: Facts, rule: Rule) -> Any:
-    function = rule.functions.get("range")
-    if function is None and not rule.moves:
-        return None
-    ranges = [eqn.bounds(number) for number in range(len(eqn.operands))]
-    return moved_ranges(eqn, rule, ranges) if function is None else function(eqn, *ranges)
-
-
-def moved_ranges(eqn: Facts, rule: Rule, ranges: Sequence[Range]) -> list[Range]:
-    """Bounds that move with the elements, unbounded where a result has no single source."""
-    shape = eqn.aval.shape
-    if eqn.is_in_place and len(ranges) == 1 and ranges[0].low.size == size_of(eqn.aval):
-        return [Range(*(bound.reshape(shape) for bound in ranges[0]))]
-    low, high = (
-        np.concatenate([np.ravel(one) for one in bounds]) for bounds in zip(*ranges, strict=True)
-    )
-    return [
-        Range.unbounded(aval.shape) if source is None else Range(low[source], high[source])
-        for source, aval in zip(sources(eqn, rule), eqn.out_avals, strict=True)
-    ]
-
-
-def sources(eqn: Any, rule: Rule) -> list[np.ndarray | None]:
-    """Where each element of the results of a rule that moves elements comes from.
-
-    Positions count the elements of all operands, one after the other. `None` for a result of which some
-    element has no single source.
-    """
-    offsets = np.cumsum([0, *map(size_of, eqn.in_avals)])
-    seeds = [
-        Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
-        for aval, offset in zip(eqn.in_avals, offsets, strict=False)
-    ]
-    results = rule(eqn, *seeds)
-    results = [results] if isinstance(results, Dependence) else results
-    return [_single(one) for one in results]
-
-
-def _single(structure: Dependence) -> np.ndarray | None:
-    if len(structure.terms) == 1 and structure.terms[0].pool.is_identity:
-        rows = structure.terms[0].rows
-        return rows if (rows >= 0).all() else None
-    indptr, indices = structure.entries()
-    return indices.reshape(structure.shape) if (np.diff(indptr) == 1).all() else None
-
-
-def _supports(eqn: Facts, rule: Rule) -> Any:
-    function = rule.functions.get("zeros")
-    if function is None and not rule.is_zero_at_zero(eqn):
-        return None
-    masks = [eqn.nonzero(number) for number in range(len(eqn.operands))]
-    if function is not None:
-        return function(eqn, *masks)
-    steering = rule.steered_by(eqn)
-    read = [mask for number, mask in enumerate(masks) if number not in steering]
-    if all(map(is_everywhere, read)):
-        return None
-    return spread(eqn, rule, masks)
-
-
-def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
-    """Which elements of the results read the value of an element that is marked."""
-    steering = rule.steered_by(eqn)
-    reads = rule.functions.get("changes", rule)
-    operands = [
-        Dependence.none(mask.shape) if number in steering else as_dependence(mask)
-        for number, mask in enumerate(masks)
-    ]
-    results = reads(eqn, *operands)
-    return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from jax.core import Tracer
 
 from .._arrays import has_derivative, is_floating
-from .._errors import UnknownPrimitiveError, UnknownPrimitiveWarning
 from .._jaxprs import (
     call_jaxpr,
     is_literal,
@@ -20,30 +18,29 @@ from .._jaxprs import (
     live_steps,
     open_jaxpr,
     source_line,
-    source_position,
 )
 from .._progress import track
 from .._versions import PASSING_PRIMITIVES
+from ._changes import changes, changing
 from ._complex import by_parts, without_parts
 from ._dependence import Dependence
-from ._equation import DerivationFailed, Equation
+from ._derivation import DerivationFailed
+from ._equation import Equation
+from ._evaluations import Evaluations
 from ._facts import Facts, facts_of_results, Knowledge
-from ._known import Evaluations, Known
-from ._masks import as_dependence, everywhere, is_everywhere
+from ._known import Known
+from ._masks import is_everywhere
 from ._numpy_values import known_results, partly_known_results
-from ._registry import find_rule, Rule
+from ._registry import find_rule
 from ._results import checked, results_of
 from ._undecided import with_undecided
+from ._unknown_primitives import report
 from ._value import Value
 
 
 if TYPE_CHECKING:
     from ._limit import FirstLarge
     from ._recorder import Recorder
-
-
-_CALLS_OUT: Final = ("pure_callback", "io_callback", "buffer_callback", "ffi_call")
-"""Primitives that call what is not a program of JAX, a different function each time."""
 
 
 class Interpreter:
@@ -130,7 +127,7 @@ class Interpreter:
         hidden = self.captured == "unknown" and is_floating(value)
         if not hidden and not isinstance(value, Tracer):
             return Value(None, Known.of(value))
-        dependence = _changing(value).dependence if self.of_changes else None
+        dependence = changing(value).dependence if self.of_changes else None
         return Value(dependence, None, comes_from=frozenset(["a captured array"]))
 
     def evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
@@ -143,7 +140,7 @@ class Interpreter:
             finally:
                 self._callers.pop()
         if self.of_changes and not is_predictable(eqn):
-            return [_changing(variable.aval) for variable in eqn.outvars]
+            return [changing(variable.aval) for variable in eqn.outvars]
         known = self._known_results(eqn, operands)
         facts = facts_of_results(eqn, operands, self)
         constant = all(operand.dependence is None for operand in operands)
@@ -225,7 +222,7 @@ class Interpreter:
         """Apply the primitive's rule, or what stands in for one."""
         rule = find_rule(equation.primitive)
         if self.of_changes:
-            return _changes(equation, rule)
+            return changes(equation, rule)
         if rule is None:
             return self._fall_back(equation)
         apart = by_parts(equation)
@@ -287,56 +284,6 @@ class Interpreter:
         return next((line for line in lines if line), "unknown source")
 
     def _dense(self, equation: Equation, failure: Exception | None = None) -> list[Dependence]:
-        if self.unknown == "error":
-            raise UnknownPrimitiveError(
-                f"Refused the primitive '{equation.name}' ({equation.source}), which has no sparsity rule: "
-                'every result would have to be taken to depend on every operand, as unknown="dense" '
-                f"allows. {_advice(equation, failure)}"
-            )
-        if equation.name not in self._warned and self.unknown != "quiet":
-            self._warned.add(equation.name)
-            file, line = source_position(equation.source)
-            message = (
-                f"No sparsity rule for the primitive '{equation.name}' ({equation.source}): every result is "
-                f"taken to depend on every operand. {_advice(equation, failure)}"
-            )
-            warnings.warn_explicit(message, UnknownPrimitiveWarning, file, line)
+        report(equation, failure, self.unknown, self._warned)
         equation.origin = "dense"
         return equation.dense()
-
-
-def _advice(equation: Equation, failure: Exception | None) -> str:
-    """How to make the pattern sparser where a primitive is not known."""
-    reason = "" if failure is None else f" JAX could not derive one: {failure}"
-    if equation.name in _CALLS_OUT:
-        return (
-            "To make the pattern sparser, and the call differentiable, wrap it into a function with "
-            "jax.custom_jvp, whose rule asdex follows; a sparsity rule for "
-            f"'{equation.name}' would apply to all such calls.{reason}"
-        )
-    return (
-        "To make the pattern sparser, register a rule with "
-        f"asdex.register('{equation.name}').{reason}"
-    )
-
-
-def _changing(aval: Any) -> Value:
-    """A value that changes everywhere with the one input of a question of changes."""
-    return Value(as_dependence(everywhere(getattr(aval, "shape", ()))), None)
-
-
-def _changes(equation: Equation, rule: Rule | None) -> Sequence[Dependence | Value]:
-    """Which elements change with an operand: by the rule if it says so of values, else all of them."""
-    everything = [_changing(aval) for aval in equation.out_avals]
-    if rule is None:
-        return everything
-    if not rule.says_of_changes:
-        return everything
-    function = rule.functions.get("changes")
-    operands = equation.dependences()
-    if function is None:
-        if not all(operands[number].is_none for number in rule.steered_by(equation)):
-            return everything
-        function = rule
-    results = function(equation, *operands)
-    return everything if results is NotImplemented else results_of(equation, results)

@@ -11,10 +11,12 @@ import numpy as np
 
 from .._arrays import size_of
 from .._versions import binder
-from ._facts import Facts, Knowledge, sources
-from ._known import Evaluation, Evaluations, Known
+from ._evaluations import Evaluation, Evaluations
+from ._facts import Facts, Knowledge
+from ._known import Known
 from ._registry import find_rule, Rule
 from ._rounding import is_rounded
+from ._rule_facts import sources
 
 
 def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> list[Known]:

@@ -26,10 +26,19 @@ from ..coloring import color_hessian, color_jacobian, ColoredPattern, JacobianSe
 from ..decompression import decompressor_for
 from ..detection import Dependence, detect_hessian, DetectionOptions, Interpreter, limited, trace
 from ._compiled import evaluate_now
-from ._derivative import Elements, SparseDerivative
+from ._derivative import SparseDerivative
 from ._kernel import colors_of, Kernel, Options
 from ._program import Program, Step
-from .elements import Assembly, Copies, Cut, LinearRest, Part, PartAtArguments, Terms
+from .elements import (
+    Assembly,
+    Copies,
+    Cut,
+    Elements,
+    LinearRest,
+    Part,
+    PartAtArguments,
+    Terms,
+)
 
 
 _FEWEST_COLORS, _MANY_COLORS = 4, 8

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Array, Int
 
 from .._arguments import (
@@ -20,7 +19,6 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
 )
-from .._graphs import connected_components
 from .._indices import check_known
 from .._pattern import chosen_nonzeros, SparsityPattern
 from ..coloring import ColoredPattern
@@ -40,35 +38,11 @@ from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared
 from ._guard import Guard
 from ._kernel import colors_of, Kernel, Options, Result, Static
+from ._kinds import check_coloring, HESSIAN, JACOBIAN, Kind
 from ._options import EvaluationOptions
 from ._signature import Signature
 from ._spread_rows import Spread
-from .elements import Part
-
-
-class Elements(eqx.Module):
-    """How a derivative is computed at the elements of a partially separable function.
-
-    **Attributes:**
-
-    - `coloring`: that of the Jacobian or Hessian of the elements with respect to copies of the inputs.
-    - `part`: what of the function is differentiated.
-    - `rest`: computes the coefficients of the linear rest, where they differ from call to call.
-    """
-
-    coloring: ColoredPattern
-    part: Part = eqx.field(static=True)
-    rest: Kernel | None = None
-
-    @property
-    def count(self) -> int:
-        """The number of elements: of parts of the copies that no result, or no entry of a Hessian, share."""
-        sparsity = self.coloring.sparsity
-        m, n = (0, sparsity.n) if "over" in self.coloring.mode else sparsity.shape
-        edges = (sparsity.rows, np.asarray(sparsity.cols, np.int64) + m)
-        graph = sp.coo_array((np.ones(sparsity.nnz, np.bool_), edges), shape=(m + n, m + n))
-        _, labels = connected_components(sp.csr_array(graph))
-        return len(np.unique(labels[edges[0]]))
+from .elements import Elements
 
 
 class SparseDerivative(eqx.Module):
@@ -215,17 +189,6 @@ def _spread_as(derivative: SparseDerivative, args: Sequence[Any]) -> SparseDeriv
     return dataclasses.replace(made, options=dataclasses.replace(made.options, **returned))
 
 
-class Kind(NamedTuple):
-    """A kind of derivative, and the modes of colorings for it."""
-
-    name: str
-    modes: tuple[str, ...]
-
-
-JACOBIAN = Kind("Jacobian", ("fwd", "rev", "bidirectional"))
-HESSIAN = Kind("Hessian", ("fwd_over_rev", "rev_over_fwd", "rev_over_rev"))
-
-
 def evaluate(
     f: Callable[..., Any],
     coloring: ColoredPattern,
@@ -331,17 +294,3 @@ def in_triangle(derivative: SparseDerivative, options: EvaluationOptions) -> Spa
     return dataclasses.replace(
         derivative, decompressor=SubsetDecompressor(reads, kept), layout=layout
     )
-
-
-def check_coloring(coloring: Any, kind: Kind) -> None:
-    """**Raises:** as `evaluate`."""
-    if not isinstance(coloring, ColoredPattern):
-        raise TypeError(
-            f"Expected an asdex.ColoredPattern, got {type(coloring).__name__}. Make one with "
-            f"asdex.{kind.name.lower()}_coloring or ..._coloring_from_sparsity."
-        )
-    if coloring.mode not in kind.modes:
-        raise ValueError(
-            f"Expected a coloring for a {kind.name}, with mode {', '.join(map(repr, kind.modes))}, got mode "
-            f"{coloring.mode!r}. Use asdex.{kind.name.lower()}_coloring."
-        )

@@ -13,16 +13,9 @@ from ..coloring import color_hessian, color_jacobian, ColoredPattern, SearchOpti
 from ..detection import detect_hessian, detect_jacobian, DetectionOptions
 from ._at_elements import at_elements
 from ._constant_entries import with_constants
-from ._derivative import (
-    check_coloring,
-    evaluate,
-    HESSIAN,
-    in_triangle,
-    JACOBIAN,
-    Kind,
-    SparseDerivative,
-)
+from ._derivative import evaluate, in_triangle, SparseDerivative
 from ._guard import guarded
+from ._kinds import check_coloring, HESSIAN, JACOBIAN, Kind
 from ._options import EvaluationOptions
 from ._signature import Signature
 

@@ -12,9 +12,10 @@ from .._signatures import refusing, signature_of
 from ..coloring import ColoredPattern, HessianMode, HessianSearch, Order, OrderName, Recovery
 from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
-from ._derivative import evaluate, HESSIAN, in_triangle, SparseDerivative, with_value
+from ._derivative import evaluate, in_triangle, SparseDerivative, with_value
 from ._from_samples import from_samples
 from ._guard import guarded
+from ._kinds import HESSIAN
 from ._options import COMPRESSED, Constant, EvaluationOptions, Triangle, Verify
 from ._spread_rows import RowAxis
 

@@ -12,9 +12,10 @@ from .._signatures import refusing, signature_of
 from ..coloring import ColoredPattern, JacobianMode, JacobianSearch, Order, OrderName
 from ..detection import Captured, DetectionOptions, Local, Unknown
 from ..formats import OutputFormat
-from ._derivative import evaluate, JACOBIAN, SparseDerivative, with_value
+from ._derivative import evaluate, SparseDerivative, with_value
 from ._from_samples import from_samples
 from ._guard import guarded
+from ._kinds import JACOBIAN
 from ._options import COMPRESSED, Constant, EvaluationOptions, Verify
 from ._spread_rows import RowAxis
 

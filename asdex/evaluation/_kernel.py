@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,13 +14,14 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Int
 
-from .._arguments import Argnums, check_differentiable, check_outputs, Inputs
-from .._arrays import has_derivative, is_complex, ravel, size_of, struct_of, unravel
+from .._arguments import Argnums, Inputs
+from .._arrays import ravel, size_of, struct_of, unravel
 from .._function import as_scalar, AtArguments
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor
 from ..formats import Dtypes, Layout, RowBlockLayout
 from ._batched_passes import Passes
+from ._call_checks import check_kinds_of_inputs, check_output
 from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
 from ._guard import Guard
@@ -129,7 +130,7 @@ class Kernel(eqx.Module):
         options = self.options
         at = AtArguments(self.f, args, kwargs, options.argnums, options.has_aux)
         inputs = at.inputs
-        _check_inputs(inputs, options)
+        check_kinds_of_inputs(inputs, options)
         part = None if self.part is None else self.part.at(at)
         call = _Call(part or at, options)
         B, shared = self._compress(call, list(map(jnp.asarray, call.at.leaves)), passes)
@@ -221,7 +222,7 @@ class _Call:
         """The leaves of the output."""
         shared = self._evaluate(moved)
         flat = [_as_array(leaf) for leaf in jtu.tree_leaves(shared.output)]
-        _check_output(flat, self.options)
+        check_output(flat, self.options)
         return flat, shared
 
     def scalar(self, *moved: Any) -> tuple[Any, Shared]:
@@ -247,61 +248,9 @@ class _Call:
         return Shared(output, arrays)
 
 
-def _check_inputs(inputs: Inputs, options: Options) -> None:
-    """Refuse differentiated leaves of other kinds than the options say.
-
-    **Raises:**
-
-    `TypeError`, as jax does, for integer inputs without `allow_int`, and for complex inputs to a forward
-    pass (or any real input) where `holomorphic` says otherwise.
-    """
-    check_differentiable(inputs, options.allow_int)
-    for path, aval in zip(inputs.paths, inputs.avals, strict=True):
-        dtype = aval.dtype
-        if not has_derivative(aval):
-            continue
-        if options.holomorphic and not is_complex(aval):
-            raise TypeError(f"With holomorphic=True expected {path} of complex dtype, got {dtype}.")
-        if is_complex(aval) and not options.holomorphic and options.mode != "rev":
-            raise TypeError(
-                f"Expected {path} of real dtype, got {dtype}. For a holomorphic function pass "
-                "holomorphic=True."
-            )
-
-
 def _as_array(leaf: Any) -> Array:
     struct_of(leaf)  # refuses what is neither an array nor a number
     return jnp.asarray(leaf)
-
-
-def _check_output(flat: Sequence[Any], options: Options) -> None:
-    m = sum(size_of(leaf) for leaf in flat)
-    if m != options.shape[0]:
-        raise ValueError(
-            f"The coloring is for a function with {options.shape[0]} outputs (its pattern has shape "
-            f"{options.shape}), but this function returned {m}. Make a coloring for this function."
-        )
-    shapes = [aval.shape for aval in options.output_avals]
-    if shapes and shapes != [leaf.shape for leaf in flat]:
-        raise ValueError(
-            f"The coloring is for a function with outputs of shapes {_list(shapes)}, but this function "
-            f"returned {_list(leaf.shape for leaf in flat)}. Make a coloring for this function."
-        )
-    check_outputs(flat)
-    for leaf in flat:
-        if (
-            options.mode in ("rev", "bidirectional")
-            and is_complex(leaf)
-            and not options.holomorphic
-        ):
-            raise TypeError(
-                f"Expected real outputs for reverse mode, got dtype {leaf.dtype}. For a holomorphic function "
-                "pass holomorphic=True."
-            )
-
-
-def _list(shapes: Iterable[tuple[int, ...]]) -> str:
-    return ", ".join(map(str, shapes))
 
 
 def _differentiable_part(colors: Array, inputs: Inputs) -> Array:

@@ -19,7 +19,8 @@ from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, JacobianMode, Order, OrderName
 from ..detection import Captured, Unknown
 from ..formats import layout_for, OutputFormat
-from ._derivative import evaluate, JACOBIAN, with_value
+from ._derivative import evaluate, with_value
+from ._kinds import JACOBIAN
 from ._options import EvaluationOptions
 
 

@@ -1,10 +1,18 @@
 """Counted and conditional loops, against automatic differentiation and exact patterns."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from checked_patterns import checked, DIAGONAL, exact, N, pattern, X
 from jax import lax
+
+import asdex
+
+
+loop_powers = importlib.import_module("asdex.rules.loop_powers")
 
 
 def dynamic_while(proceed, body, start):
@@ -192,3 +200,29 @@ def test_loops_within_conditionals_within_loops():
         expected |= np.roll(DIAGONAL, shift, axis=0)
     expected[:, :2] = 1
     np.testing.assert_array_equal(checked(f, X), expected)
+
+
+@pytest.mark.parametrize("block", [1, 20, 60, 200, 10_000])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 7, 8, 9, 16, 21])
+def test_steps_that_are_taken_together(length, block, monkeypatch):
+    """Powers of a body that are too large are not formed: then fewer steps are taken at a time."""
+    monkeypatch.setattr(loop_powers, "_BLOCK", block)
+
+    def spreading(x):
+        return lax.scan(lambda y, _: (y + jnp.roll(y, 1) + jnp.roll(y, -1), None), x, None, length)[
+            0
+        ]
+
+    def feeding(x):
+        def step(y, z):
+            y = jnp.roll(y, 1) * 2 + z
+            return y, y * z
+
+        return lax.scan(step, x[:N], jnp.outer(jnp.arange(1.0, length + 1), x[N:]))
+
+    x = jnp.arange(1.0, 2 * N + 1)
+    reached = np.abs((np.arange(2 * N)[:, None] - np.arange(2 * N) + N) % (2 * N) - N) <= length
+    np.testing.assert_array_equal(asdex.jacobian_sparsity(spreading, x).todense(), reached)
+    flat = lambda x: jnp.concatenate([leaf.ravel() for leaf in feeding(x)])  # noqa: E731
+    dense = jax.jacobian(flat)(x)
+    np.testing.assert_array_equal(asdex.jacobian_sparsity(flat, x).todense(), dense != 0)

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.sparse as sp
-from jax.experimental.sparse import BCOO, BCSR
+from jax.experimental.sparse import BCOO
+from kinds_of_matrices import dense, KINDS
 
 import asdex
 
@@ -22,12 +22,6 @@ def rosenbrock(x):
 
 def arrow(x):
     return x[0] * jnp.sum(jnp.sin(x[1:])) + jnp.sum(x**4)
-
-
-def dense(matrix):
-    if isinstance(matrix, BCOO | BCSR):
-        return np.asarray(matrix.todense())
-    return matrix.toarray() if sp.issparse(matrix) else np.asarray(matrix)
 
 
 def assert_close(actual, expected):
@@ -52,18 +46,7 @@ def test_an_arrowhead_needs_two_colors_by_symmetry():
     assert asdex.hessian_coloring(arrow, X, symmetric=False).num_colors == 8
 
 
-@pytest.mark.parametrize(
-    ("output_format", "kind"),
-    [
-        ("bcoo", BCOO),
-        ("bcsr", BCSR),
-        ("dense", jax.Array),
-        ("numpy_dense", np.ndarray),
-        ("scipy_coo", sp.coo_array),
-        ("scipy_csr", sp.csr_array),
-        ("scipy_csc", sp.csc_array),
-    ],
-)
+@pytest.mark.parametrize(("output_format", "kind"), KINDS.items())
 def test_output_formats(output_format, kind):
     hess_fn = asdex.hessian(rosenbrock, X, output_format=output_format)
     hessian = hess_fn(X)

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.sparse as sp
-from jax.experimental.sparse import BCOO, BCSR
+from jax.experimental.sparse import BCOO
+from kinds_of_matrices import dense, KINDS
 
 import asdex
 
@@ -30,12 +30,6 @@ def laplacian(x):
     return 2.0 * x - jnp.pad(x[1:], (0, 1)) - jnp.pad(x[:-1], (1, 0))
 
 
-def dense(matrix):
-    if isinstance(matrix, BCOO | BCSR):
-        return np.asarray(matrix.todense())
-    return matrix.toarray() if sp.issparse(matrix) else np.asarray(matrix)
-
-
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("f", [differences, arrow, laplacian])
 def test_modes_agree_with_jax(f, mode):
@@ -52,18 +46,7 @@ def test_symmetric_jacobians_share_entries(mode):
     np.testing.assert_allclose(dense(jacobian), jax.jit(jax.jacobian(laplacian))(X), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("output_format", "kind"),
-    [
-        ("bcoo", BCOO),
-        ("bcsr", BCSR),
-        ("dense", jax.Array),
-        ("numpy_dense", np.ndarray),
-        ("scipy_coo", sp.coo_array),
-        ("scipy_csr", sp.csr_array),
-        ("scipy_csc", sp.csc_array),
-    ],
-)
+@pytest.mark.parametrize(("output_format", "kind"), KINDS.items())
 def test_output_formats(output_format, kind):
     jac_fn = asdex.jacobian(differences, X, output_format=output_format)
     jacobian = jac_fn(X)

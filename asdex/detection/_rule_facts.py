@@ -1,0 +1,92 @@
+"""The facts about the results of an equation that follow from its rule and from facts about its operands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+
+from .._arrays import size_of
+from ._dependence import Dependence
+from ._masks import as_dependence, as_mask, is_everywhere, Mask
+from ._ranges import Range
+from ._registry import Rule
+
+
+if TYPE_CHECKING:
+    from ._facts import Facts
+
+
+def ranges(eqn: Facts, rule: Rule) -> Any:
+    """What a rule says of bounds on the results: by its function, or since it moves elements."""
+    function = rule.functions.get("range")
+    if function is None and not rule.moves:
+        return None
+    bounds = [eqn.bounds(number) for number in range(len(eqn.operands))]
+    return _moved(eqn, rule, bounds) if function is None else function(eqn, *bounds)
+
+
+def _moved(eqn: Facts, rule: Rule, bounds: Sequence[Range]) -> list[Range]:
+    """Bounds that move with the elements, unbounded where a result has no single source."""
+    shape = eqn.aval.shape
+    if eqn.is_in_place and len(bounds) == 1 and bounds[0].low.size == size_of(eqn.aval):
+        return [Range(*(bound.reshape(shape) for bound in bounds[0]))]
+    low, high = (
+        np.concatenate([np.ravel(one) for one in side]) for side in zip(*bounds, strict=True)
+    )
+    return [
+        Range.unbounded(aval.shape) if source is None else Range(low[source], high[source])
+        for source, aval in zip(sources(eqn, rule), eqn.out_avals, strict=True)
+    ]
+
+
+def sources(eqn: Any, rule: Rule) -> list[np.ndarray | None]:
+    """Where each element of the results of a rule that moves elements comes from.
+
+    Positions count the elements of all operands, one after the other. `None` for a result of which some
+    element has no single source.
+    """
+    offsets = np.cumsum([0, *map(size_of, eqn.in_avals)])
+    seeds = [
+        Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
+        for aval, offset in zip(eqn.in_avals, offsets, strict=False)
+    ]
+    results = rule(eqn, *seeds)
+    results = [results] if isinstance(results, Dependence) else results
+    return [_single(one) for one in results]
+
+
+def _single(structure: Dependence) -> np.ndarray | None:
+    if len(structure.terms) == 1 and structure.terms[0].pool.is_identity:
+        rows = structure.terms[0].rows
+        return rows if (rows >= 0).all() else None
+    indptr, indices = structure.entries()
+    return indices.reshape(structure.shape) if (np.diff(indptr) == 1).all() else None
+
+
+def supports(eqn: Facts, rule: Rule) -> Any:
+    """What a rule says of the elements of the results that may be nonzero."""
+    function = rule.functions.get("zeros")
+    if function is None and not rule.is_zero_at_zero(eqn):
+        return None
+    masks = [eqn.nonzero(number) for number in range(len(eqn.operands))]
+    if function is not None:
+        return function(eqn, *masks)
+    steering = rule.steered_by(eqn)
+    read = [mask for number, mask in enumerate(masks) if number not in steering]
+    if all(map(is_everywhere, read)):
+        return None
+    return spread(eqn, rule, masks)
+
+
+def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
+    """Which elements of the results read the value of an element that is marked."""
+    steering = rule.steered_by(eqn)
+    reads = rule.functions.get("changes", rule)
+    operands = [
+        Dependence.none(mask.shape) if number in steering else as_dependence(mask)
+        for number, mask in enumerate(masks)
+    ]
+    results = reads(eqn, *operands)
+    return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]
