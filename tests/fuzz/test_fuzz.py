@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from comparison import compare_hessian, compare_jacobian
 from programs import program
 from run import add_to_record, compare_in_processes, program_of_seed, Tally
+from small_limits import lower
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -26,6 +27,12 @@ def test_no_entry_is_missing(data):
 
 @pytest.mark.parametrize("seed", range(25))
 def test_the_first_programs_of_a_long_run(seed):
+    assert not any(len(one.missing) for one in compare_jacobian(program_of_seed(seed)))
+
+
+@pytest.mark.parametrize("seed", range(1000, 1030))
+def test_programs_that_count_as_large(seed, monkeypatch):
+    lower(monkeypatch.setattr)
     assert not any(len(one.missing) for one in compare_jacobian(program_of_seed(seed)))
 
 

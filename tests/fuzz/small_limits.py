@@ -1,0 +1,32 @@
+"""Sizes from which on detection goes other ways, made so small that programs of a few elements do."""
+
+import importlib
+
+
+LIMITS = {
+    "asdex.detection._index_sets": {"_PART": 4, "_DENSE_ADVANTAGE": 1, "_DENSE_CELLS": 40},
+    "asdex.detection._terms": {"_PART": 4, "_SHARING_PAYS": 1, "_WELL_FILLED": 2, "_SAMPLE": 2},
+    "asdex.detection._joined_terms": {"MAX_TERMS": 2},
+    "asdex.detection._dependence": {"MAX_TERMS": 2},
+    "asdex.detection._evaluations": {"_SMALL": 4, "_RECURRING": 1},
+    "asdex.detection._facts": {"_MAX_DEPTH": 3},
+    "asdex.detection._index_cases": {"_MAX_EQUATIONS": 3},
+    "asdex._sets": {"_PART": 3},
+    "asdex._indices": {"_PART": 3},
+    "asdex.rules.loop_powers": {"_BLOCK": 20},
+    "asdex.rules.loop_writes": {"_FEW_STEPS": 1, "_MOST_ELEMENTS": 30},
+    "asdex.rules.loops": {"FOLLOWED_STEPS": 2, "_MANY_STEPS": 2},
+    "asdex.rules.while_loops": {"FOLLOWED_STEPS": 2},
+    "asdex.rules.loop_bodies": {"_ROUNDS": 1},
+    "asdex.rules.indexing": {"MAX_CANDIDATES": 2},
+    "asdex.rules.dynamic_slices": {"MAX_CANDIDATES": 2},
+}
+
+
+def lower(set_attribute=setattr):
+    """Set all limits, by `pytest`'s `monkeypatch.setattr` or for good."""
+    for name, values in LIMITS.items():
+        module = importlib.import_module(name)
+        for limit, value in values.items():
+            assert hasattr(module, limit), (name, limit)
+            set_attribute(module, limit, value)
