@@ -13,7 +13,7 @@ PROBLEMS = (
     *("3x3 convolution", "10-step scan", "graph Laplacian"),
     *("finite elements", "Rosenbrock", "optimal control"),
 )
-SIZES = {10_000: (3, 101, 11), 200_000: (3, 31, 5), 1_000_000: (1, 7, 3)}
+SIZES = {10_000: (3, 101, 11), 200_000: (3, 31, 5), 1_000_000: (3, 7, 3)}
 """Numbers of inputs: how many processes measure the same, of which the median counts, for they differ by more
 than calls in one, then the numbers of calls under `jax.jit` and of plain ones."""
 LONG = 0.1
