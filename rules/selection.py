@@ -26,7 +26,9 @@ def sort(eqn: Equation, *operands: Dependence) -> list[Dependence | Value]:
     order = _certain_order(keys, axis, eqn.params["is_stable"])
     if order is None:
         return [operand.mix([axis]) for operand in operands]
-    sorted_keys = [Known.of(np.take_along_axis(key, order, axis)) for key, *_ in keys]
+    sorted_keys = [
+        Known.of(*(np.take_along_axis(one, order, axis) for one in values)) for values in keys
+    ]
     return [
         *(Value(None, key) for key in sorted_keys),
         *(

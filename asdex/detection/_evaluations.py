@@ -89,8 +89,10 @@ class Evaluation:
             with np.errstate(all="ignore"):
                 if not are_certain(name, self._again, arrays, alternates, results):
                     raise Unavailable
-                again = self._again if by_numpy or not self.is_rounded() else None
-                self.alternates = alternates_of(name, again, arrays, alternates, results)
+                rounds = not by_numpy and self.is_rounded()
+                self.alternates = alternates_of(
+                    name, self._again, arrays, alternates, results, rounds
+                )
         self.results, self.operands = results, ()
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:

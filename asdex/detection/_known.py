@@ -47,8 +47,11 @@ class Known:
         self.alternates: Alternates = None
 
     @staticmethod
-    def of(value: Any) -> Known:
-        return Known(None, value)
+    def of(value: Any, *alternates: np.ndarray) -> Known:
+        """A value that is there, and its two alternates, if it has any."""
+        known = Known(None, value)
+        known.alternates = alternates or None  # pyright: ignore[reportAttributeAccessIssue]
+        return known
 
     def get(self) -> np.ndarray:
         """The value as a NumPy array, which must not be changed."""

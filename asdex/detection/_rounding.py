@@ -87,28 +87,33 @@ def are_certain(
 
 def alternates_of(
     primitive: str,
-    compute: Callable[..., Sequence[Any]] | None,
+    compute: Callable[..., Sequence[Any]],
     operands: Sequence[np.ndarray],
     alternates: Sequence[Alternates],
     results: Sequence[Any],
+    rounds: bool,
 ) -> list[Alternates]:
     """The alternates of each result.
 
-    **Arguments:** `compute`: makes the results of other operands; `None` if it rounds them in its own way.
+    **Arguments:** `compute`: makes the results of other operands. `rounds`: whether it rounds them in its own
+    way.
     """
     found: list[Alternates] = [None] * len(results)
     is_quotient = primitive == _DIVIDES and np.asarray(results[0]).dtype.kind == "f"
-    if compute is not None and not is_quotient and all(pair is None for pair in alternates):
+    exact = all(pair is None for pair in alternates)
+    if exact and not rounds and not is_quotient:
         return found
     decided = _decisions(primitive, results)
     if len(decided) == len(results):
         return found
     first, second = _in_step(operands, alternates)
-    if compute is None:
-        pairs = [(_nudged(one, 1), _nudged(one, -1)) for one in results]
-    else:
-        others = _multiplied(*second) if is_quotient else compute(*second)
-        pairs = list(zip(compute(*first), others, strict=True))
+    above = results if exact else compute(*first)
+    below = results if exact else compute(*second)
+    if is_quotient:
+        below = _multiplied(*second)
+    pairs = list(zip(above, below, strict=True))
+    if rounds:
+        pairs = [(_nudged(one, 1), _nudged(other, -1)) for one, other in pairs]
     for k, (one, pair) in enumerate(zip(results, pairs, strict=True)):
         if k not in decided and not all(_are_equal(other, one) for other in pair):
             found[k] = pair

@@ -339,7 +339,9 @@ for _ in range(3):
             canceled = lambda x: (of(known)[0] - one) * x
             pairs = lambda x: (jnp.stack([of(known)[0], one], 1), jnp.stack([x, 2 * x[::-1]], 1))
             ordered = lambda x: jax.lax.sort(pairs(x), num_keys=1)[1]
-            for f in (compared, canceled, ordered) if of in quotients else (compared,):
+            summed = lambda x: jnp.where(jnp.sum(of(known)[0] - one) > 0, x, 2 * x[::-1])
+            below = lambda x: jnp.where(jnp.sum(of(known)[0] - one) < 0, x, 2 * x[::-1])
+            for f in (compared, canceled, ordered, summed, below) if of in quotients else (compared,):
                 pattern = asdex.jacobian_sparsity(f, x).todense()
                 for jacobian in (jax.jacobian(f), jax.jit(jax.jacobian(f))):
                     assert not np.asarray(jacobian(x)).reshape(-1, 12)[pattern == 0].any()
