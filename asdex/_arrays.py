@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ def struct_of(value: Any) -> jax.ShapeDtypeStruct:
 
 def size_of(aval: Any) -> int:
     """The number of elements of an array with this abstract value."""
-    return int(np.prod(aval.shape, dtype=np.int64))
+    return math.prod(aval.shape)
 
 
 def ravel(leaves: Sequence[Any]) -> Array:

@@ -248,4 +248,7 @@ def values_of(operand: Any, aval: Any) -> list[np.ndarray]:
 def _broadcast(bounds: Range | None, aval: Any) -> Range:
     if bounds is None:
         return Range.unbounded(aval.shape)
-    return Range(*(np.broadcast_to(np.asarray(one, np.float64), aval.shape) for one in bounds))
+    low, high = (np.asarray(one, np.float64) for one in bounds)
+    if low.shape == high.shape == aval.shape:
+        return Range(low, high)
+    return Range(np.broadcast_to(low, aval.shape), np.broadcast_to(high, aval.shape))

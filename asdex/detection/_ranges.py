@@ -29,6 +29,8 @@ class Range(NamedTuple):
         if value.dtype.kind not in "biuf":
             return Range.unbounded(value.shape)
         exact = value.astype(np.float64)
+        if value.dtype.kind in "bi" and value.dtype.itemsize <= 4:
+            return Range(exact, exact)
         sure = np.abs(exact) <= 2**53
         bounds = Range(np.where(sure, exact, -np.inf), np.where(sure, exact, np.inf))
         return bounds.on_device(value.dtype).with_infinities(exact, exact)
