@@ -108,16 +108,22 @@ _COLD = [
 ]
 
 
-def compare(ours: Library, peer: Library, n: int) -> str:
+def compare(ours: Library, peer: Library, n: int) -> tuple[str, str]:
+    """The tables of warm calls, and of first calls and memory."""
     warm, cold = [], []
     for problem in PROBLEMS:
         with tempfile.TemporaryDirectory() as folder:
             found = measure(ours, peer, problem, n, folder)
         warm.append(_warm(problem, found))
         cold.append(_cold(problem, found))
+    return table(_WARM, warm), table(_COLD, cold)
+
+
+def _both(ours: Library, peer: Library, n: int) -> str:
+    warm, cold = compare(ours, peer, n)
     return (
-        f"### About {n:,} inputs\n\nWarm calls:\n\n{table(_WARM, warm)}\n\n"
-        f"Tracing and compilation, and peak memory:\n\n{table(_COLD, cold)}"
+        f"### About {n:,} inputs\n\nWarm calls:\n\n{warm}\n\n"
+        f"Tracing and compilation, and peak memory:\n\n{cold}"
     )
 
 
@@ -135,4 +141,4 @@ def run(ours: Library, peer: Library) -> str:
         "the results that asdex computes once for all calls, but not the constants in the programs of the "
         "peer."
     )
-    return "\n\n".join(["## Evaluation", intro, *(compare(ours, peer, n) for n in SIZES)])
+    return "\n\n".join(["## Evaluation", intro, *(_both(ours, peer, n) for n in SIZES)])

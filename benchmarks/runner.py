@@ -18,19 +18,20 @@ REPOSITORY = WORKER.parent.parent
 
 @dataclass(frozen=True)
 class Library:
-    """A name, the interpreter that imports it, what that interpreter's path needs, and the platform of JAX:
-    that of the machine if `None`."""
+    """A name, the interpreter that imports it, what that interpreter's path needs, the platform of JAX (that of
+    the machine if `None`), and further environment variables."""
 
     name: str
     python: Path
     path: tuple[Path, ...] = field(default=())
     platform: str | None = "cpu"
+    environment: dict[str, str] = field(default_factory=dict)
 
     def run_code(self, *arguments: str, **variables: str) -> str:
         """Standard output of this library's interpreter, with further environment variables."""
         own = ("PYTHONPATH", "JAX_PLATFORMS")
         environment = {key: value for key, value in os.environ.items() if key not in own}
-        environment |= variables
+        environment |= self.environment | variables
         if self.platform is not None:
             environment["JAX_PLATFORMS"] = self.platform
         if self.path:
