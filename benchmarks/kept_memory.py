@@ -22,7 +22,7 @@ def run(ours: Library, peer: Library) -> str:
     return (
         "## Evaluation, memory kept\n\n"
         f"The warm calls at about {INPUTS:,} inputs again, as in the section before, by processes of both "
-        f"libraries with `{settings}`. By default, glibc returns the memory of arrays above 32 MiB to the system "
-        "at once, and each page of the next result is a page fault.\n\n"
+        f"libraries with `{settings}`. By default, glibc returns the memory of arrays above 32 MiB to the "
+        "system at once, and each page of the next result is a page fault.\n\n"
         f"{warm}"
     )

@@ -18,8 +18,14 @@ REPOSITORY = WORKER.parent.parent
 
 @dataclass(frozen=True)
 class Library:
-    """A name, the interpreter that imports it, what that interpreter's path needs, the platform of JAX (that of
-    the machine if `None`), and further environment variables."""
+    """A library that is measured.
+
+    **Attributes:**
+
+    - `python`, `path`: the interpreter that imports it, and what that one's path needs.
+    - `platform`: that of JAX; that of the machine if `None`.
+    - `environment`: further variables.
+    """
 
     name: str
     python: Path

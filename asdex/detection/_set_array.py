@@ -81,13 +81,6 @@ class SetArray:
             return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False)
         return united(matrix, mirror)
 
-    def same_terms(self, other: SetArray) -> bool:
-        """Whether both are stored alike, which implies that they are equal."""
-        return len(self.terms) == len(other.terms) and all(
-            a.pool is b.pool and np.array_equal(a.rows, b.rows)
-            for a, b in zip(self.terms, other.terms, strict=True)
-        )
-
     def same_sets(self, other: SetArray) -> bool:
         """Whether both have the same shape and the same set at each element."""
         if self.shape != other.shape:
