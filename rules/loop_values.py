@@ -16,6 +16,8 @@ from asdex.detection import (
     literal_value,
     live_steps,
     may_collide,
+    may_differ,
+    nudged,
     open_jaxpr,
     rebind,
     scan_arity,
@@ -64,19 +66,31 @@ def known_carry(
     scanned: Sequence[Any],
     length: int,
     reverse: bool = False,
+    nudge: int = 0,
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     """The carried values that are `kept`, as they are known: after the last step, and before each step.
 
-    **Arguments:** `consts`, `initial`, `scanned`: the operands of the loop; `None` for those not known.
+    **Arguments:**
+
+    - `consts`, `initial`, `scanned`: the operands of the loop; `None` for those not known.
+    - `nudge`: which way other roundings of each step are taken, if its equations may be rounded otherwise.
     """
+    inner = open_jaxpr(body)
     consts, count = list(consts), len(kept)
     if not any(kept):
         return [None] * count, [None] * count
     start = [one if keep else None for one, keep in zip(initial, kept, strict=True)]
-    wanted = [*kept, *(False for _ in open_jaxpr(body).outvars[count:])]
+    wanted = [*kept, *(False for _ in inner.outvars[count:])]
+    rounds = nudge and any(may_differ(eqn) for eqn, *_ in live_steps(inner, wanted))
 
     def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
-        return evaluated(body, [*consts, *carry, *slices], wanted)[:count], carry
+        after = evaluated(body, [*consts, *carry, *slices], wanted)[:count]
+        if rounds:
+            after = [
+                new if new is None or new is old else nudged(new, nudge)
+                for new, old in zip(after, carry, strict=True)
+            ]
+        return after, carry
 
     return jax.lax.scan(step, start, scanned, length=length, reverse=reverse)
 

@@ -15,7 +15,9 @@ import scipy.sparse as sp
 
 from asdex import Dependence, Value
 from asdex.detection import (
+    are_equal,
     boolean_product,
+    has_derivative,
     is_key,
     Known,
     on_host,
@@ -71,7 +73,7 @@ class _Steps:
         self.loop, self.order, self.writes = loop, order, writes
         self.inner = open_jaxpr(loop.body)
         self.slices = [
-            None if value.known is None else np.asarray(value.known.raw())[order]
+            None if value.known is None else [one[order] for one in value.known.all_values()]
             for value in loop.scanned
         ]
 
@@ -98,12 +100,12 @@ class _Steps:
         outputs = written.reshape(rows.shape).rearrange(lambda p: p[:, targets.shape[1] :])
         return self._carried(carry, final), self._stacked(outputs)
 
-    def _carried(self, carry: Dependence, final: Sequence[Any]) -> list[Value]:
+    def _carried(self, carry: Dependence, final: Sequence[Known]) -> list[Value]:
         known = iter(final)
         parts = self.loop.split_carry(carry, self.loop.as_dependences(self.loop.initial))
         triples = zip(parts, self.loop.kept, self.loop.supports, self.loop.avals, strict=False)
         return [
-            Value(None, Known.of(next(known))) if keep else Value(part, None, facts_of(mask, aval))
+            Value(None, next(known)) if keep else Value(part, None, facts_of(mask, aval))
             for part, keep, mask, aval in triples
         ]
 
@@ -116,20 +118,27 @@ class _Steps:
             start = window.stop
         return results
 
-    def _known_carry(self) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
-        """The known carried values after the last step, and those before each step."""
-        loop = self.loop
-        operands = map(_available, loop.consts), map(_available, loop.initial), self.slices
+    def _known_carry(self) -> tuple[Sequence[Known], Sequence[Known]]:
+        """The known carried values after the last step, and those before each step, with their alternates."""
+        loop, count = self.loop, len(self.order)
+        operands = [*map(_available, loop.consts)], [*map(_available, loop.initial)], self.slices
+        several = any(one is not None and len(one) > 1 for part in operands for one in part)
+        carried = compress(loop.avals, loop.kept)
+        nudges = (0, 1, -1) if several or any(map(has_derivative, carried)) else (0,)
+
+        def run(nudge: int) -> tuple[Sequence[Any], Sequence[Any]]:
+            parts = ([one and one[nudge % len(one)] for one in part] for part in operands)
+            return known_carry(loop.body, loop.kept, *parts, count, nudge=nudge)
+
         try:
             with on_host():
-                run = jax.jit(lambda: known_carry(loop.body, loop.kept, *operands, len(self.order)))
-                final, before = run()
+                found = jax.device_get(jax.jit(lambda: list(map(run, nudges)))())
         except Exception as error:  # what does not run on the host
             raise _OneByOne from error
-        kept = [one for one in before if one is not None]
-        return [one for one in final if one is not None], list(map(np.asarray, kept))
+        final, before = map(_with_alternates, zip(*found, strict=True))
+        return final, before
 
-    def _structure(self, before: Sequence[np.ndarray]) -> list[Value]:
+    def _structure(self, before: Sequence[Known]) -> list[Value]:
         """The structure of all steps in terms of constants, of one carry for all, and of their slices."""
         loop, inner = self.loop, self.inner
         written = [atom for write in self.writes for atom in write.atoms]
@@ -150,9 +159,9 @@ class _Steps:
         known = iter(before)
         operands = [
             *(value if value.dependence is None else None for value in loop.consts),
-            *(Value(None, Known.of(next(known))) if keep else None for keep in loop.kept),
+            *(Value(None, next(known)) if keep else None for keep in loop.kept),
             *(
-                None if follow else Value(None, None if one is None else Known.of(one))
+                None if follow else Value(None, None if one is None else Known.of(*one))
                 for one, follow in zip(self.slices, loop.followed_slices, strict=True)
             ),
         ]
@@ -249,11 +258,24 @@ class _Links:
         return np.where(same, self._rows[found], -1)
 
 
-def _available(value: Value) -> Any | None:
-    """A value that is known here."""
-    if value.dependence is not None or value.known is None or not value.known.is_available:
+def _available(value: Value) -> list[np.ndarray] | None:
+    """What a value may be that is known here."""
+    if value.dependence is not None or value.known is None:
         return None
-    return value.known.raw()
+    return value.known.all_values() or None
+
+
+def _with_alternates(found: Sequence[Sequence[Any]]) -> list[Known]:
+    """The known ones among some values, each with what it is where rounding differs."""
+    known = []
+    for value, *others in zip(*found, strict=True):
+        if value is None:
+            continue
+        same = all(are_equal(one, value) for one in others)
+        if not same and not has_derivative(value):  # a decision that rounding may turn
+            raise _OneByOne
+        known.append(Known.of(value) if same else Known.of(value, *others))
+    return known
 
 
 def _value(place: Value) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, Final
 
+import jax.numpy as jnp
 import numpy as np
 
 from .._jaxprs import nested_jaxprs, open_jaxpr
@@ -53,12 +54,16 @@ def is_rounded(eqn: Any) -> bool:
     """
     jaxprs = nested_jaxprs(eqn)
     if jaxprs:
-        inside = [one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns]
-        return any(one.primitive.name == _DIVIDES or is_rounded(one) for one in inside)
+        return any(may_differ(one) for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns)
     rule = find_rule(eqn.primitive)
     if rule is None or eqn.primitive.name in _EXACT:
         return rule is None
     return not (rule.moves or rule.picks or (rule.in_place and "value" in rule.functions))
+
+
+def may_differ(eqn: Any) -> bool:
+    """Whether another program may round the results of an equation otherwise, quotients included."""
+    return eqn.primitive.name == _DIVIDES or is_rounded(eqn)
 
 
 def are_certain(
@@ -80,7 +85,7 @@ def are_certain(
     combinations = product(*values) if rounded <= _COMBINED else _in_step(operands, alternates)
     for chosen in combinations:
         others = compute(*chosen)
-        if not all(_are_equal(others[k], results[k]) for k in decided):
+        if not all(are_equal(others[k], results[k]) for k in decided):
             return False
     return True
 
@@ -113,9 +118,11 @@ def alternates_of(
         below = _multiplied(*second)
     pairs = list(zip(above, below, strict=True))
     if rounds:
-        pairs = [(_nudged(one, 1), _nudged(other, -1)) for one, other in pairs]
+        pairs = [
+            (nudged(np.asarray(one), 1), nudged(np.asarray(other), -1)) for one, other in pairs
+        ]
     for k, (one, pair) in enumerate(zip(results, pairs, strict=True)):
-        if k not in decided and not all(_are_equal(other, one) for other in pair):
+        if k not in decided and not all(are_equal(other, one) for other in pair):
             found[k] = pair
     return found
 
@@ -141,13 +148,14 @@ def _is_floating(array: Any) -> bool:
     return np.asarray(array).dtype.kind in "fc"
 
 
-def _are_equal(one: Any, other: Any) -> bool:
+def are_equal(one: Any, other: Any) -> bool:
+    """Whether two arrays are the same, NaN included."""
     return np.array_equal(one, other, equal_nan=_is_floating(one))
 
 
-def _nudged(result: Any, sign: int) -> np.ndarray:
-    """The array with elements some roundings farther from zero, or closer to it; zeros stay."""
-    array = np.asarray(result)
-    if not _is_floating(array):
+def nudged(array: Any, sign: int) -> Any:
+    """An array with elements some roundings farther from zero, or closer to it; zeros stay."""
+    dtype = array.dtype
+    if not jnp.issubdtype(dtype, jnp.inexact):
         return array
-    return (array * (1 + sign * _ROUNDINGS * np.finfo(array.dtype).eps)).astype(array.dtype)
+    return (array * (1 + sign * _ROUNDINGS * jnp.finfo(dtype).eps)).astype(dtype)
