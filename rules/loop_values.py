@@ -81,7 +81,7 @@ def known_carry(
         return [None] * count, [None] * count
     start = [one if keep else None for one, keep in zip(initial, kept, strict=True)]
     wanted = [*kept, *(False for _ in inner.outvars[count:])]
-    rounds = nudge and any(may_differ(eqn) for eqn, *_ in live_steps(inner, wanted))
+    rounds = nudge and may_differ([eqn for eqn, *_ in live_steps(inner, wanted)])
 
     def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
         after = evaluated(body, [*consts, *carry, *slices], wanted)[:count]

@@ -14,7 +14,14 @@ import numpy as np
 from .._arrays import is_key, size_of
 from .._versions import evaluate
 from ._known import Known, on_host, Probe, Unavailable
-from ._rounding import Alternates, alternates_of, are_certain
+from ._rounding import (
+    Alternates,
+    alternates_of,
+    are_certain,
+    Factors,
+    factors_of,
+    is_rounded,
+)
 
 
 _SMALL = 1 << 16
@@ -49,11 +56,11 @@ class Evaluation:
         an equation without such a function (`None`).
     - `kind`: the name of the primitive, and the abstract values of the results.
     - `others`: the evaluations of the same detection, of which all small ones are compiled together.
-    - `is_rounded`: whether another program may round the results otherwise, though not the operands.
+    - `eqn`: the equation; `None` for what moves elements without one.
     """
 
     __slots__ = (
-        *("__weakref__", "alternates", "bind", "compute", "is_rounded"),
+        *("__weakref__", "alternates", "bind", "compute", "eqn", "factors"),
         *("kind", "operands", "others", "results"),
     )
 
@@ -64,13 +71,14 @@ class Evaluation:
         compute: Callable[..., Sequence[np.ndarray] | None] | None,
         kind: tuple[str, tuple[Any, ...]] = ("", ()),
         others: Evaluations | None = None,
-        is_rounded: Callable[[], bool] = lambda: False,
+        eqn: Any = None,
     ):
         self.operands, self.bind, self.compute, self.kind = tuple(operands), bind, compute, kind
         self.results: Sequence[Any] | None = None
         self.alternates: Sequence[Alternates] = ()
         self.others = Evaluations() if others is None else others
-        self.is_rounded = is_rounded
+        self.factors: Sequence[Factors] = ()
+        self.eqn = eqn
         self.others[next(_numbers)] = self
 
     def outputs(self, count: int) -> list[Known]:
@@ -83,16 +91,18 @@ class Evaluation:
         """
         operands = [known.raw() for known in self.operands]
         alternates = [known.alternates for known in self.operands]
-        self.alternates = [None] * len(results)
+        factors = [known.factors for known in self.operands]
+        self.alternates = self.factors = [None] * len(results)
         if not self.others.at_once and not any(map(is_key, (*operands, *results))):
             arrays, name = list(map(np.asarray, operands)), self.kind[0]
             with np.errstate(all="ignore"):
                 if not are_certain(name, self._again, arrays, alternates, results):
                     raise Unavailable
-                rounds = not by_numpy and self.is_rounded()
+                rounds = not by_numpy and self.eqn is not None and is_rounded(self.eqn)
                 self.alternates = alternates_of(
-                    name, self._again, arrays, alternates, results, rounds
+                    name, self._again, arrays, alternates, results, rounds, factors
                 )
+                self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
         self.results, self.operands = results, ()
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from typing import Any, TYPE_CHECKING
 import jax
 import numpy as np
 
-from ._rounding import Alternates
+from ._rounding import Alternates, Factors
 
 
 if TYPE_CHECKING:
@@ -35,16 +35,20 @@ def on_host() -> Iterator[None]:
 class Known:
     """The value of an array that depends on constants alone, computed at most once.
 
-    **Attributes:** `alternates`: what it may be in another program; set when it is computed.
+    **Attributes:** set when it is computed.
+
+    - `alternates`: what it may be in another program.
+    - `factors`: of which two arrays it is the product, if it is one.
     """
 
-    __slots__ = ("_make", "_value", "alternates")
+    __slots__ = ("_make", "_value", "alternates", "factors")
 
     def __init__(self, make: tuple[Evaluation, int] | None, value: Any = None):
         """**Arguments:** `make`: what computes it, as which of its results. `value`: it, if it is there."""
         self._make = make
         self._value = value
         self.alternates: Alternates = None
+        self.factors: Factors = None
 
     @staticmethod
     def of(value: Any, *alternates: np.ndarray) -> Known:
@@ -110,6 +114,7 @@ class Known:
             evaluation, index = self._make
             self._value = evaluation.forced()[index]
             self.alternates = evaluation.alternates[index]
+            self.factors = evaluation.factors[index]
             self._make = None
         return self._value
 

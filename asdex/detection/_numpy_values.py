@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Any
@@ -15,7 +14,6 @@ from ._evaluations import Evaluation, Evaluations
 from ._facts import Facts, Knowledge
 from ._known import Known
 from ._registry import find_rule, Rule
-from ._rounding import is_rounded
 from ._rule_facts import sources
 
 
@@ -30,8 +28,7 @@ def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> l
 
     avals = tuple(variable.aval for variable in eqn.outvars)
     kind = eqn.primitive.name, avals
-    rounded = functools.partial(is_rounded, eqn)
-    evaluation = Evaluation(operands, bound, _computing(eqn), kind, others, rounded)
+    evaluation = Evaluation(operands, bound, _computing(eqn), kind, others, eqn)
     return evaluation.outputs(len(eqn.outvars))
 
 
@@ -48,7 +45,7 @@ def partly_known_results(
         return [None] * len(chosen)
     avals = tuple(variable.aval for variable in compress(eqn.outvars, chosen))
     kind = eqn.primitive.name, avals
-    evaluation = Evaluation(knowns, compute, None, kind, others, functools.partial(is_rounded, eqn))
+    evaluation = Evaluation(knowns, compute, None, kind, others, eqn)
     results = iter(evaluation.outputs(len(avals)))
     return [next(results) if one else None for one in chosen]
 

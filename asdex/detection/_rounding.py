@@ -1,9 +1,10 @@
 """Other values that a known array may have in another program, by rounding.
 
-XLA divides through a reciprocal where a divisor is broadcast, and adds in an order of its own, one operation
-at a time other than in a larger program. So a rounded array has two *alternates*, for which the same
-operations are done on the operands' alternates, as in discrete stochastic arithmetic (Vignes, Mathematics
-and Computers in Simulation 35, 1993). A decision, such as a comparison, is certain if it is the same for all.
+XLA divides through a reciprocal where a divisor is broadcast, adds in an order of its own, one operation at a
+time other than in a larger program, and fuses a product and the sum that reads it into one rounding. So a
+rounded array has two *alternates*, for which the same operations are done on the operands' alternates, as in
+discrete stochastic arithmetic (Vignes, Mathematics and Computers in Simulation 35, 1993). A decision, such as
+a comparison, is certain if it is the same for all.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from typing import Any, Final
 import jax.numpy as jnp
 import numpy as np
 
+from .._arrays import has_derivative
 from .._jaxprs import nested_jaxprs, open_jaxpr
 from ._registry import find_rule
 
 
 Alternates = tuple[np.ndarray, np.ndarray] | None
 """`None` for an array that is the same in all programs."""
+Factors = tuple[np.ndarray, np.ndarray] | None
+"""Of an array that is a rounded product, its two factors; else `None`."""
 
 _ROUNDINGS: Final = 16
 """By how many roundings sums and functions such as `sin` may differ."""
 _DIVIDES: Final = "div"
+_PRODUCTS: Final = ("mul", "square", "integer_pow", _DIVIDES)
+_SUMS: Final = ("add", "add_any", "sub")
 _JUMPS: Final = ("floor", "ceil", "round", "sign", "rem")
 """Primitives whose floating-point results are decisions."""
 _EXACT: Final = (
@@ -54,16 +60,20 @@ def is_rounded(eqn: Any) -> bool:
     """
     jaxprs = nested_jaxprs(eqn)
     if jaxprs:
-        return any(may_differ(one) for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns)
+        return may_differ([one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns])
     rule = find_rule(eqn.primitive)
     if rule is None or eqn.primitive.name in _EXACT:
         return rule is None
     return not (rule.moves or rule.picks or (rule.in_place and "value" in rule.functions))
 
 
-def may_differ(eqn: Any) -> bool:
-    """Whether another program may round the results of an equation otherwise, quotients included."""
-    return eqn.primitive.name == _DIVIDES or is_rounded(eqn)
+def may_differ(eqns: Sequence[Any]) -> bool:
+    """Whether another program may round what equations compute otherwise, also quotients and fused sums."""
+    names = {
+        eqn.primitive.name for eqn in eqns if any(has_derivative(one.aval) for one in eqn.outvars)
+    }
+    fused = not names.isdisjoint(_PRODUCTS) and not names.isdisjoint(_SUMS)
+    return fused or _DIVIDES in names or any(map(is_rounded, eqns))
 
 
 def are_certain(
@@ -97,16 +107,21 @@ def alternates_of(
     alternates: Sequence[Alternates],
     results: Sequence[Any],
     rounds: bool,
+    factors: Sequence[Factors] = (),
 ) -> list[Alternates]:
     """The alternates of each result.
 
-    **Arguments:** `compute`: makes the results of other operands. `rounds`: whether it rounds them in its own
-    way.
+    **Arguments:**
+
+    - `compute`: makes the results of other operands.
+    - `rounds`: whether it rounds them in its own way.
+    - `factors`: those of each operand.
     """
     found: list[Alternates] = [None] * len(results)
     is_quotient = primitive == _DIVIDES and np.asarray(results[0]).dtype.kind == "f"
+    is_fused = primitive in _SUMS and any(pair is not None for pair in factors)
     exact = all(pair is None for pair in alternates)
-    if exact and not rounds and not is_quotient:
+    if exact and not (rounds or is_quotient or is_fused):
         return found
     decided = _decisions(primitive, results)
     if len(decided) == len(results):
@@ -116,6 +131,13 @@ def alternates_of(
     below = results if exact else compute(*second)
     if is_quotient:
         below = _multiplied(*second)
+    if is_fused:
+        if exact:
+            sums = [results[0], *_fused(primitive == "sub", operands, factors)]
+        else:
+            error = sum(_rounding_of(pair) for pair in factors if pair is not None)
+            sums = [one[0] + sign * error for one in (results, above, below) for sign in (-1, 1)]
+        above, below = [np.maximum.reduce(sums)], [np.minimum.reduce(sums)]
     pairs = list(zip(above, below, strict=True))
     if rounds:
         pairs = [
@@ -125,6 +147,88 @@ def alternates_of(
         if k not in decided and not all(are_equal(other, one) for other in pair):
             found[k] = pair
     return found
+
+
+def factors_of(
+    eqn: Any,
+    compute: Callable[..., Sequence[Any]],
+    operands: Sequence[np.ndarray],
+    factors: Sequence[Factors],
+    results: Sequence[Any],
+) -> list[Factors]:
+    """The factors of each result that is a product, or elements of products.
+
+    **Arguments:** `eqn`: `None` for what moves elements without an equation.
+    """
+    nothing: list[Factors] = [None] * len(results)
+    if not results or np.asarray(results[0]).dtype.kind != "f":
+        return nothing
+    name = "" if eqn is None else eqn.primitive.name
+    if name in _PRODUCTS:
+        pair = _factors(eqn, *operands)
+        shape = np.shape(results[0])
+        return [pair and tuple(np.broadcast_to(one, shape) for one in pair)]
+    if all(pair is None for pair in factors):
+        return nothing
+    if name == "neg":
+        return [pair and (-pair[0], pair[1]) for pair in factors]
+    rule = None if eqn is None else find_rule(eqn.primitive)
+    if eqn is not None and (rule is None or not rule.moves):
+        return nothing
+    pairs = [
+        pair or (array, np.ones_like(array) if _is_floating(array) else array)
+        for array, pair in zip(operands, factors, strict=True)
+    ]
+    return list(zip(*(compute(*side) for side in zip(*pairs, strict=True)), strict=True))
+
+
+def _factors(eqn: Any, a: np.ndarray, *b: np.ndarray) -> Factors:
+    match eqn.primitive.name:
+        case "div":
+            return a, (1 / b[0]).astype(b[0].dtype)
+        case "integer_pow":
+            square = a * a
+            return {2: (a, a), 3: (square, a), 4: (square, square)}.get(eqn.params["y"])
+        case _:
+            return a, b[0] if b else a
+
+
+def _fused(
+    subtracts: bool, operands: Sequence[np.ndarray], factors: Sequence[Factors]
+) -> list[np.ndarray]:
+    """The sum or difference of two arrays without the rounding of one or the other product among them.
+
+    The error of a product is by Dekker (Numerische Mathematik 18, 1971), that of a sum by Knuth.
+    """
+    found = []
+    for k, pair in enumerate(factors):
+        if pair is None:
+            continue
+        a, b, c = (np.asarray(one, np.float64) for one in (*pair, operands[1 - k]))
+        if subtracts:
+            a, c = (a, -c) if k == 0 else (-a, c)
+        product = a * b
+        (a1, a2), (b1, b2) = _halves(a), _halves(b)
+        missing = ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
+        total = product + c
+        part = total - product
+        missing = missing + ((product - (total - part)) + (c - part))
+        exact = np.where(np.isfinite(missing), total + missing, total)
+        found.append(exact.astype(operands[0].dtype))
+    return found
+
+
+def _rounding_of(factors: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """A bound on the rounding error of a product."""
+    product = np.abs(factors[0] * factors[1])
+    return product * np.finfo(product.dtype).eps
+
+
+def _halves(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two arrays of half the digits each, whose sum is the array."""
+    scaled = (2.0**27 + 1) * array
+    high = scaled - (scaled - array)
+    return high, array - high
 
 
 def _decisions(primitive: str, results: Sequence[Any]) -> list[int]:

@@ -348,7 +348,28 @@ for _ in range(3):
 """
 
 
-@pytest.mark.parametrize("program", [LARGEST, ROUNDED])
+FUSED = """
+import asdex, jax, jax.numpy as jnp, numpy as np
+
+def square(n):
+    return jnp.meshgrid(*2 * (jnp.linspace(-1, 1, n),))
+
+for n, bound in ((31, 1.0), (41, 0.25), (41, 0.65), (51, 1.0)):
+    grid = lambda: jnp.arange(n * n) * (2 / (n - 1)) - 1
+    disk = lambda: sum(one**2 for one in square(n)).ravel()
+    ring = lambda: 1 - disk()
+    for of, limit in ((grid, bound), (disk, bound**2), (ring, 1 - bound**2)):
+        for f in (
+            lambda x: jnp.where(of() <= limit, x, 0.0),
+            lambda x: jnp.where(of() <= limit, 0.0, x),
+        ):
+            pattern = asdex.jacobian_sparsity(f, jnp.ones(n * n)).todense()
+            jacobian = np.asarray(jax.jit(jax.jacfwd(f))(jnp.ones(n * n)))
+            assert not jacobian[pattern == 0].any()
+"""
+
+
+@pytest.mark.parametrize("program", [LARGEST, ROUNDED, FUSED])
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
