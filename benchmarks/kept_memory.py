@@ -16,8 +16,8 @@ KEPT = {
 
 
 def run(ours: Library, peer: Library) -> str:
-    libraries = (dataclasses.replace(one, environment=KEPT) for one in (ours, peer))
-    warm, _ = compare(*libraries, INPUTS)
+    ours, peer = (dataclasses.replace(one, environment=KEPT) for one in (ours, peer))
+    warm, _ = compare(ours, peer, INPUTS)
     settings = " ".join(f"{name}={value}" for name, value in KEPT.items())
     return (
         "## Evaluation, memory kept\n\n"

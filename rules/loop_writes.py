@@ -127,8 +127,10 @@ class _Steps:
         nudges = (0, 1, -1) if several or any(map(has_derivative, carried)) else (0,)
 
         def run(nudge: int) -> tuple[Sequence[Any], Sequence[Any]]:
-            parts = ([one and one[nudge % len(one)] for one in part] for part in operands)
-            return known_carry(loop.body, loop.kept, *parts, count, nudge=nudge)
+            consts, initial, scanned = (
+                [one and one[nudge % len(one)] for one in part] for part in operands
+            )
+            return known_carry(loop.body, loop.kept, consts, initial, scanned, count, nudge=nudge)
 
         try:
             with on_host():

@@ -167,7 +167,7 @@ def factors_of(
     if name in _PRODUCTS:
         pair = _factors(eqn, *operands)
         shape = np.shape(results[0])
-        return [pair and tuple(np.broadcast_to(one, shape) for one in pair)]
+        return [pair and (np.broadcast_to(pair[0], shape), np.broadcast_to(pair[1], shape))]
     if all(pair is None for pair in factors):
         return nothing
     if name == "neg":
