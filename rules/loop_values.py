@@ -20,6 +20,7 @@ from asdex.detection import (
     nudged,
     open_jaxpr,
     rebind,
+    ROUNDINGS,
     scan_arity,
     steps_to,
 )
@@ -87,7 +88,7 @@ def known_carry(
         after = evaluated(body, [*consts, *carry, *slices], wanted)[:count]
         if rounds:
             after = [
-                new if new is None or new is old else nudged(new, nudge)
+                new if new is None or new is old else nudged(new, nudge * ROUNDINGS)
                 for new, old in zip(after, carry, strict=True)
             ]
         return after, carry

@@ -69,7 +69,12 @@ from ._registry import (
     same_places as same_places,
     zero_derivative as zero_derivative,
 )
-from ._rounding import are_equal as are_equal, may_differ as may_differ, nudged as nudged
+from ._rounding import (
+    are_equal as are_equal,
+    may_differ as may_differ,
+    nudged as nudged,
+    ROUNDINGS as ROUNDINGS,
+)
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._values import changing_elements as changing_elements, claimed_facts as claimed_facts

@@ -9,6 +9,8 @@ a comparison, is certain if it is the same for all.
 
 from __future__ import annotations
 
+import functools
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, Final
@@ -26,8 +28,8 @@ Alternates = tuple[np.ndarray, np.ndarray] | None
 Factors = tuple[np.ndarray, np.ndarray] | None
 """Of an array that is a rounded product, its two factors; else `None`."""
 
-_ROUNDINGS: Final = 16
-"""By how many roundings sums and functions such as `sin` may differ."""
+ROUNDINGS: Final = 16
+"""By how many roundings, at least, sums and functions such as `sin` may differ."""
 _DIVIDES: Final = "div"
 _PRODUCTS: Final = ("mul", "square", "integer_pow", _DIVIDES)
 _SUMS: Final = ("add", "add_any", "sub")
@@ -120,6 +122,8 @@ def alternates_of(
     found: list[Alternates] = [None] * len(results)
     is_quotient = primitive == _DIVIDES and np.asarray(results[0]).dtype.kind == "f"
     is_fused = primitive in _SUMS and any(pair is not None for pair in factors)
+    # A product of complex numbers is made of products and a sum.
+    rounds = rounds or (primitive in _PRODUCTS and np.asarray(results[0]).dtype.kind == "c")
     exact = all(pair is None for pair in alternates)
     if exact and not (rounds or is_quotient or is_fused):
         return found
@@ -140,8 +144,10 @@ def alternates_of(
         above, below = [np.maximum.reduce(sums)], [np.minimum.reduce(sums)]
     pairs = list(zip(above, below, strict=True))
     if rounds:
+        draw = _drawing(primitive, operands)
         pairs = [
-            (nudged(np.asarray(one), 1), nudged(np.asarray(other), -1)) for one, other in pairs
+            (nudged(np.asarray(one), draw), nudged(np.asarray(other), lambda n: -draw(n)))
+            for one, other in pairs
         ]
     for k, (one, pair) in enumerate(zip(results, pairs, strict=True)):
         if k not in decided and not all(are_equal(other, one) for other in pair):
@@ -257,9 +263,32 @@ def are_equal(one: Any, other: Any) -> bool:
     return np.array_equal(one, other, equal_nan=_is_floating(one))
 
 
-def nudged(array: Any, sign: int) -> Any:
-    """An array with elements some roundings farther from zero, or closer to it; zeros stay."""
+def _drawing(
+    primitive: str, operands: Sequence[np.ndarray]
+) -> Callable[[Sequence[int]], np.ndarray]:
+    """Draws by how many roundings the elements of an array differ.
+
+    The same for the same operands, such as for an equation that stands twice. Otherwise not, or a difference
+    of equal numbers would be zero in all programs.
+    """
+    seed = functools.reduce(
+        lambda crc, one: zlib.crc32(one.tobytes(), crc), operands, zlib.crc32(primitive.encode())
+    )
+    rng = np.random.default_rng(seed)
+    return lambda shape: rng.uniform(ROUNDINGS, 4 * ROUNDINGS, shape)
+
+
+def nudged(array: Any, roundings: Any) -> Any:
+    """An array with elements some roundings farther from zero, or closer to it; zeros stay.
+
+    Both parts of a complex number differ by roundings of its absolute value.
+
+    **Arguments:** `roundings`: a number, or a function that draws an array of a shape.
+    """
     dtype = array.dtype
     if not jnp.issubdtype(dtype, jnp.inexact):
         return array
-    return (array * (1 + sign * _ROUNDINGS * jnp.finfo(dtype).eps)).astype(dtype)
+    count = roundings(array.shape) if callable(roundings) else roundings
+    is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
+    size = (1 + 1j) * abs(array) if is_complex else array
+    return (array + size * count * jnp.finfo(dtype).eps).astype(dtype)

@@ -369,7 +369,26 @@ for n, bound in ((31, 1.0), (41, 0.25), (41, 0.65), (51, 1.0)):
 """
 
 
-@pytest.mark.parametrize("program", [LARGEST, ROUNDED, FUSED])
+OF_PRODUCTS = """
+import asdex, jax, jax.numpy as jnp, numpy as np
+
+rng = np.random.default_rng(0)
+for _ in range(3):
+    a, b = (jnp.asarray(rng.normal(size=(24, 24)), jnp.float32) for _ in range(2))
+    z = jnp.asarray(rng.normal(size=24) + 1j * rng.normal(size=24), jnp.complex64)
+    squares = jax.jit(lambda z: (z * z).real)(z)
+    for f in (
+        lambda x: (a @ (a @ b) - (a @ a) @ b) @ x,
+        lambda x: jnp.where((z * z).real > squares, x, 0.0),
+        lambda x: jnp.where((z * z).real < squares, x, 0.0),
+    ):
+        pattern = asdex.jacobian_sparsity(f, jnp.ones(24)).todense()
+        jacobian = np.asarray(jax.jit(jax.jacfwd(f))(jnp.ones(24)))
+        assert not jacobian[pattern == 0].any()
+"""
+
+
+@pytest.mark.parametrize("program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS])
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
