@@ -193,12 +193,22 @@ def power(eqn: Any, base: np.ndarray) -> Any:
 
 @register("select_n", in_place=True, linear=True)
 def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence:
-    """`cases[which]`, element by element. A known selector picks one case for each element."""
+    """`cases[which]`, element by element. A known selector picks one case, or all where it may
+    be rounded otherwise."""
     del which
     selector = eqn.known(0)
-    if selector is None:
-        return reduce(operator.or_, cases)
-    return Dependence.select(_choice(selector, cases), cases)
+    if selector is not None:
+        return Dependence.select(_choice(selector, cases), cases)
+    if eqn.operands[0].known is not None:
+        cases = tuple(map(keep, cases, _possible(eqn, len(cases))))
+    return reduce(operator.or_, cases)
+
+
+def _possible(eqn: Any, count: int) -> list[np.ndarray]:
+    """Where the selector may pick each of the cases."""
+    low, high = (np.clip(one, 0, count - 1) for one in eqn.bounds(0))
+    shape = eqn.out_avals[0].shape
+    return [np.broadcast_to((low <= k) & (k <= high), shape) for k in range(count)]
 
 
 @select_n.at_point
@@ -222,12 +232,7 @@ def _choice(selector: np.ndarray, cases: Any) -> np.ndarray:
 def select_n_zeros(eqn: Any, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
     """A case counts where the selector may pick it."""
     del which
-    shape = eqn.out_avals[0].shape
-    bounds = ranges.clipped(eqn.bounds(0), len(cases))
-    support = np.zeros(shape, np.bool_)
-    for number, case in enumerate(cases):
-        support |= case & (bounds.low <= number) & (number <= bounds.high)
-    return support
+    return reduce(operator.or_, map(operator.and_, cases, _possible(eqn, len(cases))))
 
 
 @select_n.undecided

@@ -20,7 +20,6 @@ from asdex.detection import (
     nudged,
     open_jaxpr,
     rebind,
-    ROUNDINGS,
     scan_arity,
     steps_to,
 )
@@ -82,13 +81,14 @@ def known_carry(
         return [None] * count, [None] * count
     start = [one if keep else None for one, keep in zip(initial, kept, strict=True)]
     wanted = [*kept, *(False for _ in inner.outvars[count:])]
-    rounds = nudge and may_differ([eqn for eqn, *_ in live_steps(inner, wanted)])
+    eqns = [eqn for eqn, *_ in live_steps(inner, wanted)]
+    rounds = nudge and may_differ(eqns)
 
     def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
         after = evaluated(body, [*consts, *carry, *slices], wanted)[:count]
         if rounds:
             after = [
-                new if new is None or new is old else nudged(new, nudge * ROUNDINGS)
+                new if new is None or new is old else nudged(new, nudge, eqns)
                 for new, old in zip(after, carry, strict=True)
             ]
         return after, carry

@@ -71,9 +71,10 @@ from ._registry import (
 )
 from ._rounding import (
     are_equal as are_equal,
+)
+from ._roundoff import (
     may_differ as may_differ,
     nudged as nudged,
-    ROUNDINGS as ROUNDINGS,
 )
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value

@@ -20,8 +20,8 @@ from ._rounding import (
     are_certain,
     Factors,
     factors_of,
-    is_rounded,
 )
+from ._roundoff import roundoff
 
 
 _SMALL = 1 << 16
@@ -98,9 +98,10 @@ class Evaluation:
             with np.errstate(all="ignore"):
                 if not are_certain(name, self._again, arrays, alternates, results):
                     raise Unavailable
-                rounds = not by_numpy and self.eqn is not None and is_rounded(self.eqn)
+                of_products = any(pair is not None for pair in factors)
+                errors = roundoff(self.eqn, self._again, arrays, results, by_numpy, of_products)
                 self.alternates = alternates_of(
-                    name, self._again, arrays, alternates, results, rounds, factors
+                    name, self._again, arrays, alternates, results, errors, factors
                 )
                 self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
         self.results, self.operands = results, ()

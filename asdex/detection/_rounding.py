@@ -9,18 +9,14 @@ a comparison, is certain if it is the same for all.
 
 from __future__ import annotations
 
-import functools
-import zlib
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, Final
 
-import jax.numpy as jnp
 import numpy as np
 
-from .._arrays import has_derivative
-from .._jaxprs import nested_jaxprs, open_jaxpr
 from ._registry import find_rule
+from ._roundoff import DIVIDES, drawing, PRODUCTS, shifted, SUMS
 
 
 Alternates = tuple[np.ndarray, np.ndarray] | None
@@ -28,54 +24,10 @@ Alternates = tuple[np.ndarray, np.ndarray] | None
 Factors = tuple[np.ndarray, np.ndarray] | None
 """Of an array that is a rounded product, its two factors; else `None`."""
 
-ROUNDINGS: Final = 16
-"""By how many roundings, at least, sums and functions such as `sin` may differ."""
-_DIVIDES: Final = "div"
-_PRODUCTS: Final = ("mul", "square", "integer_pow", _DIVIDES)
-_SUMS: Final = ("add", "add_any", "sub")
 _JUMPS: Final = ("floor", "ceil", "round", "sign", "rem")
 """Primitives whose floating-point results are decisions."""
-_EXACT: Final = (
-    *(
-        "bitcast_convert_type",
-        "complex",
-        "conj",
-        "cummax",
-        "cummin",
-        "imag",
-        "nextafter",
-        "pmax",
-        "pmin",
-    ),
-    *("maybe_set", "nondifferentiable_backward", "nontraceable", "real", "select_if_vmap"),
-    "stop_gradient",
-)
-"""Primitives that pass values on, or round them in one way, though NumPy does not compute them."""
 _COMBINED: Final = 2
 """Rounded operands up to which a decision is made again for all combinations of their values."""
-
-
-def is_rounded(eqn: Any) -> bool:
-    """Whether another program may round the results of an equation otherwise, though not its operands.
-
-    Quotients are dealt with apart, but within a nested jaxpr.
-    """
-    jaxprs = nested_jaxprs(eqn)
-    if jaxprs:
-        return may_differ([one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns])
-    rule = find_rule(eqn.primitive)
-    if rule is None or eqn.primitive.name in _EXACT:
-        return rule is None
-    return not (rule.moves or rule.picks or (rule.in_place and "value" in rule.functions))
-
-
-def may_differ(eqns: Sequence[Any]) -> bool:
-    """Whether another program may round what equations compute otherwise, also quotients and fused sums."""
-    names = {
-        eqn.primitive.name for eqn in eqns if any(has_derivative(one.aval) for one in eqn.outvars)
-    }
-    fused = not names.isdisjoint(_PRODUCTS) and not names.isdisjoint(_SUMS)
-    return fused or _DIVIDES in names or any(map(is_rounded, eqns))
 
 
 def are_certain(
@@ -108,7 +60,7 @@ def alternates_of(
     operands: Sequence[np.ndarray],
     alternates: Sequence[Alternates],
     results: Sequence[Any],
-    rounds: bool,
+    errors: Sequence[np.ndarray | None],
     factors: Sequence[Factors] = (),
 ) -> list[Alternates]:
     """The alternates of each result.
@@ -116,14 +68,13 @@ def alternates_of(
     **Arguments:**
 
     - `compute`: makes the results of other operands.
-    - `rounds`: whether it rounds them in its own way.
+    - `errors`: what `roundoff` returns.
     - `factors`: those of each operand.
     """
     found: list[Alternates] = [None] * len(results)
-    is_quotient = primitive == _DIVIDES and np.asarray(results[0]).dtype.kind == "f"
-    is_fused = primitive in _SUMS and any(pair is not None for pair in factors)
-    # A product of complex numbers is made of products and a sum.
-    rounds = rounds or (primitive in _PRODUCTS and np.asarray(results[0]).dtype.kind == "c")
+    is_quotient = primitive == DIVIDES and np.asarray(results[0]).dtype.kind == "f"
+    is_fused = primitive in SUMS and any(pair is not None for pair in factors)
+    rounds = any(size is not None for size in errors)
     exact = all(pair is None for pair in alternates)
     if exact and not (rounds or is_quotient or is_fused):
         return found
@@ -144,10 +95,10 @@ def alternates_of(
         above, below = [np.maximum.reduce(sums)], [np.minimum.reduce(sums)]
     pairs = list(zip(above, below, strict=True))
     if rounds:
-        draw = _drawing(primitive, operands)
+        draw = drawing(primitive, operands)
         pairs = [
-            (nudged(np.asarray(one), draw), nudged(np.asarray(other), lambda n: -draw(n)))
-            for one, other in pairs
+            pair if size is None else (shifted(pair[0], draw(size)), shifted(pair[1], -draw(size)))
+            for pair, size in zip(pairs, errors, strict=True)
         ]
     for k, (one, pair) in enumerate(zip(results, pairs, strict=True)):
         if k not in decided and not all(are_equal(other, one) for other in pair):
@@ -170,7 +121,7 @@ def factors_of(
     if not results or np.asarray(results[0]).dtype.kind != "f":
         return nothing
     name = "" if eqn is None else eqn.primitive.name
-    if name in _PRODUCTS:
+    if name in PRODUCTS:
         pair = _factors(eqn, *operands)
         shape = np.shape(results[0])
         return [pair and (np.broadcast_to(pair[0], shape), np.broadcast_to(pair[1], shape))]
@@ -261,34 +212,3 @@ def _is_floating(array: Any) -> bool:
 def are_equal(one: Any, other: Any) -> bool:
     """Whether two arrays are the same, NaN included."""
     return np.array_equal(one, other, equal_nan=_is_floating(one))
-
-
-def _drawing(
-    primitive: str, operands: Sequence[np.ndarray]
-) -> Callable[[Sequence[int]], np.ndarray]:
-    """Draws by how many roundings the elements of an array differ.
-
-    The same for the same operands, such as for an equation that stands twice. Otherwise not, or a difference
-    of equal numbers would be zero in all programs.
-    """
-    seed = functools.reduce(
-        lambda crc, one: zlib.crc32(one.tobytes(), crc), operands, zlib.crc32(primitive.encode())
-    )
-    rng = np.random.default_rng(seed)
-    return lambda shape: rng.uniform(ROUNDINGS, 4 * ROUNDINGS, shape)
-
-
-def nudged(array: Any, roundings: Any) -> Any:
-    """An array with elements some roundings farther from zero, or closer to it; zeros stay.
-
-    Both parts of a complex number differ by roundings of its absolute value.
-
-    **Arguments:** `roundings`: a number, or a function that draws an array of a shape.
-    """
-    dtype = array.dtype
-    if not jnp.issubdtype(dtype, jnp.inexact):
-        return array
-    count = roundings(array.shape) if callable(roundings) else roundings
-    is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
-    size = (1 + 1j) * abs(array) if is_complex else array
-    return (array + size * count * jnp.finfo(dtype).eps).astype(dtype)

@@ -27,7 +27,8 @@ def product(x):
 
 
 def compare(got, expected):
-    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    largest = float(jnp.max(jnp.abs(expected)))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * max(1, largest))
 
 
 @pytest.mark.parametrize("mode", ["fwd", "rev"])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from quick_compiler import FLAGS
 
 from asdex.detection import claimed_facts, index_cases, registered_rules
 from asdex.detection._interpreter import Interpreter
@@ -139,11 +140,9 @@ CHAINS = {
 }
 PROGRAMS |= CHAINS
 # The compiler as users have it, for the chains.
-OPTIMIZED = {
-    "xla_backend_optimization_level": 3,
-    "xla_llvm_disable_expensive_passes": False,
-    "xla_cpu_use_fusion_emitters": True,
-}
+OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+if any("fusion_emitters" in flag for flag in FLAGS):
+    OPTIMIZED["xla_cpu_use_fusion_emitters"] = True
 
 
 def narrow_bounds(dtype: np.dtype, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,251 @@
+"""How far another program, or another device, may be from the results of one equation by rounding."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._arrays import has_derivative
+from .._jaxprs import nested_jaxprs, open_jaxpr
+from ._registry import find_rule
+
+
+DIVIDES: Final = "div"
+PRODUCTS: Final = ("mul", "square", "integer_pow", DIVIDES)
+SUMS: Final = ("add", "add_any", "sub")
+ROUNDINGS: Final = 16
+"""By how many roundings, at least, sums and functions such as `sin` may differ."""
+
+_Compute = Callable[..., Sequence[Any]]
+_EXACT: Final = (
+    *("bitcast_convert_type", "complex", "conj", "cummax", "cummin", "imag", "nextafter"),
+    *("pmax", "pmin", "maybe_set", "nondifferentiable_backward", "nontraceable", "real"),
+    *("select_if_vmap", "stop_gradient"),
+)
+"""Primitives that pass values on, or round them in one way, though NumPy does not compute them."""
+_APPROXIMATED: Final = (DIVIDES, "sqrt")
+"""Primitives that a CPU rounds correctly. An H200 is up to two roundings away, a power of two apart."""
+_ABSOLUTE: Final = ("lgamma", "digamma")
+"""Functions with zeros near which they are as exact as near one."""
+_IMPRECISE: Final = dict.fromkeys(
+    ("igamma", "igammac", "igamma_grad_a", "random_gamma_grad", "regularized_incomplete_beta"), 256
+)
+"""How many times as far implementations differ: on an H200 by up to 3,700 roundings from a CPU."""
+_OF_MATRICES: Final = 8
+"""How many times as far implementations of factorizations differ: on an H200 by up to 62 roundings."""
+_DIGITS: Final = {"cpu": 24, "gpu": 11}
+"""Binary digits of the factors of products of single precision, by the backend; 8 on others, such as TPUs."""
+
+
+def is_rounded(eqn: Any) -> bool:
+    """Whether another program may round the results of an equation otherwise, though not its operands.
+
+    Quotients are dealt with apart, but within a nested jaxpr.
+    """
+    jaxprs = nested_jaxprs(eqn)
+    rule = find_rule(eqn.primitive)
+    if rule is not None and _adds_many(eqn, rule):
+        return True
+    if jaxprs:
+        return may_differ([one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns])
+    if rule is None or eqn.primitive.name in _EXACT:
+        return rule is None
+    return not (rule.moves or rule.picks or (rule.in_place and "value" in rule.functions))
+
+
+def may_differ(eqns: Sequence[Any]) -> bool:
+    """Whether another program may round what equations compute otherwise, also quotients and fused sums."""
+    names = {
+        eqn.primitive.name for eqn in eqns if any(has_derivative(one.aval) for one in eqn.outvars)
+    }
+    fused = not names.isdisjoint(PRODUCTS) and not names.isdisjoint(SUMS)
+    apart = {DIVIDES} if jax.default_backend() == "cpu" else {DIVIDES, *_APPROXIMATED}
+    return fused or not names.isdisjoint(apart) or any(map(is_rounded, eqns))
+
+
+def roundoff(
+    eqn: Any,
+    compute: _Compute,
+    operands: Sequence[np.ndarray],
+    results: Sequence[Any],
+    by_numpy: bool,
+    of_products: bool,
+) -> list[np.ndarray | None]:
+    """The size of the rounding errors of each result, an array; `None` where all programs agree.
+
+    **Arguments:**
+
+    - `eqn`: `None` for what moves elements without an equation.
+    - `compute`: makes the results of other operands.
+    - `by_numpy`: whether NumPy computed the results, as a CPU rounds them.
+    - `of_products`: whether an operand is a rounded product.
+    """
+    exact: list[np.ndarray | None] = [None] * len(results)
+    if eqn is None:
+        return exact
+    name, found = eqn.primitive.name, [np.asarray(one) for one in results]
+    if by_numpy:
+        rounds = name in _APPROXIMATED and jax.default_backend() != "cpu"
+        rounds = rounds and not (name == DIVIDES and _is_power_of_two(operands[1]))
+    else:  # a product of complex numbers is made of products and a sum
+        rounds = is_rounded(eqn) or (name in PRODUCTS and found[0].dtype.kind == "c")
+    if not rounds:
+        return exact
+    rule = find_rule(eqn.primitive)
+    if rule is not None and _adds_many(eqn, rule):
+        sizes = _of_sums(eqn, compute, operands, found, of_products)
+    else:
+        sizes = [_size(eqn, one) * _unit([eqn], one.dtype) for one in found]
+    return [
+        size if one.dtype.kind in "fc" else None for size, one in zip(sizes, found, strict=True)
+    ]
+
+
+def _size(eqn: Any, result: np.ndarray) -> Any:
+    """What errors are in proportion to: in factorizations, to the largest element."""
+    name, rule = eqn.primitive.name, find_rule(eqn.primitive)
+    size = np.abs(result) * _IMPRECISE.get(name, 1)
+    if name in _ABSOLUTE:
+        return np.maximum(size, 1)
+    if rule is None or rule.in_place or nested_jaxprs(eqn):
+        return size
+    return np.where(size > 0, _OF_MATRICES * size.max(initial=0), size)
+
+
+def _unit(eqns: Sequence[Any], dtype: Any) -> float:
+    """One rounding of results, or of products with fewer digits, if there are any among the equations."""
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        return 0.0
+    found = [digits for eqn in eqns if (digits := _digits(eqn, dtype)) is not None]
+    return max([float(jnp.finfo(dtype).eps), *(2.0**-digits / ROUNDINGS for digits in found)])
+
+
+def _adds_many(eqn: Any, rule: Any) -> bool:
+    """Whether results are sums of elements, or of products of elements, of the operands."""
+    linear = rule.is_linear(_Named(eqn)) or len(rule.linear_in) > 1
+    return linear and not (rule.moves or rule.in_place) and eqn.primitive.name != "scatter"
+
+
+class _Named:
+    """An equation as traits of rules see it."""
+
+    def __init__(self, eqn: Any):
+        self.name, self.params = eqn.primitive.name, eqn.params
+
+
+def _of_sums(
+    eqn: Any,
+    compute: _Compute,
+    operands: Sequence[np.ndarray],
+    results: Sequence[np.ndarray],
+    of_products: bool,
+) -> list[Any]:
+    """Errors in proportion to sums of absolute values, since nearly everything may cancel.
+
+    They grow with the root of the number of terms, as in a random walk. Sums of two terms are rounded once,
+    but for products. Sums are exact where their terms are multiples of one number, and small enough.
+    """
+    rule = find_rule(eqn.primitive)
+    factors = len(rule.linear_in) if rule is not None and rule.linear_in else 1
+    digits = _digits(eqn, results[0].dtype)
+    terms = compute(*(_each(one, lambda a: np.asarray(a != 0)) for one in operands))
+    totals = compute(*(_each(one, np.abs) for one in operands))
+    sizes = []
+    for total, count, result in zip(totals, terms, results, strict=True):
+        total, count = np.abs(np.asarray(total)), np.abs(np.asarray(count))
+        eps = float(jnp.finfo(result.dtype).eps)
+        size = np.zeros_like(total)
+        if _step(operands, factors) < eps * total.max(initial=0):
+            once = 2 if factors == 1 and not of_products else 1
+            size = np.where(count > once, total * np.sqrt(count), 0) * (eps / ROUNDINGS)
+        if digits is not None and not all(_has_digits(one, digits) for one in operands):
+            size = np.maximum(size, total * 2.0 ** (1 - digits) / ROUNDINGS)
+        sizes.append(size)
+    return sizes
+
+
+def _each(operand: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    return function(operand).astype(operand.dtype) if operand.dtype.kind in "fc" else operand
+
+
+def _digits(eqn: Any, dtype: Any) -> int | None:
+    """The digits that factors of products in an equation, or within it, are rounded to; `None` for all."""
+    inner = [one for jaxpr in nested_jaxprs(eqn) for one in open_jaxpr(jaxpr).eqns]
+    if inner:
+        return next((found for one in inner if (found := _digits(one, dtype)) is not None), None)
+    precision = eqn.params.get("precision", jax.lax.Precision.HIGHEST)
+    pair = precision if isinstance(precision, tuple) else (precision,)
+    is_full = all(one is jax.lax.Precision.HIGHEST for one in pair)
+    single = np.dtype(dtype) in (np.float32, np.complex64)
+    digits = _DIGITS.get(jax.default_backend(), 8)
+    return digits if single and not is_full and digits < 24 else None
+
+
+def _parts(array: np.ndarray) -> np.ndarray:
+    """The real numbers in an array that are not zero, in double precision."""
+    parts = np.stack([np.real(array), np.imag(array)]) if array.dtype.kind == "c" else array
+    return parts[parts != 0].astype(np.float64) if parts.dtype.kind == "f" else np.empty(0)
+
+
+def _step(operands: Sequence[np.ndarray], factors: int) -> float:
+    """A power of two of which all elements are multiples, or, of two factors, all products; 0 if none is."""
+    steps = []
+    for one in operands:
+        mantissas, exponents = np.frexp(_parts(one))
+        if not np.isfinite(mantissas).all():
+            return 0.0
+        whole = (mantissas * 2.0**53).astype(np.int64)
+        lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 54
+        steps.append(2.0 ** float((exponents + lowest).min(initial=1000)))
+    if factors == 1:
+        return min(steps)
+    return float(np.prod([one for one in steps if one < 2.0**999]))
+
+
+def _has_digits(array: np.ndarray, digits: int) -> bool:
+    mantissas, _ = np.frexp(_parts(array))
+    scaled = mantissas * 2.0**digits
+    return bool((scaled == np.round(scaled)).all())
+
+
+def _is_power_of_two(array: np.ndarray) -> bool:
+    return _has_digits(array, 1) if array.dtype.kind == "f" else False
+
+
+def drawing(primitive: str, operands: Sequence[np.ndarray]) -> Callable[[Any], np.ndarray]:
+    """Draws by how many roundings the elements of an array differ.
+
+    The same for the same operands, such as for an equation that stands twice. Otherwise not, or a difference
+    of equal numbers would be zero in all programs.
+    """
+    seed = functools.reduce(
+        lambda crc, one: zlib.crc32(one.tobytes(), crc), operands, zlib.crc32(primitive.encode())
+    )
+    rng = np.random.default_rng(seed)
+    return lambda size: size * rng.uniform(ROUNDINGS, 4 * ROUNDINGS, np.shape(size))
+
+
+def shifted(array: Any, errors: Any) -> np.ndarray:
+    """An array, whose elements differ by errors; both parts of a complex number do."""
+    array = np.asarray(array)
+    return (array + (1 + 1j if array.dtype.kind == "c" else 1) * errors).astype(array.dtype)
+
+
+def nudged(array: Any, way: int, eqns: Sequence[Any]) -> Any:
+    """A traced array with elements some roundings farther from zero, or closer to it; zeros stay.
+
+    Both parts of a complex number differ by roundings of its absolute value.
+
+    **Arguments:** `way`: 1 or -1. `eqns`: what computes the array.
+    """
+    if not jnp.issubdtype(array.dtype, jnp.inexact):
+        return array
+    is_complex = jnp.issubdtype(array.dtype, jnp.complexfloating)
+    size = (1 + 1j) * abs(array) if is_complex else array
+    return (array + way * ROUNDINGS * _unit(eqns, array.dtype) * size).astype(array.dtype)
