@@ -15,6 +15,7 @@ from . import (
     constant,
     coverage,
     detection,
+    device_rounding,
     elements,
     evaluation,
     first_detection,
@@ -42,6 +43,7 @@ SECTIONS = {
     "kept_memory": kept_memory,
     "beside_casadi": beside_casadi,
     "accelerator": accelerator,
+    "device_rounding": device_rounding,
     "long_programs": long_programs,
     "coloring": coloring,
     "blocks": blocks,
@@ -58,7 +60,7 @@ SECTIONS = {
     "fuzzing": fuzzing,
     "versions": versions,
 }
-ON_REQUEST = ("accelerator",)
+ON_REQUEST = ("accelerator", "device_rounding")
 """Sections that not every machine can measure."""
 RESULTS = REPOSITORY / "benchmarks" / "RESULTS.md"
 SECTION_RECORDS = REPOSITORY / "benchmarks" / "records" / "sections"
