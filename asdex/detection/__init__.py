@@ -76,6 +76,7 @@ from ._roundoff import (
     may_differ as may_differ,
     nudged as nudged,
 )
+from ._rule_facts import spread as spread
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value
 from ._values import changing_elements as changing_elements, claimed_facts as claimed_facts

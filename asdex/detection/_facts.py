@@ -146,7 +146,7 @@ class Facts:
             top = stack[-1]
             waiting = [
                 one.facts
-                for one in top.operands
+                for one in top._read(question)
                 if one.facts
                 and question not in one.facts._answers
                 and (one.known is None or (question == "support" and one.facts.may_be_rounded))
@@ -156,6 +156,13 @@ class Facts:
             else:
                 stack.pop()._compute(question)
         return self._answers[question]
+
+    def _read(self, question: str) -> Sequence[Knowledge]:
+        """The operands that matter to a question: where an index points says nothing about zeros."""
+        if question != "support" or self.rule is None:
+            return self.operands
+        steering = self.rule.steered_by(self)
+        return [one for number, one in enumerate(self.operands) if number not in steering]
 
     def _compute(self, question: str) -> None:
         if question in self._answers:

@@ -29,6 +29,8 @@ _EXACT: Final = (
     *("select_if_vmap", "stop_gradient"),
 )
 """Primitives that pass values on, or round them in one way, though NumPy does not compute them."""
+_IN_ANY_ORDER: Final = ("reduce", "reduce_window", "scatter-mul")
+"""Primitives that combine elements by an operation of their own, in an order that programs choose."""
 _APPROXIMATED: Final = (DIVIDES, "sqrt")
 """Primitives that a CPU rounds correctly. An H200 is up to two roundings away, a power of two apart."""
 _ABSOLUTE: Final = ("lgamma", "digamma")
@@ -53,10 +55,19 @@ def is_rounded(eqn: Any) -> bool:
     if rule is not None and _adds_many(eqn, rule):
         return True
     if jaxprs:
-        return may_differ([one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns])
+        inner = [one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns]
+        return may_differ(inner) or (
+            eqn.primitive.name in _IN_ANY_ORDER and any(map(_rounds, inner))
+        )
     if rule is None or eqn.primitive.name in _EXACT:
         return rule is None
     return not (rule.moves or rule.picks or (rule.in_place and "value" in rule.functions))
+
+
+def _rounds(eqn: Any) -> bool:
+    """Whether an equation computes something, in place of picking or comparing."""
+    rule = find_rule(eqn.primitive)
+    return rule is None or not (rule.moves or rule.picks)
 
 
 def may_differ(eqns: Sequence[Any]) -> bool:
@@ -101,18 +112,21 @@ def roundoff(
     if rule is not None and _adds_many(eqn, rule):
         sizes = _of_sums(eqn, compute, operands, found, of_products)
     else:
-        sizes = [_size(eqn, one) * _unit([eqn], one.dtype) for one in found]
+        sizes = [_size(eqn, operands, one) * _unit([eqn], one.dtype) for one in found]
     return [
         size if one.dtype.kind in "fc" else None for size, one in zip(sizes, found, strict=True)
     ]
 
 
-def _size(eqn: Any, result: np.ndarray) -> Any:
+def _size(eqn: Any, operands: Sequence[np.ndarray], result: np.ndarray) -> Any:
     """What errors are in proportion to: in factorizations, to the largest element."""
     name, rule = eqn.primitive.name, find_rule(eqn.primitive)
     size = np.abs(result) * _IMPRECISE.get(name, 1)
     if name in _ABSOLUTE:
         return np.maximum(size, 1)
+    if name in _IN_ANY_ORDER:
+        largest = [np.abs(one).max(initial=0) for one in operands if one.dtype.kind in "fc"]
+        return np.maximum(size, max(largest, default=0))
     if rule is None or rule.in_place or nested_jaxprs(eqn):
         return size
     return np.where(size > 0, _OF_MATRICES * size.max(initial=0), size)
@@ -154,8 +168,11 @@ def _of_sums(
     rule = find_rule(eqn.primitive)
     factors = len(rule.linear_in) if rule is not None and rule.linear_in else 1
     digits = _digits(eqn, results[0].dtype)
-    terms = compute(*(_each(one, lambda a: np.asarray(a != 0)) for one in operands))
-    totals = compute(*(_each(one, np.abs) for one in operands))
+    signs = [-1 if eqn.primitive.name == "scatter-sub" else 1, *(1 for _ in operands[1:])]
+    terms = compute(
+        *(_without_signs(*one, counts=True) for one in zip(operands, signs, strict=True))
+    )
+    totals = compute(*map(_without_signs, operands, signs))
     sizes = []
     for total, count, result in zip(totals, terms, results, strict=True):
         total, count = np.abs(np.asarray(total)), np.abs(np.asarray(count))
@@ -170,8 +187,12 @@ def _of_sums(
     return sizes
 
 
-def _each(operand: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    return function(operand).astype(operand.dtype) if operand.dtype.kind in "fc" else operand
+def _without_signs(operand: np.ndarray, sign: int, counts: bool = False) -> np.ndarray:
+    """Absolute values, or ones for them, so that nothing cancels; an index stays as it is."""
+    if operand.dtype.kind not in "fc":
+        return operand
+    size = operand != 0 if counts else np.abs(operand)
+    return sign * np.asarray(size).astype(operand.dtype)
 
 
 def _digits(eqn: Any, dtype: Any) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._arrays import size_of
 from ._dependence import Dependence
-from ._masks import as_dependence, as_mask, is_everywhere, Mask
+from ._masks import as_dependence, as_mask, everywhere, is_everywhere, Mask
 from ._ranges import Range
 from ._registry import Rule
 
@@ -70,10 +70,13 @@ def supports(eqn: Facts, rule: Rule) -> Any:
     function = rule.functions.get("zeros")
     if function is None and not rule.is_zero_at_zero(eqn):
         return None
-    masks = [eqn.nonzero(number) for number in range(len(eqn.operands))]
+    steering = rule.steered_by(eqn)
+    masks = [
+        everywhere(aval.shape) if number in steering else eqn.nonzero(number)
+        for number, aval in enumerate(eqn.in_avals)
+    ]
     if function is not None:
         return function(eqn, *masks)
-    steering = rule.steered_by(eqn)
     read = [mask for number, mask in enumerate(masks) if number not in steering]
     if all(map(is_everywhere, read)):
         return None

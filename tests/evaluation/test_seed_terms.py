@@ -231,6 +231,9 @@ def test_effects_take_place_in_each_call():
     np.testing.assert_allclose(seen, [N, 2 * N, 3 * N], rtol=1e-5)
 
 
+@pytest.mark.skipif(
+    jax.__version_info__ < (0, 7), reason="jax.linearize of jax 0.6 drops effects of tangents"
+)
 def test_effects_of_a_tangent_take_place_in_each_call():
     """A rule of the user's that reports the tangents: one for each color."""
     seen = []

@@ -238,6 +238,9 @@ def test_callbacks_on_values_are_batched_as_before():
     assert seen == []
 
 
+@pytest.mark.skipif(
+    jax.__version_info__ < (0, 7), reason="jax.linearize of jax 0.6 drops effects of tangents"
+)
 @pytest.mark.parametrize("transform", [lambda f: f, jax.jit])
 def test_each_pass_acts_once(transform):
     rows = []

@@ -33,7 +33,7 @@ PATTERNS = {
         for name, power in {
             "`x**0`": lambda x: x**0,
             "`x**0.0`": lambda x: x**0.0,
-            "`x**False`": lambda x: x**np.False_,
+            "`x**False`": lambda x: x**False,
             "`jnp.power`": lambda x: jnp.power(x, 0),
             "`jnp.power` of an array": lambda x: jnp.power(x, jnp.zeros(3, jnp.int32)),
             "`jnp.float_power`": lambda x: jnp.float_power(x, 0),

@@ -76,6 +76,8 @@ def differentiated(function):
 @pytest.mark.parametrize(("primitive", "cases"), list(groups()))
 def test_values_at_elements(primitive: str, cases: list[Case]):
     skip_without(primitive)
+    if primitive == "reshard" and jax.__version_info__ < (0, 7):
+        pytest.skip("jax 0.6 cannot add to an array with explicit axes")
     functions = list(map(of_elements, cases))
 
     def function(u):

@@ -21,7 +21,7 @@ from rule_case import optional
 class Program(NamedTuple):
     """A function of four numbers, the kind of treatment, and the pattern, written down by hand.
 
-    `needs` names the public function that makes the primitive, where some versions of jax lack it.
+    `needs` names what makes the primitive, where some versions of jax lack it.
     """
 
     kind: str
@@ -202,7 +202,12 @@ PROGRAMS: dict[str, Program] = {
     # Its zeros are not known: nothing says that there are any.
     "empty": Program("zero", lambda x: x * lax.empty((4,), x.dtype), DIAGONAL, "jax.lax.empty"),
     "debug_callback": Program("zero", beside(lambda x: jax.debug.callback(print, x)), DIAGONAL),
-    "debug_print": Program("zero", beside(lambda x: jax.debug.print("{}", x)), DIAGONAL),
+    "debug_print": Program(
+        "zero",
+        beside(lambda x: jax.debug.print("{}", x)),
+        DIAGONAL,
+        "jax._src.debugging.debug_print_p",  # that of Pallas is another one
+    ),
     "inspect_sharding": Program(
         "zero", beside(lambda x: jax.debug.inspect_array_sharding(x, callback=print)), DIAGONAL
     ),
