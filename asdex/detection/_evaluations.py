@@ -282,7 +282,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
 
 
 def _as_array(value: Any) -> jax.Array:
-    return value if isinstance(value, jax.Array) else jnp.asarray(value)
+    return value if isinstance(value, jax.Array) else jax.device_put(value)
 
 
 def _unavailable(*operands: Any) -> Any:
