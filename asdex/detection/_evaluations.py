@@ -8,7 +8,6 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._arrays import is_key, size_of
