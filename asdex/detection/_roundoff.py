@@ -106,7 +106,7 @@ def roundoff(
         rounds = rounds and not (name == DIVIDES and _is_power_of_two(operands[1]))
     else:  # a product of complex numbers is made of products and a sum
         rounds = is_rounded(eqn) or (name in PRODUCTS and found[0].dtype.kind == "c")
-    if not rounds:
+    if not rounds or not any(one.dtype.kind in "fc" for one in (*operands, *found)):
         return exact
     rule = find_rule(eqn.primitive)
     if rule is not None and _adds_many(eqn, rule):
@@ -142,15 +142,17 @@ def _unit(eqns: Sequence[Any], dtype: Any) -> float:
 
 def _adds_many(eqn: Any, rule: Any) -> bool:
     """Whether results are sums of elements, or of products of elements, of the operands."""
-    linear = rule.is_linear(_Named(eqn)) or len(rule.linear_in) > 1
+    linear = rule.is_linear(_View(eqn)) or len(rule.linear_in) > 1
     return linear and not (rule.moves or rule.in_place) and eqn.primitive.name != "scatter"
 
 
-class _Named:
+class _View:
     """An equation as traits of rules see it."""
 
     def __init__(self, eqn: Any):
-        self.name, self.params = eqn.primitive.name, eqn.params
+        self.primitive, self.name, self.params = eqn.primitive, eqn.primitive.name, eqn.params
+        self.in_avals = [atom.aval for atom in eqn.invars]
+        self.out_avals = [variable.aval for variable in eqn.outvars]
 
 
 def _of_sums(
@@ -165,14 +167,20 @@ def _of_sums(
     They grow with the root of the number of terms, as in a random walk. Sums of two terms are rounded once,
     but for products. Sums are exact where their terms are multiples of one number, and small enough.
     """
-    rule = find_rule(eqn.primitive)
-    factors = len(rule.linear_in) if rule is not None and rule.linear_in else 1
+    rule: Any = find_rule(eqn.primitive)
+    factors = len(rule.linear_in) or 1
     digits = _digits(eqn, results[0].dtype)
-    signs = [-1 if eqn.primitive.name == "scatter-sub" else 1, *(1 for _ in operands[1:])]
-    terms = compute(
-        *(_without_signs(*one, counts=True) for one in zip(operands, signs, strict=True))
-    )
-    totals = compute(*map(_without_signs, operands, signs))
+    steering = rule.steered_by(_View(eqn))
+    numbers = [k for k, one in enumerate(operands) if k not in steering and one.dtype.kind in "fc"]
+    first = -1 if eqn.primitive.name == "scatter-sub" else 1
+
+    def of_sizes(size: Callable[[np.ndarray], np.ndarray]) -> Sequence[Any]:
+        sizes = {k: np.asarray(size(operands[k])).astype(operands[k].dtype) for k in numbers}
+        for k in numbers[:1]:
+            sizes[k] = first * sizes[k]
+        return compute(*(sizes.get(k, one) for k, one in enumerate(operands)))
+
+    totals, terms = of_sizes(np.abs), of_sizes(lambda one: one != 0)
     sizes = []
     for total, count, result in zip(totals, terms, results, strict=True):
         total, count = np.abs(np.asarray(total)), np.abs(np.asarray(count))
@@ -185,14 +193,6 @@ def _of_sums(
             size = np.maximum(size, total * 2.0 ** (1 - digits) / ROUNDINGS)
         sizes.append(size)
     return sizes
-
-
-def _without_signs(operand: np.ndarray, sign: int, counts: bool = False) -> np.ndarray:
-    """Absolute values, or ones for them, so that nothing cancels; an index stays as it is."""
-    if operand.dtype.kind not in "fc":
-        return operand
-    size = operand != 0 if counts else np.abs(operand)
-    return sign * np.asarray(size).astype(operand.dtype)
 
 
 def _digits(eqn: Any, dtype: Any) -> int | None:

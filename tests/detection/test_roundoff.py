@@ -143,3 +143,25 @@ CASES = [
 def test_sums_that_cancel_in_every_order_are_zero(name, terms):
     values = np.array(terms, np.float32)
     assert not pattern(lambda u: CANCELING[name](values) * u, 4).any()
+
+
+def test_sums_that_a_comparison_steers():
+    """The derivative of a maximum over windows adds what belongs to the largest elements."""
+    values = jnp.asarray(RNG.normal(size=12), jnp.float32)
+
+    def pool(v):
+        return lax.reduce_window(v, -jnp.inf, lax.max, (3,), (1,), "VALID")
+
+    def pulled(u):
+        return jax.vjp(pool, values)[1](jnp.ones(10))[0] * u
+
+    largest = np.unique([k + np.argmax(values[k : k + 3]) for k in range(10)])
+    np.testing.assert_array_equal(np.flatnonzero(pattern(pulled, 12).diagonal()), largest)
+
+
+def test_sums_of_integers_are_exact():
+    def f(u):
+        total = lax.dot(jnp.arange(3), jnp.asarray([5, -4, 2]), preferred_element_type=jnp.float32)
+        return total * u
+
+    assert not pattern(f, 4).any()
