@@ -64,6 +64,17 @@ def struct_of(value: Any) -> jax.ShapeDtypeStruct:
         ) from error
 
 
+def on_device(array: Any, dtype: Any = None) -> Array:
+    """The device's copy of an array: concrete where a trace is under way, unless the array is traced itself.
+
+    `jnp.asarray` would compile a program for each shape of NumPy's arrays, in a hundredth of a second.
+    """
+    with jax.ensure_compile_time_eval():
+        if isinstance(array, jax.Array):
+            return jnp.asarray(array, dtype)
+        return jax.device_put(np.asarray(array, dtype))
+
+
 def size_of(aval: Any) -> int:
     """The number of elements of an array with this abstract value."""
     return math.prod(aval.shape)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
+from .._arrays import on_device
 from ._decompressors import Decompressor, take
 
 
@@ -24,8 +25,7 @@ class Constants(eqx.Module):
         self.dtype = np.dtype(values.dtype)
         if np.iscomplexobj(values):
             values = np.stack([np.real(values), np.imag(values)], axis=-1)
-        with jax.ensure_compile_time_eval():
-            self.bits = jnp.asarray(values.view(f"u{values.dtype.itemsize}"))
+        self.bits = on_device(values.view(f"u{values.dtype.itemsize}"))
 
     @property
     def values(self) -> Shaped[Array, " count"]:
@@ -60,9 +60,8 @@ class ConstantDecompressor(Decompressor):
         self.num_constant = int(np.count_nonzero(is_constant))
         self.constants = Constants(constants)
         self.compressed_shape = varying.compressed_shape
-        with jax.ensure_compile_time_eval():
-            self.index = jnp.asarray(np.where(is_constant, 0, index), jnp.int32)
-            self.is_constant = jnp.asarray(is_constant)
+        self.index = on_device(np.where(is_constant, 0, index), np.int32)
+        self.is_constant = on_device(is_constant)
 
     def __call__(self, B: Any) -> Shaped[Array, " nnz"]:
         """Return the values of the nonzeros.

@@ -14,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Integer, Shaped
 
+from .._arrays import on_device
 from .._pattern import SparsityPattern
 from ..coloring import StarSet
 from ..coloring.recoverability import known_or_traced, read_across, read_from_column
@@ -155,8 +156,7 @@ class BidirectionalDecompressor(Decompressor):
         of_rows = color * ~by_column, position * ~by_column
         self.column_index = _index(*of_columns, self.compressed_shape[0])
         self.row_index = _index(*of_rows, self.compressed_shape[1])
-        with jax.ensure_compile_time_eval():
-            self.from_columns = jnp.asarray(by_column)
+        self.from_columns = on_device(by_column)
 
     def __call__(
         self, B: tuple[Shaped[Array, "column_colors m"], Shaped[Array, "row_colors n"]]
@@ -239,5 +239,4 @@ def _index(
         parts = (color.astype(np.int32) * np.int32(length) + position.astype(np.int32),)
     else:
         parts = (color, position)
-    with jax.ensure_compile_time_eval():  # concrete also where a trace is under way
-        return tuple(jnp.asarray(part, jnp.int32) for part in parts)
+    return tuple(on_device(part, np.int32) for part in parts)

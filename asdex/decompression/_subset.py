@@ -3,11 +3,10 @@
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
+from .._arrays import on_device
 from ._decompressors import Decompressor
 
 
@@ -25,8 +24,7 @@ class SubsetDecompressor(Decompressor):
 
     def __init__(self, decompressor: Decompressor, kept: Bool[np.ndarray, " nnz"]):
         self.decompressor, self.compressed_shape = decompressor, decompressor.compressed_shape
-        with jax.ensure_compile_time_eval():
-            self.positions = jnp.asarray(np.flatnonzero(kept).astype(np.int32))
+        self.positions = on_device(np.flatnonzero(kept), np.int32)
 
     def __call__(self, B: Any) -> Shaped[Array, " k"]:
         return self.decompressor(B).at[self.positions].get(mode="promise_in_bounds")

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, Int32, Integer, Shaped
 
+from .._arrays import on_device
 from .._pattern import SparsityPattern
 from ..coloring.recoverability import mirror_positions, two_colored_edges
 from ._decompressors import _index, check_shape, Decompressor, take
@@ -74,10 +75,9 @@ class SubstitutionDecompressor(Decompressor):
         slots = _slots_of_nonzeros(sparsity, len(diagonal), trees.edges[order])
         self.compressed_shape = (num_colors, sparsity.n)
         self.entries = _index(color, vertex, self.compressed_shape)
-        with jax.ensure_compile_time_eval():  # concrete also where a trace is under way
-            self.negative = jnp.asarray(negative)
-            self.rounds = tuple(PathSums(*sums) for sums in rounds)
-            self.slots = jnp.asarray(slots, jnp.int32)
+        self.negative = on_device(negative)
+        self.rounds = tuple(PathSums(*sums) for sums in rounds)
+        self.slots = on_device(slots, np.int32)
 
     def __call__(self, B: Shaped[Array, "num_colors n"]) -> Shaped[Array, " nnz"]:
         check_shape(B, self.compressed_shape)
@@ -105,9 +105,9 @@ class PathSums(eqx.Module):
         last: Int[np.ndarray, " sums"],
         start: int,
     ):
-        self.items = jnp.asarray(items, jnp.int32)
-        self.offsets = jnp.asarray(offsets, jnp.int32)
-        self.last = jnp.asarray(last, jnp.int32)
+        self.items = on_device(items, np.int32)
+        self.offsets = on_device(offsets, np.int32)
+        self.last = on_device(last, np.int32)
         self.start = start
         self.num_steps = int(offsets.max()).bit_length()
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, Shaped
 
+from .._arrays import on_device
 from ..coloring import ColoredPattern
 from ..coloring.recoverability import read_across
 from ..formats import BlockPattern
@@ -116,14 +117,13 @@ def _windows(coloring: ColoredPattern, blocks: BlockPattern) -> WindowDecompress
     if not np.all(consecutive[by_color]):
         return None
     starts = np.stack([colors[by_color, 0], by_place * window[1]], axis=1)
-    with jax.ensure_compile_time_eval():
-        return WindowDecompressor(
-            starts=jnp.asarray(starts, jnp.int32),
-            transposed=jnp.asarray(transposed) if np.any(transposed) != all_transposed else None,
-            all_transposed=all_transposed,
-            window=window,
-            compressed_shape=(coloring.num_colors, blocks.shape[0 if all_transposed else 1]),
-        )
+    return WindowDecompressor(
+        starts=on_device(starts, np.int32),
+        transposed=on_device(transposed) if np.any(transposed) != all_transposed else None,
+        all_transposed=all_transposed,
+        window=window,
+        compressed_shape=(coloring.num_colors, blocks.shape[0 if all_transposed else 1]),
+    )
 
 
 def _read_by_columns(

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import jax
 import numpy as np
 
-from .._arrays import is_key, size_of
+from .._arrays import is_key, on_device, size_of
 from .._versions import evaluate
 from ._known import Known, on_host, Probe, Unavailable
 from ._rounding import (
@@ -107,7 +107,7 @@ class Evaluation:
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
         results = None if self.compute is None else self.compute(*operands)
-        return evaluate(self.bind, list(map(_as_array, operands))) if results is None else results
+        return evaluate(self.bind, list(map(on_device, operands))) if results is None else results
 
     @property
     def is_probing(self) -> bool:
@@ -239,7 +239,7 @@ def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
                 for one in evaluations:
                     if not one.computed():
                         operands = [known.raw() for known in one.operands]
-                        one.settle(evaluate(one.bind, list(map(_as_array, operands))))
+                        one.settle(evaluate(one.bind, list(map(on_device, operands))))
             else:
                 _run_together(evaluations)
     except Unavailable:  # an operand, which may be known at the next step of a loop
@@ -278,10 +278,6 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
             one.settle(result)
         except Unavailable:  # a decision that rounding may turn
             one.bind = _unavailable
-
-
-def _as_array(value: Any) -> jax.Array:
-    return value if isinstance(value, jax.Array) else jax.device_put(value)
 
 
 def _unavailable(*operands: Any) -> Any:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Int
 
+from .._arrays import on_device
 from ..coloring import ColoredPattern
 from ._assumed_constants import AssumedConstants
 from ._spread_rows import Spread
@@ -37,7 +33,7 @@ class Colors(eqx.Module):
             arrays = [one for one in (by_column, by_row) if one is not None]
             known = not any(isinstance(one, Tracer) for one in arrays)
             return cls(
-                *_on_device(arrays), constants=AssumedConstants.of(arrays) if known else None
+                *map(on_device, arrays), constants=AssumedConstants.of(arrays) if known else None
             )
         of_rows = None if by_row is None else spread.rows.put_elements(by_row, -1)
         if by_column is None:
@@ -57,9 +53,4 @@ class Colors(eqx.Module):
         """
         if self.constants is None or not isinstance(self.of_vertices, Tracer):
             return self
-        return Colors(*_on_device(self.constants.leaves), constants=self.constants)
-
-
-def _on_device(arrays: Sequence[Any]) -> list[Array]:
-    with jax.ensure_compile_time_eval():
-        return list(map(jnp.asarray, arrays))
+        return Colors(*map(on_device, self.constants.leaves), constants=self.constants)

@@ -16,7 +16,7 @@ from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
 from .._arguments import Samples
-from .._arrays import has_derivative, is_key
+from .._arrays import has_derivative, is_key, on_device
 from .._errors import UnbatchedPassesWarning
 from .._jaxprs import jaxpr_consts, open_jaxpr
 from .._pattern import SparsityPattern
@@ -145,8 +145,7 @@ def _changeable(leaf: Any) -> Any:
     """Numbers of Python's in a model are data too, which training or its user may change."""
     if not isinstance(leaf, float | complex) or isinstance(leaf, np.generic):
         return leaf
-    with jax.ensure_compile_time_eval():
-        return jnp.asarray(leaf)
+    return on_device(leaf)
 
 
 def _points(traced: Traced) -> list[list[Any]] | None:

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from .._arguments import Inputs
-from .._arrays import has_derivative, ravel, unravel
+from .._arrays import has_derivative, on_device, ravel, unravel
 from .._versions import on_each_device
 from ..decompression import SubsetDecompressor
 from ._options import EvaluationOptions
@@ -172,13 +172,12 @@ def guarded(derivative: _D, options: EvaluationOptions) -> _D:
     m, n = sparsity.shape
     length = m if derivative.options.mode == "rev" else n
     probes = np.random.default_rng(_SEED).standard_normal((_PROBES, length))
-    with jax.ensure_compile_time_eval():
-        guard = Guard(
-            jnp.asarray(rows),
-            jnp.asarray(cols),
-            None if positions is None else jnp.asarray(positions.astype(np.int32)),
-            jnp.asarray(probes, jnp.result_type(float)),
-            (m, n),
-            options.verify == "flag",
-        )
+    guard = Guard(
+        on_device(rows),
+        on_device(cols),
+        None if positions is None else on_device(positions, np.int32),
+        on_device(probes, jnp.result_type(float)),
+        (m, n),
+        options.verify == "flag",
+    )
     return dataclasses.replace(derivative, guard=guard)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from jax.core import Tracer
 from jaxtyping import Array, Int, Shaped
 
+from .._arrays import on_device
 from .._block_search import BlockShape, Components, find_blocks
 from .._pattern import SparsityPattern
 
@@ -139,8 +140,7 @@ class BlockPattern(eqx.Module):
         empty, or if the shape does not divide `(m, n)`. `TypeError` if the pattern is traced.
         """
         found = find_blocks(sparsity, block_shape, components)
-        with jax.ensure_compile_time_eval():
-            indices, indptr, order = map(jnp.asarray, found[:3])
+        indices, indptr, order = map(on_device, found[:3])
         return cls(indices, indptr, order, found.block_shape, sparsity.shape, found.components)
 
     @property

@@ -17,6 +17,7 @@ from jax.core import Tracer
 from jax.experimental.sparse import BCOO, BCSR
 from jaxtyping import Array, Int32
 
+from .._arrays import on_device
 from .._indices import check_known
 from ._bsr import BlockPattern
 
@@ -115,7 +116,7 @@ def _bcoo_tree(shape: tuple[int, ...]) -> Any:
 
 def _indices(block: Block) -> Int32[Array, "nnz ndim"]:
     sparsity = block.sparsity
-    return jnp.asarray(coordinates(sparsity.rows, sparsity.cols, block.row_shape, block.col_shape))
+    return on_device(coordinates(sparsity.rows, sparsity.cols, block.row_shape, block.col_shape))
 
 
 def coordinates(
@@ -145,8 +146,8 @@ def _compressed_rows(block: Block) -> tuple[Array, Array]:
     if isinstance(sparsity.rows, Tracer):
         starts = jnp.searchsorted(sparsity.rows, jnp.arange(sparsity.m + 1, dtype=jnp.int32))
     else:
-        starts = jnp.asarray(sparsity.indptr)
-    return jnp.asarray(sparsity.cols), starts
+        starts = on_device(sparsity.indptr)
+    return on_device(sparsity.cols), starts
 
 
 def _bsr(values: Array, block: Block) -> Any:
@@ -169,7 +170,7 @@ def _coordinates(block: Block) -> tuple[Array, Array] | None:
     if block.sparsity.nnz == m * n and not isinstance(rows, Tracer | jax.Array):
         if np.array_equal(rows.astype(np.int64) * n + cols, np.arange(m * n)):
             return None
-    return jnp.asarray(rows), jnp.asarray(cols)
+    return on_device(rows), on_device(cols)
 
 
 def _dense(values: Array, block: Block) -> Array:

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Shaped
 
 from .._arguments import check_choice
-from .._arrays import has_derivative, is_complex, size_of
+from .._arrays import has_derivative, is_complex, on_device, size_of
 from .._indices import check_known
 from .._pattern import SparsityPattern
 from ._bsr import BlockPattern
@@ -175,8 +174,6 @@ def _blocks(
             input_avals=(inputs[j],),
             output_avals=(outputs[i],),
         )
-        with jax.ensure_compile_time_eval():
-            positions = jnp.asarray(select.astype(np.int32))
-        return Block(nonzeros, positions, outputs[i].shape, inputs[j].shape)
+        return Block(nonzeros, on_device(select, np.int32), outputs[i].shape, inputs[j].shape)
 
     return [[part(i, j) for j in range(len(inputs))] for i in range(len(outputs))]

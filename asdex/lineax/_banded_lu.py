@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, Int, Int32
 
+from .._arrays import on_device
 from ._block_tridiagonal import factorize
 from ._direct import AbstractDirectSolver
 from ._matrix import SparseMatrixLinearOperator
@@ -83,8 +84,7 @@ class BandedLU(AbstractDirectSolver):
 
     def factorize(self, matrix: SparseMatrixLinearOperator) -> BandedFactors:
         layout = block_layout(matrix.structure)
-        with jax.ensure_compile_time_eval():
-            slots = jnp.asarray(layout.slots, jnp.int32)
+        slots = on_device(layout.slots, np.int32)
         shape = (layout.lanes, layout.blocks, layout.width)
         if layout.bandwidth == 0:
             (values,) = _bands(matrix, layout, 1)

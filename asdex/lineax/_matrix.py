@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Inexact, Int32, Shaped
 
-from .._arrays import has_derivative
+from .._arrays import has_derivative, on_device
 from .._pattern import PatternLike
 from ._spaces import dtype_of, flat_structure, FlatStructure, length, ravel, unflatten, unravel
 from ._structure import Structure
@@ -82,9 +82,8 @@ class SparseMatrixLinearOperator(KnownPatternOperator):
         self.input_structure = self._space(input_structure, n)
         self.output_structure = self._space(output_structure, m)
         self.tags = as_tags(tags)
-        with jax.ensure_compile_time_eval():
-            self.rows = jnp.asarray(self.structure.rows)
-            self.cols = jnp.asarray(self.structure.cols)
+        self.rows = on_device(self.structure.rows)
+        self.cols = on_device(self.structure.cols)
 
     def _space(self, structure: Any, size: int) -> FlatStructure:
         if structure is None:

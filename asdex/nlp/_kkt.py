@@ -11,6 +11,7 @@ import numpy as np
 from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
+from .._arrays import on_device
 from .._pattern import SparsityPattern
 from ..evaluation import jacobian, SparseDerivative
 from ._lagrangian import lagrangian_hessian, LagrangianHessian
@@ -103,4 +104,4 @@ def kkt_matrix(
     pattern = SparsityPattern.from_coo(rows, cols, (size, size))
     keys = pattern.rows.astype(np.int64) * size + pattern.cols
     places = np.searchsorted(keys, rows.astype(np.int64) * size + cols).astype(np.int32)
-    return KKTMatrix(hess, jac, pattern, jnp.asarray(places))
+    return KKTMatrix(hess, jac, pattern, on_device(places))

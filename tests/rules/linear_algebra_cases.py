@@ -23,13 +23,13 @@ def matrix(*shape: int, dtype: Any = FLOAT, shift: float = 0.0):
         values = values + 1j * rng.standard_normal(shape)
     if shift:
         values = values + shift * np.eye(shape[-2], shape[-1])
-    return jnp.asarray(values.astype(dtype))
+    return jax.device_put(values.astype(dtype))
 
 
 def definite(*shape: int, dtype: Any = FLOAT):
     root = np.asarray(matrix(*shape, dtype=dtype))
     values = root @ np.swapaxes(root.conj(), -1, -2) + 3 * np.eye(shape[-1])
-    return jnp.asarray(values.astype(dtype))
+    return jax.device_put(values.astype(dtype))
 
 
 def written(fn, *args, expected) -> list[Case]:

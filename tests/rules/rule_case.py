@@ -91,4 +91,4 @@ def points(
     values = np.random.default_rng(size).permutation(np.linspace(low, high, max(size, 1)))[:size]
     if np.issubdtype(dtype, np.complexfloating):
         values = values + 1j * values[::-1]
-    return jnp.asarray(values.reshape(tuple(shape)).astype(dtype))
+    return jax.device_put(values.reshape(tuple(shape)).astype(dtype))

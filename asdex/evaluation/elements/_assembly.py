@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Shaped
 
+from ..._arrays import on_device
 from ...decompression import Constants, Decompressor, take
 from ._terms import Terms
 
@@ -48,11 +48,10 @@ class Assembly(Decompressor):
         """**Arguments:** `coefficients`: those of the linear rest, if known; else whether it `varies`."""
         self.reads, self.nnz, self.compressed_shape = reads, nnz, reads.compressed_shape
         self.varies, self.factors = varies, None
-        with jax.ensure_compile_time_eval():
-            self.entry = jnp.asarray(terms.entry, jnp.int32)
-            self.target = jnp.asarray(terms.target, jnp.int32)
-            if varies:
-                self.factors = jnp.asarray(terms.factor, jnp.int32)
+        self.entry = on_device(terms.entry, np.int32)
+        self.target = on_device(terms.target, np.int32)
+        if varies:
+            self.factors = on_device(terms.factor, np.int32)
         if coefficients is not None and not np.all(coefficients == 1):
             self.factors = Constants(coefficients[terms.factor])
 
