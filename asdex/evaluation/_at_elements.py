@@ -25,10 +25,9 @@ from .._pattern import SparsityPattern
 from ..coloring import color_hessian, color_jacobian, ColoredPattern, JacobianSearch, SearchOptions
 from ..decompression import decompressor_for
 from ..detection import Dependence, detect_hessian, DetectionOptions, Interpreter, limited, trace
-from ._colors import Colors
 from ._compiled import evaluate_now
 from ._derivative import SparseDerivative
-from ._kernel import Kernel, Options
+from ._kernel import colors_of, Kernel, Options
 from ._program import Program, Step
 from .elements import (
     Assembly,
@@ -147,6 +146,7 @@ def _at_elements(
     return dataclasses.replace(
         derivative,
         colors=kernel.colors,
+        row_colors=kernel.row_colors,
         decompressor=assembly,
         options=kernel.options,
         elements=Elements(coloring, part, linear if varies else None),
@@ -225,7 +225,7 @@ def _kernel(options: Options, coloring: ColoredPattern, part: Part) -> Kernel:
         num_colors=coloring.num_colors,
         num_row_colors=coloring.num_row_colors,
     )
-    return Kernel(None, Colors.of(coloring), decompressor_for(coloring), options, part=part)
+    return Kernel(None, *colors_of(coloring), decompressor_for(coloring), options, part=part)
 
 
 def _evaluated(kernel: Kernel, f: Any, samples: Samples) -> Shaped[np.ndarray, " nnz"] | None:

@@ -37,7 +37,7 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     leaves, tree = jtu.tree_flatten((tuple(args), dict(kwargs)))
     kernel_leaves, kernel_tree = jtu.tree_flatten(kernel)
     if any(isinstance(leaf, Tracer) for leaf in (*leaves, *kernel_leaves)):
-        return kernel.with_known_colors()(args, kwargs)[0]
+        return kernel(args, kwargs)[0]
     data, _, constants = _separated((kernel_leaves, kernel_tree), (leaves, tree))
     return _run(data, constants)
 
@@ -90,7 +90,7 @@ def _traced_through(
 ) -> Any:
     """The same where an outer transformation is tracing the call."""
     kernel, assembly = prepare(owner, args, kwargs)
-    result, static = kernel.with_known_colors()(args, kwargs)
+    result, static = kernel(args, kwargs)
     return assembly(static)(result)
 
 
@@ -151,7 +151,8 @@ def _plan(
     result, terms, carried = traced.out_info
     static, trace = carried.value
     trace.fill(traced.jaxpr, (result, terms))
-    terms = trace.seed_terms(data, kernel.colors.arrays)
+    colors = [one for one in (kernel.colors, kernel.row_colors) if one is not None]
+    terms = trace.seed_terms(data, colors)
     some = None if all(changing) else changing
     return _Plan(data[0], terms, some, trace, trace.program, assembly(static))
 

@@ -23,9 +23,8 @@ from .._pattern import SparsityPattern
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
 from ..detection import changing_elements, DetectionOptions, trace, Traced
-from ._colors import Colors
 from ._devices import Batches
-from ._kernel import Kernel
+from ._kernel import colors_of, Kernel
 
 
 if TYPE_CHECKING:
@@ -82,9 +81,11 @@ def _reused(
 ) -> SparseDerivative:
     """The derivative that computes what `per_call` colors, and takes what `mask` marks from `data`."""
     index = _positions(per_call.sparsity, derivative.coloring.sparsity)
+    colors, row_colors = colors_of(per_call)
     return dataclasses.replace(
         derivative,
-        colors=Colors.of(per_call),
+        colors=colors,
+        row_colors=row_colors,
         decompressor=ConstantDecompressor(decompressor_for(per_call), index, mask, data),
         options=dataclasses.replace(
             derivative.options,
@@ -98,7 +99,7 @@ def _reused(
 
 def _can_be_traced(derivative: SparseDerivative, samples: Samples) -> bool:
     """Whether the function can be differentiated in the mode of the derivative."""
-    parts = (derivative.colors, derivative.decompressor, derivative.options)
+    parts = (derivative.colors, derivative.row_colors, derivative.decompressor, derivative.options)
     entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts)))
     try:
         argnums = derivative.options.argnums
@@ -129,8 +130,8 @@ def _find(
         return None
     # One batch, on one device: a loop over batches would hide which seeds are zero.
     options = dataclasses.replace(options, batches=Batches(num_colors), with_value=False)
-    kernel = Kernel(derivative.f, derivative.colors, decompressor_for(coloring), options)
-    entries = jax.tree.map(_changeable, _Entries(kernel))
+    parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
+    entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts, options)))
     traced = trace(entries, samples.args, samples.kwargs, argnums=options.argnums, has_aux=False)
     (varies,) = changing_elements(traced.jaxpr, captured=captured)
     if np.all(varies) or any(isinstance(const, Tracer) for const in jaxpr_consts(traced.jaxpr)):

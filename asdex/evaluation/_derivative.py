@@ -9,6 +9,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Array, Int
 
 from .._arguments import (
     check_arity,
@@ -34,10 +35,9 @@ from ..formats import Layout, layout_for, RowBlockLayout
 from ..formats.partition import RowOrder
 from ._assembly import assembly
 from ._assumed_constants import AssumedConstants
-from ._colors import Colors
 from ._compiled import evaluate_prepared
 from ._guard import Guard
-from ._kernel import Kernel, Options, Result, Static
+from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._kinds import check_coloring, HESSIAN, JACOBIAN, Kind
 from ._options import EvaluationOptions
 from ._signature import Signature
@@ -67,7 +67,8 @@ class SparseDerivative(eqx.Module):
 
     f: Callable[..., Any]
     coloring: ColoredPattern
-    colors: Colors
+    colors: Int[Array, " vertices"]
+    row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
     layout: Layout | RowBlockLayout | None
     options: Options
@@ -149,6 +150,7 @@ def _prepare(
     kernel = Kernel(
         derivative.f,
         derivative.colors,
+        derivative.row_colors,
         derivative.decompressor,
         options,
         None if layout is None else layout.computation(),
@@ -207,6 +209,7 @@ def evaluate(
         check_outputs(coloring.sparsity.output_avals)
     sparsity, is_hessian = coloring.sparsity, kind is HESSIAN
     spread = None if options.rows is None else options.rows.spread(sparsity, is_hessian)
+    colors, row_colors = colors_of(coloring, spread)
     layout = decompressor = None
     if spread is not None:
         layout, decompressor = _row_blocks(coloring, spread, options)
@@ -225,7 +228,8 @@ def evaluate(
     return SparseDerivative(
         f=f,
         coloring=coloring,
-        colors=Colors.of(coloring, spread),
+        colors=colors,
+        row_colors=row_colors,
         decompressor=decompressor,
         layout=layout,
         options=Options(

@@ -12,21 +12,37 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 from jax.sharding import PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from .._arguments import Argnums, Inputs
-from .._arrays import ravel, size_of, struct_of, unravel
+from .._arrays import on_device, ravel, size_of, struct_of, unravel
 from .._function import as_scalar, AtArguments
+from ..coloring import ColoredPattern
 from ..decompression import Decompressor
 from ..formats import Dtypes, Layout, RowBlockLayout
 from ._batched_passes import Passes
 from ._call_checks import check_kinds_of_inputs, check_output
-from ._colors import Colors
 from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
 from ._devices import Batches
 from ._guard import Guard
 from ._spread_rows import Spread, SpreadAtArguments
 from .elements import Part, PartAtArguments
+
+
+def colors_of(
+    coloring: ColoredPattern, spread: Spread | None = None
+) -> tuple[Int[Array, " vertices"], Int[Array, " m"] | None]:
+    """The colors of the columns or of the rows; and those of the rows, if both are colored."""
+    by_column, by_row = coloring.column_colors, coloring.row_colors
+    both = by_column is not None and by_row is not None
+    if spread is not None:
+        of_rows = None if by_row is None else spread.rows.put_elements(by_row, -1)
+        if by_column is None:
+            assert of_rows is not None
+            return of_rows, None
+        return spread.columns.put_elements(by_column, -1), of_rows
+    colors = on_device(by_row if by_column is None else by_column)
+    return colors, on_device(by_row) if both else None
 
 
 class Options(eqx.Module):
@@ -85,7 +101,8 @@ class Kernel(eqx.Module):
     """The arrays and options that a call needs, without the host's copy of the pattern."""
 
     f: Any
-    colors: Colors
+    colors: Int[Array, " vertices"]
+    row_colors: Int[Array, " m"] | None
     decompressor: Decompressor | None
     options: Options
     layout: Layout | RowBlockLayout | None = None
@@ -101,11 +118,6 @@ class Kernel(eqx.Module):
         results = None if specs is None else (Result(*specs, PartitionSpec()), PartitionSpec())
         evaluate = self.options.batches.gathered(Kernel._evaluate, results)
         return evaluate(self, args, kwargs, passes or Kernel.passes(self))
-
-    def with_known_colors(self) -> Kernel:
-        """The kernel where an outer transformation is tracing it, without traced colors if possible."""
-        rest = None if self.rest is None else self.rest.with_known_colors()
-        return dataclasses.replace(self, colors=self.colors.known(), rest=rest)
 
     def passes(self) -> Passes:
         """What evaluates the passes of a call, and keeps what depends on the colors alone."""
@@ -149,8 +161,7 @@ class Kernel(eqx.Module):
         if not (leaves and count):
             return self._without_passes(call, leaves)
         by_column = options.mode not in ("rev", "rev_over_rev")
-        colors = self.colors.of_vertices
-        colors = _differentiable_part(colors, inputs) if by_column else colors
+        colors = _differentiable_part(self.colors, inputs) if by_column else self.colors
         coloring = (colors, count)
         match options.mode:
             case "fwd":
@@ -158,9 +169,9 @@ class Kernel(eqx.Module):
             case "rev":
                 B, aux = pull_back(call.leaves, leaves, coloring, passes)
             case "bidirectional":
-                assert self.colors.of_rows is not None
+                assert self.row_colors is not None
                 columns = (colors, count - options.num_row_colors)
-                rows = (self.colors.of_rows, options.num_row_colors)
+                rows = (self.row_colors, options.num_row_colors)
                 (forward, reverse), aux = push_and_pull(call.leaves, leaves, columns, rows, passes)
                 return (forward, _all_columns(reverse, inputs)), aux
             case "fwd_over_rev":
@@ -170,7 +181,7 @@ class Kernel(eqx.Module):
                 if options.with_gradient:
                     aux = aux._replace(gradient=call.gradient(*leaves)[0])
             case _:
-                coloring = (_differentiable_part(colors, inputs), count)
+                coloring = (_differentiable_part(self.colors, inputs), count)
                 B, aux = pull_back(call.gradient, leaves, coloring, passes)
         return _all_columns(B, inputs), aux
 

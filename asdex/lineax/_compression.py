@@ -30,8 +30,8 @@ class Compression(eqx.Module):
         """**Raises:** the same as `check_coloring`; `ValueError` for the coloring of a Hessian."""
         check_coloring(coloring)
         derivative = compressed_jacobian_from_coloring(_unset, coloring)
-        reads = decompressor_for(coloring)
-        kernel = Kernel(None, derivative.colors, reads, derivative.options)
+        parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
+        kernel = Kernel(None, *parts, derivative.options)
         return cls(kernel, Structure(coloring.sparsity))
 
     def __call__(
@@ -40,8 +40,8 @@ class Compression(eqx.Module):
         """The values of the Jacobian of `f` with respect to its first argument."""
         kernel = self.kernel
         options = dataclasses.replace(kernel.options, argnums=0, holomorphic=holomorphic)
-        of_f = Kernel(f, kernel.colors, kernel.decompressor, options)
-        return evaluate(of_f, args, {}).data
+        parts = (kernel.colors, kernel.row_colors, kernel.decompressor)
+        return evaluate(Kernel(f, *parts, options), args, {}).data
 
 
 def check_coloring(coloring: Any) -> None:

@@ -90,6 +90,18 @@ def test_the_function_is_traced_once_for_all_colors():
     assert f.count == 1
 
 
+@pytest.mark.parametrize("output_format", ["bcoo", "bcsr", "data"])
+def test_a_derivative_is_made_without_compilation(output_format, caplog):
+    """Its arrays are placed on the device: `jnp.asarray` would compile a program for each shape."""
+    x = jnp.linspace(0.5, 1.5, 37)
+    caplog.set_level("DEBUG")
+    with jax.log_compiles():
+        asdex.jacobian(lambda x: (x[1:] - x[:-1]) ** 2, x, output_format=output_format)
+        assert "XLA compilation" not in caplog.text
+        jax.jit(lambda x: x + 1)(x)
+    assert "XLA compilation" in caplog.text
+
+
 def test_jit_traces_once():
     f = Counter(lambda x: weighted_differences(jnp.ones(12), x))
     jac_fn = jax.jit(asdex.jacobian(f, X))

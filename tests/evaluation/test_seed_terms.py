@@ -231,27 +231,6 @@ def test_effects_take_place_in_each_call():
     np.testing.assert_allclose(seen, [N, 2 * N, 3 * N], rtol=1e-5)
 
 
-def test_a_derivative_that_is_an_argument():
-    """Its arrays are traced, but its colors are known all the same: no pass convolves a seed."""
-    derivative = asdex.jacobian(Scaled(X), X, output_format="data")
-
-    def call(derivative, x):
-        return derivative(x)
-
-    program = str(eqx.filter_make_jaxpr(call)(derivative, X)[0])
-    assert program.count("conv_general_dilated[") == 1  # of x
-    compiled = eqx.filter_jit(call)
-    swapped = asdex.ColoredPattern(
-        derivative.coloring.sparsity, 2 - np.asarray(derivative.coloring.colors), 3, False, "fwd"
-    )
-    others = [
-        eqx.tree_at(lambda one: one.f.factors, derivative, 2 * X),
-        asdex.jacobian_from_coloring(derivative.f, swapped, "data"),
-    ]
-    for one in (derivative, *others, derivative):
-        np.testing.assert_allclose(compiled(one, X), one(X), rtol=1e-5)
-
-
 @pytest.mark.skipif(
     jax.__version_info__ < (0, 7), reason="jax.linearize of jax 0.6 drops effects of tangents"
 )
