@@ -67,12 +67,14 @@ def struct_of(value: Any) -> jax.ShapeDtypeStruct:
 def on_device(array: Any, dtype: Any = None) -> Array:
     """The device's copy of an array: concrete where a trace is under way, unless the array is traced itself.
 
-    `jnp.asarray` would compile a program for each shape of NumPy's arrays, in a hundredth of a second.
+    `jnp.asarray` would compile a program for each shape of NumPy's arrays, in a hundredth of a second. What
+    is placed may share memory with NumPy's array, so one that its owner can write to is copied.
     """
     with jax.ensure_compile_time_eval():
         if isinstance(array, jax.Array):
             return jnp.asarray(array, dtype)
-        return jax.device_put(np.asarray(array, dtype))
+        host = np.asarray(array, dtype)
+        return jax.device_put(host.copy() if host is array and host.flags.writeable else host)
 
 
 def size_of(aval: Any) -> int:

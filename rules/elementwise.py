@@ -193,8 +193,7 @@ def power(eqn: Any, base: np.ndarray) -> Any:
 
 @register("select_n", in_place=True, linear=True)
 def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence:
-    """`cases[which]`, element by element. A known selector picks one case, or all where it may
-    be rounded otherwise."""
+    """`cases[which]`, element by element: one case by a known selector, several where rounding decides."""
     del which
     selector = eqn.known(0)
     if selector is not None:
@@ -206,7 +205,7 @@ def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence
 
 def _possible(eqn: Any, count: int) -> list[np.ndarray]:
     """Where the selector may pick each of the cases."""
-    low, high = (np.clip(one, 0, count - 1) for one in eqn.bounds(0))
+    low, high = ranges.clipped(eqn.bounds(0), count)
     shape = eqn.out_avals[0].shape
     return [np.broadcast_to((low <= k) & (k <= high), shape) for k in range(count)]
 

@@ -69,13 +69,8 @@ from ._registry import (
     same_places as same_places,
     zero_derivative as zero_derivative,
 )
-from ._rounding import (
-    are_equal as are_equal,
-)
-from ._roundoff import (
-    may_differ as may_differ,
-    nudged as nudged,
-)
+from ._rounding import are_equal as are_equal
+from ._roundoff import may_differ as may_differ, nudged as nudged
 from ._rule_facts import spread as spread
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value

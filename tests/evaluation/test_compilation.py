@@ -102,6 +102,27 @@ def test_a_derivative_is_made_without_compilation(output_format, caplog):
     assert "XLA compilation" in caplog.text
 
 
+def aligned(values):
+    """A writable array of NumPy at an address from which JAX takes memory as it is."""
+    values = np.asarray(values, np.int32)
+    buffer = np.zeros(values.nbytes + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    array = buffer[start : start + values.nbytes].view(np.int32)
+    array[:] = values
+    return array
+
+
+def test_arrays_that_their_owner_changes_are_copied():
+    coloring, _ = colorings(12)
+    colors = aligned(coloring.colors)
+    coloring = asdex.ColoredPattern(coloring.sparsity, colors, 2, False, "fwd")
+    derivative = asdex.jacobian_from_coloring(lambda x: (x[1:] - x[:-1]) ** 2, coloring, "dense")
+    colors[:] = 0
+    expected = jax.jacobian(lambda x: (x[1:] - x[:-1]) ** 2)(X)
+    for call in (derivative, jax.jit(derivative)):
+        np.testing.assert_allclose(call(X), expected, rtol=1e-5)
+
+
 def test_jit_traces_once():
     f = Counter(lambda x: weighted_differences(jnp.ones(12), x))
     jac_fn = jax.jit(asdex.jacobian(f, X))
