@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from asdex import Dependence, Equation, register, Value
+from asdex.detection import Facts, support_of
 
 from .equinox_internal import is_checkpointed_loop
 
@@ -54,6 +57,16 @@ def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
         with eqn.allowing("rev"):
             return eqn.interpret(function, eqn.operands, eqn.needed)
     return eqn.derive_reverse()
+
+
+@custom_jvp_call.zeros
+@custom_vjp_call.zeros
+def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
+    """What is zero by the function itself."""
+    del masks
+    equation = eqn.equation()
+    results = equation.interpret(_function(equation), equation.operands)
+    return [support_of(value, aval) for value, aval in zip(results, eqn.out_avals, strict=True)]
 
 
 def _function(eqn: Equation) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, elementwise, Equation, register
-from asdex.detection import intersection, is_everywhere, Parts
+from asdex.detection import has_derivative, intersection, is_everywhere, Parts
 
 from . import ranges, ranges_of_arithmetic as arithmetic
-from .ties import differ, is_below, keep
+from .ties import differ, is_below, jumps, keep
 
 
 LINEAR: dict[str, Any] = {
@@ -82,6 +82,7 @@ def chosen(eqn: Equation, a: Dependence, b: Dependence) -> Any:
 convert_element_type = elementwise("convert_element_type", zero_at_zero=True)
 convert_element_type.range(ranges.convert)
 convert_element_type.alternatives(ranges.converted)
+convert_element_type.undecided(jumps)
 
 
 @convert_element_type.value
@@ -236,12 +237,16 @@ def select_n_zeros(eqn: Any, which: np.ndarray, *cases: np.ndarray) -> np.ndarra
 
 @select_n.undecided
 def select_n_undecided(eqn: Equation, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
-    """Where a case is undecided, or the selector and the cases differ."""
+    """Where a case is undecided, or the selector, and the cases differ or may be rounded to zero."""
     undecided = reduce(operator.or_, cases)
     if not which.any():
         return undecided
     values = [eqn.value(k + 1) for k in range(len(cases))]
-    return undecided | (which & differ(values, eqn.out_avals[0].shape))
+    differs = differ(values, eqn.out_avals[0].shape)
+    for k, value in enumerate(values):
+        if value is not None and has_derivative(eqn.out_avals[0]):
+            differs = differs | (eqn.nonzero(k + 1) & (value == 0))
+    return undecided | (which & differs)
 
 
 @select_n.changes

@@ -236,5 +236,6 @@ def _slice(value: Value, number: int | slice) -> Value:
     known = (
         None if value.known is None or isinstance(number, slice) else item_of(value.known, number)
     )
+    facts = None if value.facts is None else value.facts.doubt_at(number)
     undecided = None if value.undecided is None else value.undecided[number]
-    return value._replace(dependence=dependence, known=known, facts=None, undecided=undecided)
+    return value._replace(dependence=dependence, known=known, facts=facts, undecided=undecided)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Known
+from asdex.detection import everywhere, Known, nowhere
 
 from . import ranges
 from .ties import tied, within_ties
@@ -53,15 +53,47 @@ def _by_rank(
     keys: list[np.ndarray], operands: Any, axis: int, *, descending: bool
 ) -> list[Dependence]:
     """The operands in the order of the keys; each element reads all that are tied with it."""
-    places = np.broadcast_to(_along(axis, keys[0].shape), keys[0].shape)
-    order = _sorted_places(keys, places, axis)
-    order = np.flip(order, axis) if descending else order
-    parts = [part for key in keys for part in _ordered(key)]
-    labels = tied([np.take_along_axis(part, order, axis) for part in parts], axis)
+    order, labels = _ranked(keys, axis, descending)
     return [
         within_ties(one.rearrange(lambda p: np.take_along_axis(p, order, axis)), labels)
         for one in operands
     ]
+
+
+def _ranked(
+    keys: list[np.ndarray], axis: int, descending: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the sorted keys, and the number of the group of tied elements that each is in."""
+    places = np.broadcast_to(_along(axis, keys[0].shape), keys[0].shape)
+    order = _sorted_places(keys, places, axis)
+    order = np.flip(order, axis) if descending else order
+    parts = [part for key in keys for part in _ordered(key)]
+    return order, tied([np.take_along_axis(part, order, axis) for part in parts], axis)
+
+
+def _undecided_places(eqn: Equation, count: int, axis: int, descending: bool = False) -> np.ndarray:
+    """Where, in the order of the first `count` operands, elements are tied of which one varies."""
+    found = [eqn.value(k) for k in range(count)]
+    keys = [key for key in found if key is not None]
+    if len(keys) < count:
+        return everywhere(eqn.in_avals[0].shape)
+    varies = reduce(operator.or_, map(eqn.varies, range(count)))
+    if not varies.any():
+        return nowhere(eqn.in_avals[0].shape)
+    order, labels = _ranked(keys, axis, descending)
+    weights = np.take_along_axis(varies, order, axis).reshape(-1)
+    several = np.bincount(labels.reshape(-1)) > 1
+    return np.asarray((several & (np.bincount(labels.reshape(-1), weights) > 0))[labels])
+
+
+@sort.undecided
+def tied_in_order(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
+    """What follows keys that are tied, up to rounding; all, if it is undecided already."""
+    axis, count = eqn.params["dimension"], eqn.params["num_keys"]
+    any_of = reduce(operator.or_, undecided).any(axis, keepdims=True)
+    either = np.broadcast_to(any_of, eqn.in_avals[0].shape)
+    followers = len(undecided) - count
+    return [either] * count + [either | _undecided_places(eqn, count, axis)] * followers
 
 
 @sort.changes
@@ -148,6 +180,16 @@ def largest_at_point(eqn: Equation, operand: Dependence) -> Any:
     count = eqn.out_avals[0].shape[axis]
     chosen = ranked.rearrange(lambda p: np.take(p, np.arange(count), axis))
     return [chosen, Dependence.none(eqn.out_avals[1].shape)]
+
+
+@top_k.undecided
+def tied_in_rank(eqn: Equation, undecided: np.ndarray) -> list[np.ndarray]:
+    """The positions of elements that are tied, up to rounding; all, if one is undecided already."""
+    axis = eqn.params.get("axis", undecided.ndim - 1)
+    count = eqn.out_avals[0].shape[axis]
+    either = np.broadcast_to(undecided.any(axis, keepdims=True), eqn.out_avals[0].shape)
+    places = _undecided_places(eqn, 1, axis, descending=True)
+    return [either, either | np.take(places, np.arange(count), axis)]
 
 
 @top_k.cause

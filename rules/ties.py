@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 
-from asdex import Dependence, Value
-from asdex.detection import everywhere, is_key
+from asdex import Dependence, Equation, Value
+from asdex.detection import everywhere, has_derivative, is_key
 
 
 _ROUNDINGS = 16
@@ -35,6 +35,32 @@ def are_tied(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if np.iscomplexobj(a):
         return a == b
     return ~(is_below(a, b) | is_below(b, a) | np.isnan(a) | np.isnan(b))
+
+
+_PIECES: dict[str, Any] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": lambda value: np.floor(value + 0.5),
+    "sign": np.sign,
+    "convert_element_type": np.trunc,
+}
+"""Functions that are constant where the results of primitives are, or are zero."""
+
+
+def jumps(eqn: Equation, undecided: np.ndarray) -> np.ndarray:
+    """Where an operand may be rounded over a step of a piecewise constant function."""
+    value, rounded = eqn.value(0), eqn.rounded(0)
+    if value is None or value.dtype.kind != "f" or not rounded.any():
+        return undecided
+    if eqn.name == "convert_element_type" and has_derivative(eqn.out_avals[0]):
+        return undecided
+    is_bool = eqn.out_avals[0].dtype == np.bool_
+    piece = np.sign if is_bool else _PIECES[eqn.name]
+    unit, least = _ROUNDINGS * float(jnp.finfo(value.dtype).eps), jnp.finfo(value.dtype).tiny
+    margin = np.where(rounded, np.maximum(unit * np.abs(value), float(least)), 0)
+    middle = value.astype(np.float64)
+    here, below, above = (piece(one) for one in (middle, middle - margin, middle + margin))
+    return undecided | ((below != here) | (here != above)) & ~np.isnan(middle)
 
 
 def differ(values: Sequence[np.ndarray | None], shape: Sequence[int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from asdex.detection import has_derivative, intersection, same_places
 
 from . import ranges
 from .reductions import reduce as together
-from .ties import are_tied
+from .ties import are_tied, jumps
 
 
 _COMPARISONS: dict[str, tuple[Any, Any]] = {
@@ -62,6 +62,8 @@ def compared(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     RULES[_name].undecided(compared)
+for _name in _PIECEWISE_CONSTANT:
+    RULES[_name].undecided(jumps)
 
 
 @RULES["and"].undecided
@@ -155,4 +157,5 @@ def sign(eqn: Equation, operand: Dependence) -> Any:
 
 
 sign.changes(same_places)
+sign.undecided(jumps)
 sign.range(ranges.sign)

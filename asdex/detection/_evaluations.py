@@ -60,7 +60,7 @@ class Evaluation:
 
     __slots__ = (
         *("__weakref__", "alternates", "bind", "compute", "eqn", "factors"),
-        *("kind", "operands", "others", "results"),
+        *("kind", "of_point", "operands", "others", "results"),
     )
 
     def __init__(
@@ -73,6 +73,7 @@ class Evaluation:
         eqn: Any = None,
     ):
         self.operands, self.bind, self.compute, self.kind = tuple(operands), bind, compute, kind
+        self.of_point = any(known.of_point for known in operands)
         self.results: Sequence[Any] | None = None
         self.alternates: Sequence[Alternates] = ()
         self.others = Evaluations() if others is None else others
@@ -83,16 +84,20 @@ class Evaluation:
     def outputs(self, count: int) -> list[Known]:
         return [Known((self, index)) for index in range(count)]
 
-    def settle(self, results: Sequence[Any], by_numpy: bool = False) -> None:
-        """Take results, from NumPy or from JAX, and compute their alternates.
+    def settle(self, results: Sequence[Any], by_numpy: bool = False) -> bool:
+        """Take results, from NumPy or from JAX; whether they are no decisions that rounding may turn."""
+        try:
+            self._settle(results, by_numpy)
+        except Unavailable:
+            self.bind = _unavailable
+        return self.results is not None
 
-        **Raises:** `Unavailable` for a decision that rounding may turn; at a point ties are dealt with apart.
-        """
+    def _settle(self, results: Sequence[Any], by_numpy: bool) -> None:
         operands = [known.raw() for known in self.operands]
         alternates = [known.alternates for known in self.operands]
         factors = [known.factors for known in self.operands]
         self.alternates = self.factors = [None] * len(results)
-        if not self.others.at_once and not any(map(is_key, (*operands, *results))):
+        if not self.of_point and not any(map(is_key, (*operands, *results))):
             arrays, name = list(map(np.asarray, operands)), self.kind[0]
             with np.errstate(all="ignore"):
                 if not are_certain(name, self._again, arrays, alternates, results):
@@ -134,14 +139,22 @@ class Evaluation:
         try:
             with np.errstate(all="ignore"):
                 results = self.compute(*map(np.asarray, operands))
-                if results is None:
-                    self.compute = None
-                    return False
-                self.settle(results, by_numpy=True)
         except Unavailable:
             self.bind = _unavailable
             return False
-        return True
+        if results is None:
+            self.compute = None
+        return results is not None and self.settle(results, by_numpy=True)
+
+    def run(self) -> bool:
+        """Compute the results at once, with NumPy or with JAX, if that is possible."""
+        try:
+            if self.computed():
+                return True
+            operands = [on_device(known.raw()) for known in self.operands]
+            return self.settle(evaluate(self.bind, operands))
+        except Unavailable:  # an operand, which may be known at the next step of a loop
+            return False
 
     def forced(self) -> Sequence[Any]:
         """The results, after those of all that it needs: on the host, outside any trace.
@@ -235,19 +248,20 @@ def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
     recur = others.at_once or len(new) * _RECURRING <= len(evaluations)
     try:
         with on_host():
-            if recur:
-                for one in evaluations:
-                    if not one.computed():
-                        operands = [known.raw() for known in one.operands]
-                        one.settle(evaluate(one.bind, list(map(on_device, operands))))
-            else:
-                _run_together(evaluations)
-    except Unavailable:  # an operand, which may be known at the next step of a loop
+            (_run_apart if recur else _run_together)(evaluations)
+    except Unavailable:  # as in `run`
         raise
     except Exception as error:  # a kernel for another backend, a collective, too little memory
         for one in evaluations:
             one.bind = _unavailable
         raise Unavailable from error
+
+
+def _run_apart(evaluations: Sequence[Evaluation]) -> None:
+    failed: set[Evaluation] = set()
+    for one in evaluations:
+        if not failed.isdisjoint(one.pending()) or not one.run():
+            failed.add(one)
 
 
 def _run_together(evaluations: Sequence[Evaluation]) -> None:
@@ -271,13 +285,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
     arrays = {key: known.raw() for key, known in outside.items()}
     results = evaluate(jax.jit(program, compiler_options=_APART), [arrays])
     for one, result in zip(evaluations, results, strict=True):
-        if any(maker.bind is _unavailable for maker in one.pending()):
-            one.bind = _unavailable
-            continue
-        try:
-            one.settle(result)
-        except Unavailable:  # a decision that rounding may turn
-            one.bind = _unavailable
+        one.settle(result)
 
 
 def _unavailable(*operands: Any) -> Any:

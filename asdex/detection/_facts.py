@@ -12,10 +12,11 @@ import numpy as np
 from .._arrays import has_derivative, is_key, size_of
 from .._jaxprs import is_jaxpr
 from ._known import Known
-from ._masks import everywhere, Mask, simplified, union
+from ._masks import everywhere, Mask, nowhere, simplified, union
 from ._ranges import Range
 from ._registry import find_rule, Rule, same_places
-from ._rule_facts import ranges, supports
+from ._roundoff import SUMS
+from ._rule_facts import doubts, ranges, supports
 
 
 _MAX_DEPTH = 64
@@ -30,11 +31,14 @@ class Knowledge(NamedTuple):
 
 
 class Facts:
-    """Facts about one result of an equation, computed when asked for, and the equation as rules see it."""
+    """Facts about one result of an equation, computed when asked for, and the equation as rules see it.
+
+    `is_same` says of a value at a point that no program rounds it otherwise.
+    """
 
     __slots__ = (
-        *("_answers", "_depth", "_eqn", "_interpreter", "_shared", "in_avals", "index", "name"),
-        *("operands", "out_avals", "params", "primitive", "rule"),
+        *("_answers", "_depth", "_eqn", "_interpreter", "_shared", "in_avals", "index", "is_same"),
+        *("name", "operands", "out_avals", "params", "primitive", "rule"),
     )
 
     def __init__(
@@ -49,6 +53,8 @@ class Facts:
         self.out_avals = [variable.aval for variable in eqn.outvars]
         self.operands = tuple(operands)
         self.rule = find_rule(eqn.primitive)
+        picks = self.rule is not None and (self.rule.moves or self.rule.picks)
+        self.is_same = picks and all(map(_is_same, self.operands))
         self._depth = _depth_after(self.operands)
         self._answers: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
@@ -73,7 +79,7 @@ class Facts:
         facts.in_avals, facts.out_avals = list(in_avals), [aval]
         facts.operands = tuple(Knowledge(value.known, value.facts) for value in values)
         facts.rule, facts._eqn, facts._interpreter, facts._answers = rule, None, None, {}
-        facts._shared = {}
+        facts._shared, facts.is_same = {}, False
         facts._depth = _depth_after(facts.operands)
         return facts
 
@@ -92,13 +98,17 @@ class Facts:
 
     @property
     def may_be_rounded(self) -> bool:
-        """Whether a zero of the result at a point may be a rounding error, as in `x * y - y * x`.
+        """Whether a zero of the result at a point may be a rounding error.
 
-        Compiled with other equations, it may be a small number, or the other way round.
+        That of `x * y - y * x`, compiled with other equations, may be a small number; that of `x - y` not.
         """
+        return self._is_computed and not (self.name in SUMS and all(map(_is_same, self.operands)))
+
+    @property
+    def _is_computed(self) -> bool:
+        """Whether the result has a floating-point value that is computed at a point."""
         at_point = self._interpreter is not None and self._interpreter.at_point
-        picks = self.rule is not None and self.rule.picks
-        return at_point and has_derivative(self.aval) and not picks
+        return (at_point or "doubt" in self._answers) and has_derivative(self.aval)
 
     def range(self) -> Range:
         """Bounds on the elements of the result."""
@@ -107,6 +117,19 @@ class Facts:
     def support(self) -> Mask:
         """Which elements of the result may be nonzero in some call."""
         return self._answer("support")
+
+    def doubt(self) -> Mask:
+        """Which zeros of the result at a point may be rounding errors; true where it is not zero, perhaps."""
+        return self._answer("doubt")
+
+    def doubt_at(self, places: Any) -> Facts | None:
+        """What `doubt` says of some elements, and nothing else; `None` if they are the same everywhere."""
+        if self.is_same or not self._is_computed:
+            return None
+        doubt = self.doubt() if self.may_be_rounded else nowhere(self.aval.shape)
+        facts = Facts.of_support(everywhere(doubt[places].shape), self.aval)
+        facts._answers["doubt"] = doubt[places]
+        return facts
 
     def known(self, index: int) -> np.ndarray | None:
         """The value of an operand, if it is known."""
@@ -140,26 +163,38 @@ class Facts:
         self.operands = ()
 
     def _answer(self, question: str) -> Any:
-        """The answer to a question, after those to the same question about all operands: no recursion."""
-        stack: list[Facts] = [self]
+        """The answer to a question, after all others that it needs: no recursion."""
+        stack: list[tuple[Facts, str]] = [(self, question)]
         while stack:
-            top = stack[-1]
-            waiting = [
-                one.facts
-                for one in top._read(question)
-                if one.facts
-                and question not in one.facts._answers
-                and (one.known is None or (question == "support" and one.facts.may_be_rounded))
-            ]
-            if waiting and question not in top._answers:
+            facts, asked = stack[-1]
+            needed = [] if asked in facts._answers else facts._needed(asked)
+            waiting = [(one, other) for one, other in needed if other not in one._answers]
+            if waiting:
                 stack.extend(waiting)
             else:
-                stack.pop()._compute(question)
+                stack.pop()
+                facts._compute(asked)
         return self._answers[question]
+
+    def _needed(self, question: str) -> list[tuple[Facts, str]]:
+        """The questions that are answered first: about operands, or another one about the result."""
+        if question == "doubt" and not self._picks:
+            return [(self, "support")]
+        needed = []
+        for one in self._read(question):
+            if one.facts is not None and one.known is None:
+                needed.append((one.facts, "range" if question == "range" else "support"))
+            elif one.facts is not None and one.facts.may_be_rounded and question != "range":
+                needed.append((one.facts, "doubt"))
+        return needed
+
+    @property
+    def _picks(self) -> bool:
+        return self.rule is not None and self.rule.picks
 
     def _read(self, question: str) -> Sequence[Knowledge]:
         """The operands that matter to a question: where an index points says nothing about zeros."""
-        if question != "support" or self.rule is None:
+        if question == "range" or self.rule is None:
             return self.operands
         steering = self.rule.steered_by(self)
         return [one for number, one in enumerate(self.operands) if number not in steering]
@@ -170,6 +205,9 @@ class Facts:
         forgotten = len(self.operands) < len(self.in_avals)
         if question == "support":
             self._answers[question] = everywhere(self.aval.shape) if forgotten else self._support()
+        elif question == "doubt":
+            picks = self._picks and not forgotten
+            self._answers[question] = self._result(doubts) if picks else self.support()
         else:
             bounds = None if forgotten else self._result(ranges)
             self._answers[question] = _broadcast(bounds, self.aval)
@@ -187,6 +225,11 @@ class Facts:
             self._shared[answers] = None if self.rule is None else answers(self, self.rule)
         found = self._shared[answers]
         return found[self.index] if isinstance(found, list) else found
+
+
+def _is_same(one: Knowledge) -> bool:
+    """Whether a value at a point is the same in all programs, as inputs are and what is picked from them."""
+    return one.facts is None or one.facts.is_same
 
 
 def _depth_after(operands: Sequence[Knowledge]) -> int:
@@ -208,19 +251,26 @@ def facts_of_results(eqn: Any, operands: Sequence[Any], interpreter: Any) -> lis
     rule = find_rule(eqn.primitive)
     nothing: list[Facts | None] = [None] * len(eqn.outvars)
     # A function with a derivative rule of its own may be constant and have a derivative that is not zero.
-    if rule is None or (interpreter.of_changes and not rule.says_of_changes):
+    if interpreter.of_changes and (rule is None or not rule.says_of_changes):
         return nothing
-    if "range" not in rule.functions:
-        silent = all(operand.known is None and operand.facts is None for operand in operands)
-        if any(map(is_jaxpr, eqn.params.values())):
-            silent = interpreter.unknown == "quiet"  # facts within facts would multiply
-        if silent or not (rule.exact or "zeros" in rule.functions):
-            return nothing
+    if not interpreter.at_point and not _has_facts(eqn, rule, operands, interpreter):
+        return nothing
     pairs = [Knowledge(operand.known, operand.facts) for operand in operands]
     results = [Facts(eqn, pairs, index, interpreter) for index in range(len(eqn.outvars))]
     for one in results:
         one._shared = results[0]._shared
     return list(results)
+
+
+def _has_facts(eqn: Any, rule: Rule | None, operands: Sequence[Any], interpreter: Any) -> bool:
+    """Whether anything follows from what is known of the operands; at a point, a zero may be rounded."""
+    if rule is None or "range" in rule.functions:
+        return rule is not None
+    if any(map(is_jaxpr, eqn.params.values())):
+        silent = interpreter.unknown == "quiet"  # facts within facts would multiply
+    else:
+        silent = all(operand.known is None and operand.facts is None for operand in operands)
+    return not silent and (rule.exact or "zeros" in rule.functions)
 
 
 def bounds_of(operand: Any, aval: Any) -> Range:
@@ -237,7 +287,7 @@ def support_of(operand: Any, aval: Any) -> Mask:
     if values:
         mask = np.asarray(values[0] != 0)
         if operand.facts is not None and operand.facts.may_be_rounded and not mask.all():
-            mask = mask | operand.facts.support()
+            mask = mask | operand.facts.doubt()
         return simplified(mask, mask.shape)
     return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
 

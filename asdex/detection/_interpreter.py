@@ -183,7 +183,9 @@ class Interpreter:
         The result of a function with a derivative rule of its own does all the same: a constant with a
         derivative that is not zero.
         """
-        facts, dependence = value.facts or facts, value.dependence
+        # An input that a nested jaxpr returns is no result of the equation: its zeros at a point are certain.
+        facts = value.facts or (facts if value.known is None else None)
+        dependence = value.dependence
         if facts is None:
             return value
         rule = find_rule(equation.primitive)
@@ -215,7 +217,12 @@ class Interpreter:
     def equation_on(self, eqn: Any, operands: Sequence[Knowledge]) -> Equation:
         """An equation on operands that depend on nothing."""
         values = [Value(None, known, facts) for known, facts in operands]
-        quiet = Interpreter(unknown="quiet", captured=self.captured, of_changes=self.of_changes)
+        quiet = Interpreter(
+            unknown="quiet",
+            captured=self.captured,
+            of_changes=self.of_changes,
+            at_point=self.at_point,
+        )
         return Equation(eqn, values, [True] * len(eqn.outvars), quiet)
 
     def propagate(self, equation: Equation) -> Sequence[Dependence | Value]:

@@ -33,20 +33,22 @@ def on_host() -> Iterator[None]:
 
 
 class Known:
-    """The value of an array that depends on constants alone, computed at most once.
+    """The value of an array that depends on constants alone, or at a point, computed at most once.
 
-    **Attributes:** set when it is computed.
+    **Attributes:** the last two are set when it is computed.
 
+    - `of_point`: whether it depends on the values at a point, whose ties and zeros are dealt with apart.
     - `alternates`: what it may be in another program.
     - `factors`: of which two arrays it is the product, if it is one.
     """
 
-    __slots__ = ("_make", "_value", "alternates", "factors")
+    __slots__ = ("_make", "_value", "alternates", "factors", "of_point")
 
     def __init__(self, make: tuple[Evaluation, int] | None, value: Any = None):
         """**Arguments:** `make`: what computes it, as which of its results. `value`: it, if it is there."""
         self._make = make
         self._value = value
+        self.of_point = make is not None and make[0].of_point
         self.alternates: Alternates = None
         self.factors: Factors = None
 

@@ -115,7 +115,7 @@ class Rule:
         return self._add("at_point", function)
 
     def undecided(self, function: _F) -> _F:
-        """Gets for each operand the mask of its elements that are undecided at a point; returns one."""
+        """Gets for each operand the mask of its elements that are undecided at a point; returns the same."""
         return self._add("undecided", function)
 
     def parts(self, function: _F) -> _F:
@@ -168,8 +168,8 @@ def register(
         operands that have as many elements.
     - `exact`: whether the rule says which elements a value reads, and not only a derivative. The
         traits above imply it, but for `in_place`.
-    - `picks`: whether values decide which element of an operand, or which whole number, a result is. Then a
-        zero at a point is no rounding error.
+    - `picks`: whether values decide which element of an operand, or which whole number, a result is. A zero at
+        a point is then a rounding error only if it is picked from such.
     - `steered_by`: a function of the equation: the operands that decide where elements go, such as indices.
     - `numpy`: a function of the operands as NumPy arrays that computes the same as JAX, to the last bit.
 

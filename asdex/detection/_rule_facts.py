@@ -83,6 +83,15 @@ def supports(eqn: Facts, rule: Rule) -> Any:
     return spread(eqn, rule, masks)
 
 
+def doubts(eqn: Facts, rule: Rule) -> list[Mask]:
+    """Which zeros of what a rule picks at a point are doubtful: those that come from doubtful zeros."""
+    masks = [eqn.nonzero(number) for number in range(len(eqn.in_avals))]
+    values = [eqn.known(number) for number in range(len(eqn.in_avals))]
+    pairs = zip(masks, values, strict=True)
+    doubtful = [mask if value is None else mask & (value == 0) for mask, value in pairs]
+    return spread(eqn, rule, doubtful)
+
+
 def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
     """Which elements of the results read the value of an element that is marked."""
     steering = rule.steered_by(eqn)

@@ -37,25 +37,23 @@ def with_undecided(
     return [
         value._replace(varies=varies)
         if mask is None or not mask.any()
-        else value._replace(varies=varies, undecided=mask, facts=None)
+        else value._replace(
+            varies=varies, undecided=mask, facts=value.facts and value.facts.doubt_at(...)
+        )
         for value, mask in zip(values, masks, strict=True)
     ]
-
-
-def _decides(equation: Equation) -> bool:
-    """Whether the result is a decision by floating-point values, as that of a comparison."""
-    return has_derivative(equation.in_avals[0]) and not has_derivative(equation.out_avals[0])
 
 
 def _masks(equation: Equation) -> Sequence[Mask | None]:
     rule, count = find_rule(equation.primitive), len(equation.out_avals)
     decide = None if rule is None else rule.functions.get("undecided")
     settled = all(operand.undecided is None for operand in equation.operands)
-    if settled and not (decide is not None and _decides(equation)):
+    if settled and (decide is None or not any(map(has_derivative, equation.in_avals))):
         return [None] * count
     marks = [equation.undecided(k) for k in range(len(equation.operands))]
     if decide is not None:
-        return [decide(equation, *marks)]
+        found = decide(equation, *marks)
+        return found if isinstance(found, list) else [found]
     everything = [everywhere(aval.shape) for aval in equation.out_avals]
     if rule is None or not rule.says_of_changes or nested_jaxprs(equation):
         return everything

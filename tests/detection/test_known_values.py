@@ -311,7 +311,7 @@ x = jnp.ones(8)
 for known in np.random.default_rng(0).uniform(0.1, 4, (20, 8)).astype(np.float32):
     largest = jnp.tanh(known).max()
     f = lambda x: jnp.where(jnp.tanh(known) >= largest, x, 0)
-    pattern = asdex.jacobian_sparsity(f, x).todense()
+    pattern = asdex.jacobian_sparsity(f, x, local=local).todense()
     assert jax.jacfwd(f)(x).any()
     for derivative in (jax.jacfwd(f), jax.jit(jax.jacfwd(f))):
         assert not derivative(x)[pattern == 0].any()
@@ -342,7 +342,7 @@ for _ in range(3):
             summed = lambda x: jnp.where(jnp.sum(of(known)[0] - one) > 0, x, 2 * x[::-1])
             below = lambda x: jnp.where(jnp.sum(of(known)[0] - one) < 0, x, 2 * x[::-1])
             for f in (compared, canceled, ordered, summed, below) if of in quotients else (compared,):
-                pattern = asdex.jacobian_sparsity(f, x).todense()
+                pattern = asdex.jacobian_sparsity(f, x, local=local).todense()
                 for jacobian in (jax.jacobian(f), jax.jit(jax.jacobian(f))):
                     assert not np.asarray(jacobian(x)).reshape(-1, 12)[pattern == 0].any()
 """
@@ -363,7 +363,7 @@ for n, bound in ((31, 1.0), (41, 0.25), (41, 0.65), (51, 1.0)):
             lambda x: jnp.where(of() <= limit, x, 0.0),
             lambda x: jnp.where(of() <= limit, 0.0, x),
         ):
-            pattern = asdex.jacobian_sparsity(f, jnp.ones(n * n)).todense()
+            pattern = asdex.jacobian_sparsity(f, jnp.ones(n * n), local=local).todense()
             jacobian = np.asarray(jax.jit(jax.jacfwd(f))(jnp.ones(n * n)))
             assert not jacobian[pattern == 0].any()
 """
@@ -382,7 +382,7 @@ for _ in range(3):
         lambda x: jnp.where((z * z).real > squares, x, 0.0),
         lambda x: jnp.where((z * z).real < squares, x, 0.0),
     ):
-        pattern = asdex.jacobian_sparsity(f, jnp.ones(24)).todense()
+        pattern = asdex.jacobian_sparsity(f, jnp.ones(24), local=local).todense()
         jacobian = np.asarray(jax.jit(jax.jacfwd(f))(jnp.ones(24)))
         assert not jacobian[pattern == 0].any()
 """
@@ -392,4 +392,6 @@ for _ in range(3):
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
-    subprocess.run([sys.executable, "-c", program], env=variables, check=True)
+    for local in (False, True):
+        code = f"local = {local}\n{program}"
+        subprocess.run([sys.executable, "-c", code], env=variables, check=True)
