@@ -168,8 +168,8 @@ def register(
         operands that have as many elements.
     - `exact`: whether the rule says which elements a value reads, and not only a derivative. The
         traits above imply it, but for `in_place`.
-    - `picks`: whether values decide which element of an operand, or which whole number, a result is. A zero at
-        a point is then a rounding error only if it is picked from such.
+    - `picks`: whether values decide which element of an operand, or which whole number, a result is. A
+        zero at a point is then a rounding error only if it is picked from such.
     - `steered_by`: a function of the equation: the operands that decide where elements go, such as indices.
     - `numpy`: a function of the operands as NumPy arrays that computes the same as JAX, to the last bit.
 
