@@ -48,16 +48,18 @@ _PIECES: dict[str, Any] = {
 
 
 def jumps(eqn: Equation, undecided: np.ndarray) -> np.ndarray:
-    """Where an operand may be rounded over a step of a piecewise constant function."""
-    value, rounded = eqn.value(0), eqn.rounded(0)
-    if value is None or value.dtype.kind != "f" or not rounded.any():
+    """Where an operand that varies may be rounded over a step of a piecewise constant function."""
+    value, facts, varies = eqn.value(0), eqn.operands[0].facts, eqn.varies(0)
+    computed = facts is not None and not facts.is_same and varies.any()
+    if value is None or value.dtype.kind != "f" or not computed:
         return undecided
     if eqn.name == "convert_element_type" and has_derivative(eqn.out_avals[0]):
         return undecided
     is_bool = eqn.out_avals[0].dtype == np.bool_
     piece = np.sign if is_bool else _PIECES[eqn.name]
     unit, least = _ROUNDINGS * float(jnp.finfo(value.dtype).eps), jnp.finfo(value.dtype).tiny
-    margin = np.where(rounded, np.maximum(unit * np.abs(value), float(least)), 0)
+    nonzero = varies & eqn.nonzero(0)
+    margin = np.where(nonzero, np.maximum(unit * np.abs(value), float(least)), 0)
     middle = value.astype(np.float64)
     here, below, above = (piece(one) for one in (middle, middle - margin, middle + margin))
     return undecided | ((below != here) | (here != above)) & ~np.isnan(middle)

@@ -123,22 +123,11 @@ class Equation(EquationView):
         return nowhere(getattr(self.in_avals[index], "shape", ())) if mask is None else mask
 
     def varies(self, index: int) -> Mask:
-        """Which elements of operand `index` may be others next to the point, or in another program.
-
-        They depend on what is differentiated, as far as that is known, or they are rounded.
-        """
-        operand, aval = self.operands[index], self.in_avals[index]
+        """Which elements of operand `index` depend on what is differentiated, as far as that is known."""
+        operand = self.operands[index]
         if operand.varies:
-            return everywhere(aval.shape)
-        return as_mask(operand.as_dependence(aval)) | self.rounded(index)
-
-    def rounded(self, index: int) -> Mask:
-        """Which elements of operand `index` another program may round otherwise, in computing them."""
-        operand, aval = self.operands[index], self.in_avals[index]
-        of_point = operand.known is not None and operand.known.of_point
-        if not of_point or operand.facts is None or operand.facts.is_same:
-            return nowhere(aval.shape)
-        return support_of(operand, aval)
+            return everywhere(self.in_avals[index].shape)
+        return as_mask(operand.as_dependence(self.in_avals[index]))
 
     def unless_known(self, operands: Iterable[int], what: str, verb: str = "comes from") -> str:
         """Say of operands that are not known which arguments they come from; "" if all of them are known.

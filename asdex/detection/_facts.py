@@ -106,9 +106,9 @@ class Facts:
 
     @property
     def _is_computed(self) -> bool:
-        """Whether the result has a floating-point value that is computed at a point."""
-        at_point = self._interpreter is not None and self._interpreter.at_point
-        return (at_point or "doubt" in self._answers) and has_derivative(self.aval)
+        """Whether the result has a floating-point value that is computed at a point, perhaps."""
+        at_point = self._interpreter is None or self._interpreter.at_point
+        return at_point and has_derivative(self.aval)
 
     def range(self) -> Range:
         """Bounds on the elements of the result."""

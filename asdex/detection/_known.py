@@ -37,7 +37,8 @@ class Known:
 
     **Attributes:** the last two are set when it is computed.
 
-    - `of_point`: whether it depends on the values at a point, whose ties and zeros are dealt with apart.
+    - `of_point`: whether it depends on inputs that are differentiated, at a point. Then ties and zeros are
+        dealt with apart, and it has no alternates.
     - `alternates`: what it may be in another program.
     - `factors`: of which two arrays it is the product, if it is one.
     """

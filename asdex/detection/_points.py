@@ -39,13 +39,12 @@ def at_point(traced: Traced, operands: list[Value], values: Sequence[Any]) -> li
                 f"{value.shape}. Pass arrays, outside of jax.jit, or detect the pattern for all values: "
                 "local=False."
             )
-    knowns = [
-        Known.of(one if is_key(one) else np.asarray(one, aval.dtype))
-        for one, aval in zip(values, avals, strict=True)
-    ]
-    for known in knowns:
-        known.of_point = True
-    return [operand._replace(known=known) for operand, known in zip(operands, knowns, strict=True)]
+    placed = []
+    for operand, one, aval in zip(operands, values, avals, strict=True):
+        known = Known.of(one if is_key(one) else np.asarray(one, aval.dtype))
+        known.of_point = operand.dependence is not None
+        placed.append(operand._replace(known=known))
+    return placed
 
 
 def united(points: Sequence[list[Value]]) -> list[Value]:
