@@ -32,10 +32,11 @@ from ._detect import (
 from ._equation import Equation as Equation
 from ._evaluations import item_of as item_of
 from ._explain import explain as explain, Explanation as Explanation
-from ._facts import Facts as Facts, support_of as support_of
+from ._facts import Facts as Facts
 from ._index_cases import index_cases as index_cases
 from ._index_sets import boolean_product as boolean_product
 from ._interpreter import Interpreter as Interpreter
+from ._knowledge import support_of as support_of
 from ._known import (
     Known as Known,
     on_host as on_host,

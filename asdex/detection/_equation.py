@@ -12,7 +12,8 @@ from .._arrays import size_of
 from .._jaxprs import EquationView, open_jaxpr
 from ._dependence import Dependence
 from ._derivation import Derivation, structs, traced
-from ._facts import bounds_of, Facts, support_of, values_of
+from ._facts import Facts
+from ._knowledge import bounds_of, support_of, values_of
 from ._masks import as_mask, everywhere, is_everywhere, Mask, nowhere
 from ._ranges import Range
 from ._registry import find_rule

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .._arrays import has_derivative, is_key, size_of
+from .._arrays import has_derivative, size_of
 from .._jaxprs import is_jaxpr
-from ._known import Known
+from ._knowledge import bounds_of, is_same, Knowledge, support_of, values_of
 from ._masks import everywhere, Mask, nowhere, simplified, union
 from ._ranges import Range
 from ._registry import find_rule, Rule, same_places
@@ -21,13 +21,6 @@ from ._rule_facts import doubts, ranges, supports
 
 _MAX_DEPTH = 64
 """Equations after which facts forget their operands, so that a long loop does not keep all its steps."""
-
-
-class Knowledge(NamedTuple):
-    """What is sure about an operand in every call: its value, or facts about it (`None`: nothing)."""
-
-    known: Known | None
-    facts: Facts | None
 
 
 class Facts:
@@ -54,7 +47,7 @@ class Facts:
         self.operands = tuple(operands)
         self.rule = find_rule(eqn.primitive)
         picks = self.rule is not None and (self.rule.moves or self.rule.picks)
-        self.is_same = picks and all(map(_is_same, self.operands))
+        self.is_same = picks and all(map(is_same, self.operands))
         self._depth = _depth_after(self.operands)
         self._answers: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
@@ -102,7 +95,7 @@ class Facts:
 
         That of `x * y - y * x`, compiled with other equations, may be a small number; that of `x - y` not.
         """
-        return self._is_computed and not (self.name in SUMS and all(map(_is_same, self.operands)))
+        return self._is_computed and not (self.name in SUMS and all(map(is_same, self.operands)))
 
     @property
     def _is_computed(self) -> bool:
@@ -227,11 +220,6 @@ class Facts:
         return found[self.index] if isinstance(found, list) else found
 
 
-def _is_same(one: Knowledge) -> bool:
-    """Whether a value at a point is the same in all programs, as inputs are and what is picked from them."""
-    return one.facts is None or one.facts.is_same
-
-
 def _depth_after(operands: Sequence[Knowledge]) -> int:
     return (max((one.facts._depth for one in operands if one.facts), default=0) + 1) % _MAX_DEPTH
 
@@ -271,35 +259,6 @@ def _has_facts(eqn: Any, rule: Rule | None, operands: Sequence[Any], interpreter
     else:
         silent = all(operand.known is None and operand.facts is None for operand in operands)
     return not silent and (rule.exact or "zeros" in rule.functions)
-
-
-def bounds_of(operand: Any, aval: Any) -> Range:
-    """Bounds on the elements of an array, from its value or from facts about it."""
-    values = values_of(operand, aval)
-    if values:
-        return functools.reduce(Range.hull, map(Range.of_value, values))
-    return Range.unbounded(aval.shape) if operand.facts is None else operand.facts.range()
-
-
-def support_of(operand: Any, aval: Any) -> Mask:
-    """Which elements of an array may be nonzero, from its value or from facts about it."""
-    values = values_of(operand, aval)
-    if values:
-        mask = np.asarray(values[0] != 0)
-        if operand.facts is not None and operand.facts.may_be_rounded and not mask.all():
-            mask = mask | operand.facts.doubt()
-        return simplified(mask, mask.shape)
-    return everywhere(aval.shape) if operand.facts is None else operand.facts.support()
-
-
-def values_of(operand: Any, aval: Any) -> list[np.ndarray]:
-    """The values that an operand may have by rounding, if it is known. The first is zero where all are."""
-    if operand.known is None or is_key(aval):
-        return []
-    values = operand.known.all_values()
-    if len(values) > 1:
-        values[0] = functools.reduce(lambda one, other: np.where(one != 0, one, other), values)
-    return values
 
 
 def _broadcast(bounds: Range | None, aval: Any) -> Range:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .._arrays import size_of
-from ._facts import Facts, Knowledge
+from ._facts import Facts
+from ._knowledge import Knowledge
 from ._ranges import Range
 
 

@@ -27,7 +27,8 @@ from ._dependence import Dependence
 from ._derivation import DerivationFailed
 from ._equation import Equation
 from ._evaluations import Evaluations
-from ._facts import Facts, facts_of_results, Knowledge
+from ._facts import Facts, facts_of_results
+from ._knowledge import Knowledge
 from ._known import Known
 from ._masks import is_everywhere
 from ._numpy_values import known_results, partly_known_results

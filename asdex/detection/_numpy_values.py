@@ -11,7 +11,8 @@ import numpy as np
 from .._arrays import size_of
 from .._versions import binder
 from ._evaluations import Evaluation, Evaluations
-from ._facts import Facts, Knowledge
+from ._facts import Facts
+from ._knowledge import Knowledge
 from ._known import Known
 from ._registry import find_rule, Rule
 from ._rule_facts import sources

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .._jaxprs import open_jaxpr
-from ._facts import bounds_of, Facts, support_of
+from ._facts import Facts
 from ._interpreter import Interpreter
+from ._knowledge import bounds_of, support_of
 from ._masks import as_dependence, as_mask, everywhere, Mask
 from ._ranges import Range
 from ._registry import load_plugins
