@@ -1,4 +1,4 @@
-"""Cases for `rules/elementwise.py`."""
+"""Cases for `rules/elementwise.py` and `rules/cases.py`."""
 
 import jax
 import jax.numpy as jnp
