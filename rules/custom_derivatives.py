@@ -62,11 +62,11 @@ def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 @custom_jvp_call.zeros
 @custom_vjp_call.zeros
 def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
-    """What the function itself makes zero at a point, whose values are its own; its rule may return others."""
+    """What the function itself makes zero at a point. Its derivative rule may return other values."""
+    del masks
     equation = eqn.equation()
     if not equation.at_point:
         return [everywhere(aval.shape) for aval in eqn.out_avals]
-    del masks
     results = equation.interpret(_function(equation), equation.operands)
     return [support_of(value, aval) for value, aval in zip(results, eqn.out_avals, strict=True)]
 
