@@ -30,8 +30,8 @@ class Facts:
     """
 
     __slots__ = (
-        *("_answers", "_depth", "_eqn", "_interpreter", "_shared", "in_avals", "index", "is_same"),
-        *("name", "operands", "out_avals", "params", "primitive", "rule"),
+        *("_answers", "_depth", "_eqn", "_interpreter", "_is_sum_of_same", "_shared", "in_avals"),
+        *("index", "is_same", "name", "operands", "out_avals", "params", "primitive", "rule"),
     )
 
     def __init__(
@@ -46,8 +46,9 @@ class Facts:
         self.out_avals = [variable.aval for variable in eqn.outvars]
         self.operands = tuple(operands)
         self.rule = find_rule(eqn.primitive)
-        picks = self.rule is not None and (self.rule.moves or self.rule.picks)
-        self.is_same = picks and all(map(is_same, self.operands))
+        of_same = all(map(is_same, self.operands))
+        self.is_same = of_same and self.rule is not None and (self.rule.moves or self.rule.picks)
+        self._is_sum_of_same = of_same and self.name in SUMS
         self._depth = _depth_after(self.operands)
         self._answers: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
@@ -72,7 +73,7 @@ class Facts:
         facts.in_avals, facts.out_avals = list(in_avals), [aval]
         facts.operands = tuple(Knowledge(value.known, value.facts) for value in values)
         facts.rule, facts._eqn, facts._interpreter, facts._answers = rule, None, None, {}
-        facts._shared, facts.is_same = {}, False
+        facts._shared, facts.is_same, facts._is_sum_of_same = {}, False, False
         facts._depth = _depth_after(facts.operands)
         return facts
 
@@ -95,7 +96,7 @@ class Facts:
 
         That of `x * y - y * x`, compiled with other equations, may be a small number; that of `x - y` not.
         """
-        return self._is_computed and not (self.name in SUMS and all(map(is_same, self.operands)))
+        return self._is_computed and not self._is_sum_of_same
 
     @property
     def _is_computed(self) -> bool:

@@ -219,6 +219,21 @@ def test_what_follows_from_a_rounding_error_is_not_certainly_zero(name, argnums)
     assert pattern.diagonal().all()
 
 
+def test_rounding_errors_stay_so_after_many_equations():
+    """Facts forget their operands now and then."""
+
+    def f(x, y):
+        y, results = canceled(y), []
+        for _ in range(64):
+            y = y * 1.1
+            error = y[::-1] + y
+            results += [x * error, 2 * x * error]
+        return jnp.stack(results)
+
+    patterns = at(f, POSITIVE, POSITIVE, argnums=(0, 1)).reshape(128, 5, 10)
+    assert (patterns[:, :, :5] == EYE).all()
+
+
 @pytest.mark.parametrize("argnums", [0, (0, 1)])
 @pytest.mark.parametrize(
     "follower",
