@@ -99,6 +99,7 @@ def converted(eqn: Any, array: np.ndarray) -> Any:
 rem = elementwise("rem")
 rem.range(arithmetic.rem)
 rem.alternatives(arithmetic.remainders)
+rem.undecided(jumps)
 
 
 @rem.zeros

@@ -92,8 +92,10 @@ def tied_in_order(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
     axis, count = eqn.params["dimension"], eqn.params["num_keys"]
     any_of = reduce(operator.or_, undecided).any(axis, keepdims=True)
     either = np.broadcast_to(any_of, eqn.in_avals[0].shape)
-    followers = len(undecided) - count
-    return [either] * count + [either | _undecided_places(eqn, count, axis)] * followers
+    if len(undecided) == count:
+        return [either] * count
+    followers = [either | _undecided_places(eqn, count, axis)] * (len(undecided) - count)
+    return [either] * count + followers
 
 
 @sort.changes

@@ -43,26 +43,36 @@ _PIECES: dict[str, Any] = {
     "round": lambda value: np.floor(value + 0.5),
     "sign": np.sign,
     "convert_element_type": np.trunc,
+    "rem": np.trunc,
 }
-"""Functions that are constant where the results of primitives are, or are zero."""
+"""Functions, of the quotient where there are two operands, that jump where the results of primitives do."""
 
 
-def jumps(eqn: Equation, undecided: np.ndarray) -> np.ndarray:
+def jumps(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
     """Where an operand that varies may be rounded over a step of a piecewise constant function."""
-    value, facts, varies = eqn.value(0), eqn.operands[0].facts, eqn.varies(0)
-    computed = facts is not None and not facts.is_same and varies.any()
-    if value is None or value.dtype.kind != "f" or not computed:
-        return undecided
-    if eqn.name == "convert_element_type" and has_derivative(eqn.out_avals[0]):
-        return undecided
-    is_bool = eqn.out_avals[0].dtype == np.bool_
-    piece = np.sign if is_bool else _PIECES[eqn.name]
-    unit, least = _ROUNDINGS * float(jnp.finfo(value.dtype).eps), jnp.finfo(value.dtype).tiny
-    nonzero = varies & eqn.nonzero(0)
-    margin = np.where(nonzero, np.maximum(unit * np.abs(value), float(least)), 0)
-    middle = value.astype(np.float64)
-    here, below, above = (piece(one) for one in (middle, middle - margin, middle + margin))
-    return undecided | ((below != here) | (here != above)) & ~np.isnan(middle)
+    either = reduce(operator.or_, undecided)
+    count = len(undecided)
+    found = [eqn.value(k) for k in range(count)]
+    values = [np.asarray(one, np.float64) for one in found if one is not None and _is_real(one)]
+    facts = [eqn.operands[k].facts for k in range(count)]
+    computed = any(one is not None and not one.is_same for one in facts)
+    to_float = eqn.name == "convert_element_type" and has_derivative(eqn.out_avals[0])
+    if len(values) < count or not computed or to_float:
+        return either
+    with np.errstate(all="ignore"):
+        middle = values[0] if count == 1 else values[0] / values[1]
+    nonzero = [eqn.varies(k) & eqn.nonzero(k) for k in range(count)]
+    limits = jnp.finfo(eqn.in_avals[0].dtype)
+    size = np.maximum(_ROUNDINGS * float(limits.eps) * np.abs(middle), float(limits.tiny))
+    margin = np.where(reduce(operator.or_, nonzero), size, 0)
+    piece = np.sign if eqn.out_avals[0].dtype == np.bool_ else _PIECES[eqn.name]
+    with np.errstate(invalid="ignore"):
+        here, below, above = (piece(one) for one in (middle, middle - margin, middle + margin))
+    return either | ((below != here) | (here != above)) & np.isfinite(middle)
+
+
+def _is_real(value: np.ndarray) -> bool:
+    return has_derivative(value) and not np.iscomplexobj(value)
 
 
 def differ(values: Sequence[np.ndarray | None], shape: Sequence[int]) -> np.ndarray:

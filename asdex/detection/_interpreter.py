@@ -16,6 +16,7 @@ from .._jaxprs import (
     jaxpr_consts,
     literal_value,
     live_steps,
+    nested_jaxprs,
     open_jaxpr,
     source_line,
 )
@@ -185,8 +186,8 @@ class Interpreter:
         derivative that is not zero.
         """
         # An input that a nested jaxpr returns is no result of the equation: its zeros at a point are certain.
-        facts = value.facts or (facts if value.known is None else None)
-        dependence = value.dependence
+        inside = self.at_point and value.known is not None and bool(nested_jaxprs(equation))
+        facts, dependence = value.facts or (None if inside else facts), value.dependence
         if facts is None:
             return value
         rule = find_rule(equation.primitive)

@@ -219,6 +219,30 @@ def test_what_follows_from_a_rounding_error_is_not_certainly_zero(name, argnums)
     assert pattern.diagonal().all()
 
 
+def test_sorted_keys_that_no_input_varies_may_be_rounding_errors():
+    def f(x, y):
+        return x * lax.sort((lax.stop_gradient(canceled(y)), x), num_keys=1)[0]
+
+    assert at(f, POSITIVE, POSITIVE, argnums=(0, 1)).diagonal().all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda y: jnp.array([0.0, 1.0, 0.0, 1.0])[jnp.floor(y).astype(int)],
+        lambda y: jnp.where(lax.rem(y, jnp.ones_like(y)) > 0.5, 1.0, 0.0),
+        lambda y: jnp.where(y.astype(int) == 1, 1.0, 0.0),
+    ],
+)
+def test_a_value_near_a_step_is_undecided(step, dtype):
+    def f(x, y):
+        return x * step(jnp.exp(jnp.log(y))).astype(dtype)
+
+    x, y = POSITIVE[:2].astype(dtype), jnp.array([2.0, 2.0], dtype)
+    assert at(f, x, y, argnums=(0, 1))[:, :2].diagonal().all()
+
+
 def test_rounding_errors_stay_so_after_many_equations():
     """Facts forget their operands now and then."""
 
