@@ -43,6 +43,7 @@ from ._known import (
     Probe as Probe,
     Unavailable as Unavailable,
 )
+from ._limit import Limit as Limit
 from ._limited_sets import limited as limited
 from ._masks import (
     as_dependence as as_dependence,

@@ -219,7 +219,7 @@ def propagate(
         pairs = zip(operands, names, strict=True)
         operands = [one._replace(comes_from=frozenset([name])) for one, name in pairs]
         points = [operands, *points[1:]]
-    limit = Limit.of(options.max_nnz)
+    limit = Limit(options.max_nnz)
     shape = sum(map(size_of, traced.output_avals)), sum(map(size_of, traced.inputs.avals))
 
     def keep(function: Callable[[], Any]) -> Any:

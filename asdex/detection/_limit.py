@@ -6,7 +6,8 @@ import operator
 import traceback
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Final, TypeVar
 
 from .._errors import PatternTooLargeError
 from .._memory import available_memory
@@ -18,29 +19,39 @@ from ._value import Value
 _BYTES: Final = 16
 """Memory per entry: 8 for its row and column, and as much again for what is done with them."""
 
+_FEW: Final = 1 << 20
+"""Entries that fit always: to ask the system for its memory takes 0.4 ms, a small detection 2 ms."""
+
 _T = TypeVar("_T")
 
 
-class Limit(NamedTuple):
-    """The largest number of entries, and why."""
+class Limit:
+    """The largest number of entries: the caller's, or as many as fit into the memory that is there.
 
-    max_nnz: int
-    reason: str
+    **Raises:** `ValueError` if the caller's is none.
+    """
 
-    @staticmethod
-    def of(max_nnz: int | None) -> Limit:
-        """The caller's number, or as many as fit into the memory that is there."""
-        if max_nnz is None:
-            memory = available_memory()
-            found = memory // _BYTES
-            return Limit(found, f"{found:,}, which fit into {memory / 2**30:.1f} GiB of memory")
+    def __init__(self, max_nnz: int | None):
         try:
-            given = operator.index(max_nnz)
+            self._given = max_nnz if max_nnz is None else operator.index(max_nnz)
         except TypeError:
-            given = -1
-        if given < 0:
+            self._given = -1
+        if self._given is not None and self._given < 0:
             raise ValueError(f"Expected `max_nnz` to be a number of entries, got {max_nnz!r}.")
-        return Limit(given, f"max_nnz={given:,}")
+
+    def admits(self, count: int) -> bool:
+        return (self._given is None and count <= _FEW) or count <= self.max_nnz
+
+    @cached_property
+    def max_nnz(self) -> int:
+        return available_memory() // _BYTES if self._given is None else self._given
+
+    @property
+    def _reason(self) -> str:
+        if self._given is not None:
+            return f"max_nnz={self.max_nnz:,}"
+        memory = self.max_nnz * _BYTES / 2**30
+        return f"{self.max_nnz:,}, which fit into {memory:.1f} GiB of memory"
 
     def keep(
         self,
@@ -58,7 +69,7 @@ class Limit(NamedTuple):
         **Raises:** `PatternTooLargeError`, also where memory ends before the limit is reached.
         """
         try:
-            with limited(self.max_nnz):
+            with limited(self):
                 return function()
         except MemoryError as error:
             if isinstance(error, PatternTooLargeError):
@@ -66,13 +77,13 @@ class Limit(NamedTuple):
             traceback.clear_frames(error.__traceback__)  # they hold what was stored so far
             count = error.count if isinstance(error, TooManyEntries) else 0
         first = FirstLarge(self.max_nnz)
-        with limited(self.max_nnz), suppress(MemoryError):
+        with limited(self), suppress(MemoryError):
             again(first)
         raise PatternTooLargeError(self._message(shape, max(count, first.count), first))
 
     def _message(self, shape: tuple[int, int], count: int, first: FirstLarge) -> str:
         least = f"has {count:,} entries or more"
-        problem = f"{least}; the limit is {self.reason}"
+        problem = f"{least}; the limit is {self._reason}"
         if count <= self.max_nnz:
             problem = f"does not fit into memory. It {least}"
         place = f" It became so large in {first.place}." if first.place else ""

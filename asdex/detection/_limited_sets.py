@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int, Int32, Int64
@@ -14,7 +15,14 @@ from jaxtyping import Int, Int32, Int64
 Part = tuple[Int[np.ndarray, " rows"], Int32[np.ndarray, " entries"]]
 """The sizes of some consecutive sets, and their members, one set after the other."""
 
-_limit: ContextVar[int | None] = ContextVar("asdex_max_nnz", default=None)
+
+class Admits(Protocol):
+    """How many members index sets may have."""
+
+    def admits(self, count: int) -> bool: ...
+
+
+_limit: ContextVar[Admits | None] = ContextVar("asdex_limit", default=None)
 
 
 class TooManyEntries(MemoryError):
@@ -26,9 +34,9 @@ class TooManyEntries(MemoryError):
 
 
 @contextmanager
-def limited(max_nnz: int | None) -> Iterator[None]:
+def limited(limit: Admits | None) -> Iterator[None]:
     """Within this context `TooManyEntries` is raised before index sets with more members are stored."""
-    token = _limit.set(max_nnz)
+    token = _limit.set(limit)
     try:
         yield
     finally:
@@ -38,7 +46,7 @@ def limited(max_nnz: int | None) -> Iterator[None]:
 def check_count(at_most: int, at_least: Callable[[], int]) -> None:
     """Refuse to store sets of too many members; `at_least` is asked for only where it matters."""
     limit = _limit.get()
-    if limit is not None and at_most > limit and (count := at_least()) > limit:
+    if limit is not None and not limit.admits(at_most) and not limit.admits(count := at_least()):
         raise TooManyEntries(count)
 
 

@@ -24,7 +24,15 @@ from .._indices import frozen
 from .._pattern import SparsityPattern
 from ..coloring import color_hessian, color_jacobian, ColoredPattern, JacobianSearch, SearchOptions
 from ..decompression import decompressor_for
-from ..detection import Dependence, detect_hessian, DetectionOptions, Interpreter, limited, trace
+from ..detection import (
+    Dependence,
+    detect_hessian,
+    DetectionOptions,
+    Interpreter,
+    Limit,
+    limited,
+    trace,
+)
 from ._compiled import evaluate_now
 from ._derivative import SparseDerivative
 from ._kernel import colors_of, Kernel, Options
@@ -77,7 +85,7 @@ def at_elements(
     if not _is_suitable(derivative, search) or not (force or whole.num_colors >= _FEWEST_COLORS):
         return derivative
     try:
-        with limited(_allowed(whole)) if not force else contextlib.nullcontext():
+        with limited(Limit(_allowed(whole))) if not force else contextlib.nullcontext():
             return _at_elements(derivative, samples, detection, search, force)
     except MemoryError:  # more entries at the elements than could pay
         return derivative

@@ -188,11 +188,22 @@ def test_a_dense_step_on_the_way_to_a_sparse_pattern_is_not_stored():
 
 
 def test_the_limit_follows_from_the_memory_that_is_there(monkeypatch):
-    monkeypatch.setattr(_limit, "available_memory", lambda: 16 * 899)
-    with pytest.raises(asdex.PatternTooLargeError, match=r"limit is 899, .* GiB of memory"):
-        asdex.jacobian_sparsity(shares, vector(30))
-    monkeypatch.setattr(_limit, "available_memory", lambda: 16 * 900)
+    """It is asked for where there are a million entries or more."""
+    n, asked = 1100, []
+
+    def memory(entries):
+        return lambda: asked.append(entries) or 16 * entries
+
+    monkeypatch.setattr(_limit, "available_memory", memory(n * n - 1))
+    with pytest.raises(
+        asdex.PatternTooLargeError, match=r"limit is 1,209,999, .* 0.0 GiB of memory"
+    ):
+        asdex.jacobian_sparsity(shares, vector(n))
+    monkeypatch.setattr(_limit, "available_memory", memory(n * n))
+    assert asdex.jacobian_sparsity(shares, vector(n)).nnz == n * n
+    assert asked == [n * n - 1, n * n]
     assert asdex.jacobian_sparsity(shares, vector(30)).nnz == 900
+    assert len(asked) == 2
 
 
 def test_memory_that_ends_before_the_limit(monkeypatch):

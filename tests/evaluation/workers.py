@@ -12,14 +12,16 @@ import pytest
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+RUN = "import quick_compiler, runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 def start(worker, num_devices, *arguments):
-    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    folders = [str(REPOSITORY), str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH")]
+    path = os.pathsep.join(filter(None, folders))
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={num_devices}"
     environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": path}
     return subprocess.Popen(
-        [sys.executable, "-W", "error", Path(__file__).with_name(worker), *arguments],
+        [sys.executable, "-W", "error", "-c", RUN, Path(__file__).with_name(worker), *arguments],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
