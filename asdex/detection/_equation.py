@@ -87,7 +87,7 @@ class Equation(EquationView):
         return values[0] if values else None
 
     def values(self, index: int) -> list[np.ndarray]:
-        """What `known` returns and, if another program may round it otherwise, two more such values.
+        """What `known` returns and, if another program may round it otherwise, more such values.
 
         It is empty if nothing is known. Where the first is zero, all are.
         """

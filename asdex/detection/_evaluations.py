@@ -13,6 +13,7 @@ import numpy as np
 from .._arrays import is_key, on_device, size_of
 from .._versions import evaluate
 from ._known import Known, on_host, Probe, Unavailable
+from ._reassociation import Chain, chain_of, merging_error
 from ._rounding import (
     Alternates,
     alternates_of,
@@ -59,7 +60,7 @@ class Evaluation:
     """
 
     __slots__ = (
-        *("__weakref__", "alternates", "bind", "compute", "eqn", "factors"),
+        *("__weakref__", "alternates", "bind", "chain", "compute", "eqn", "factors"),
         *("kind", "of_point", "operands", "others", "results"),
     )
 
@@ -78,6 +79,7 @@ class Evaluation:
         self.alternates: Sequence[Alternates] = ()
         self.others = Evaluations() if others is None else others
         self.factors: Sequence[Factors] = ()
+        self.chain: Chain | None = None
         self.eqn = eqn
         self.others[next(_numbers)] = self
 
@@ -104,6 +106,11 @@ class Evaluation:
                     raise Unavailable
                 of_products = any(pair is not None for pair in factors)
                 errors = roundoff(self.eqn, self._again, arrays, results, by_numpy, of_products)
+                chains = [known.chain for known in self.operands]
+                self.chain = chain_of(self.eqn, arrays, chains)
+                merging = merging_error(self.eqn, chains, self.chain, np.asarray(results[0]))
+                if merging is not None:
+                    errors[0] = merging if errors[0] is None else errors[0] + merging
                 self.alternates = alternates_of(
                     name, self._again, arrays, alternates, results, errors, factors
                 )

@@ -49,7 +49,9 @@ def values_of(operand: Any, aval: Any) -> list[np.ndarray]:
         return []
     values = operand.known.all_values()
     if len(values) > 1:
-        values[0] = functools.reduce(lambda one, other: np.where(one != 0, one, other), values)
+        values.insert(
+            0, functools.reduce(lambda one, other: np.where(one != 0, one, other), values)
+        )
     return values
 
 

@@ -9,7 +9,8 @@ from typing import Any, TYPE_CHECKING
 import jax
 import numpy as np
 
-from ._rounding import Alternates, Factors
+from ._reassociation import Chain
+from ._rounding import Alternates, around_zero, Factors
 
 
 if TYPE_CHECKING:
@@ -35,29 +36,38 @@ def on_host() -> Iterator[None]:
 class Known:
     """The value of an array that depends on constants alone, or at a point, computed at most once.
 
-    **Attributes:** the last two are set when it is computed.
+    **Attributes:** the last three are set when it is computed.
 
     - `of_point`: whether it depends on inputs that are differentiated, at a point. Then ties and zeros are
         dealt with apart, and it has no alternates.
     - `alternates`: what it may be in another program.
     - `factors`: of which two arrays it is the product, if it is one.
+    - `chain`: of what it is a sum or a product, if it is one.
     """
 
-    __slots__ = ("_make", "_value", "alternates", "factors", "of_point")
+    __slots__ = ("_alternates", "_make", "_value", "chain", "factors", "of_point")
 
     def __init__(self, make: tuple[Evaluation, int] | None, value: Any = None):
         """**Arguments:** `make`: what computes it, as which of its results. `value`: it, if it is there."""
         self._make = make
         self._value = value
         self.of_point = make is not None and make[0].of_point
-        self.alternates: Alternates = None
+        self._alternates: Alternates | bool = make is None
         self.factors: Factors = None
+        self.chain: Chain | None = None
+
+    @property
+    def alternates(self) -> Alternates:
+        if isinstance(self._alternates, bool):
+            self._alternates = around_zero(self._value) if self._alternates else None
+        return self._alternates
 
     @staticmethod
     def of(value: Any, *alternates: np.ndarray) -> Known:
         """A value that is there, and its two alternates, if it has any."""
         known = Known(None, value)
-        known.alternates = alternates or None  # pyright: ignore[reportAttributeAccessIssue]
+        if alternates:
+            known._alternates = alternates  # pyright: ignore[reportAttributeAccessIssue]
         return known
 
     def get(self) -> np.ndarray:
@@ -116,8 +126,8 @@ class Known:
         if self._make is not None:
             evaluation, index = self._make
             self._value = evaluation.forced()[index]
-            self.alternates = evaluation.alternates[index]
-            self.factors = evaluation.factors[index]
+            self._alternates = evaluation.alternates[index]
+            self.factors, self.chain = evaluation.factors[index], evaluation.chain
             self._make = None
         return self._value
 

@@ -9,14 +9,18 @@ a comparison, is certain if it is the same for all.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, Final
 
+import jax
 import numpy as np
 
+from .._arrays import is_key
+from ._reassociation import DIVIDES, PRODUCTS, SUMS
 from ._registry import find_rule
-from ._roundoff import DIVIDES, drawing, PRODUCTS, shifted, SUMS
+from ._roundoff import drawing, shifted
 
 
 Alternates = tuple[np.ndarray, np.ndarray] | None
@@ -26,6 +30,9 @@ Factors = tuple[np.ndarray, np.ndarray] | None
 
 _JUMPS: Final = ("floor", "ceil", "round", "sign", "rem")
 """Primitives whose floating-point results are decisions."""
+_MERGED: Final = (*PRODUCTS, *SUMS)
+_SMALL_FAR_OUT: Final = ("erfc", "exp2", "igammac", "logistic", "pow")
+"""Functions that go to zero, which they are nowhere, beside `exp`."""
 _COMBINED: Final = 2
 """Rounded operands up to which a decision is made again for all combinations of their values."""
 
@@ -76,7 +83,8 @@ def alternates_of(
     is_fused = primitive in SUMS and any(pair is not None for pair in factors)
     rounds = any(size is not None for size in errors)
     exact = all(pair is None for pair in alternates)
-    if exact and not (rounds or is_quotient or is_fused):
+    edges = [_out_of_range(primitive, operands, one, rounds) for one in results]
+    if exact and not (rounds or is_quotient or is_fused or any(map(bool, edges))):
         return found
     decided = _decisions(primitive, results)
     if len(decided) == len(results):
@@ -100,7 +108,9 @@ def alternates_of(
             pair if size is None else (shifted(pair[0], draw(size)), shifted(pair[1], -draw(size)))
             for pair, size in zip(pairs, errors, strict=True)
         ]
-    for k, (one, pair) in enumerate(zip(results, pairs, strict=True)):
+    for k, (one, pair, edge) in enumerate(zip(results, pairs, edges, strict=True)):
+        for mask, *values in edge:
+            pair = np.where(mask, values[0], pair[0]), np.where(mask, values[1], pair[1])
         if k not in decided and not all(are_equal(other, one) for other in pair):
             found[k] = pair
     return found
@@ -173,6 +183,48 @@ def _fused(
         exact = np.where(np.isfinite(missing), total + missing, total)
         found.append(exact.astype(operands[0].dtype))
     return found
+
+
+def _out_of_range(
+    primitive: str, operands: Sequence[np.ndarray], result: Any, merges: bool
+) -> list[tuple[np.ndarray, Any, Any]]:
+    """Masks of the elements that are zero in one program and tiny in another, or infinite and large.
+
+    And two values of either. Tiny numbers are zero where a processor computes, and not where the compiler
+    does; a product of two constants may be in range where those with a third are not.
+
+    **Arguments:** `merges`: whether the result may be computed in another order.
+    """
+    result = np.asarray(result)
+    if result.dtype.kind != "f":
+        return []
+    limits, size = np.finfo(result.dtype), np.abs(result)
+    small, large = size < limits.tiny, np.isinf(result) & (merges and primitive in _MERGED)
+    if small.any():
+        small = small & ((result != 0) | _underflows(primitive, operands, limits))
+    edges = [
+        (small, np.copysign(limits.tiny, result), np.zeros_like(result)),
+        (large, result, np.copysign(limits.max, result)),
+    ]
+    return [edge for edge in edges if edge[0].any()]
+
+
+def _underflows(primitive: str, operands: Sequence[np.ndarray], limits: Any) -> Any:
+    """Where a result of zero may be a number that is too small."""
+    if primitive == "exp":
+        return operands[0] > 2 * np.log(limits.smallest_subnormal.astype(np.float64))
+    if primitive in PRODUCTS:
+        return functools.reduce(np.logical_and, [(one != 0) & np.isfinite(one) for one in operands])
+    return primitive in _SMALL_FAR_OUT
+
+
+def around_zero(array: Any) -> Alternates:
+    """The alternates of an array that no equation makes, of which tiny elements may count as zeros."""
+    if not isinstance(array, np.ndarray | jax.Array) or is_key(array) or array.dtype.kind != "f":
+        return None
+    array = np.asarray(array)
+    edges = _out_of_range("", (), array, merges=False)
+    return tuple(np.where(edges[0][0], one, array) for one in edges[0][1:]) if edges else None
 
 
 def _rounding_of(factors: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

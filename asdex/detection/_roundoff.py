@@ -13,14 +13,10 @@ import numpy as np
 
 from .._arrays import has_derivative
 from .._jaxprs import nested_jaxprs, open_jaxpr
+from ._digits import common_step, has_digits, is_power_of_two
+from ._reassociation import DIVIDES, is_merged, PRODUCTS, ROUNDINGS, SUMS
 from ._registry import find_rule
 
-
-DIVIDES: Final = "div"
-PRODUCTS: Final = ("mul", "square", "integer_pow", DIVIDES)
-SUMS: Final = ("add", "add_any", "sub")
-ROUNDINGS: Final = 16
-"""By how many roundings, at least, sums and functions such as `sin` may differ."""
 
 _Compute = Callable[..., Sequence[Any]]
 _EXACT: Final = (
@@ -77,7 +73,7 @@ def may_differ(eqns: Sequence[Any]) -> bool:
     }
     fused = not names.isdisjoint(PRODUCTS) and not names.isdisjoint(SUMS)
     apart = {DIVIDES} if jax.default_backend() == "cpu" else {DIVIDES, *_APPROXIMATED}
-    return fused or not names.isdisjoint(apart) or any(map(is_rounded, eqns))
+    return fused or not names.isdisjoint(apart) or is_merged(eqns) or any(map(is_rounded, eqns))
 
 
 def roundoff(
@@ -103,7 +99,7 @@ def roundoff(
     name, found = eqn.primitive.name, [np.asarray(one) for one in results]
     if by_numpy:
         rounds = name in _APPROXIMATED and jax.default_backend() != "cpu"
-        rounds = rounds and not (name == DIVIDES and _is_power_of_two(operands[1]))
+        rounds = rounds and not (name == DIVIDES and is_power_of_two(operands[1]))
     else:  # a product of complex numbers is made of products and a sum
         rounds = is_rounded(eqn) or (name in PRODUCTS and found[0].dtype.kind == "c")
     if not rounds or not any(one.dtype.kind in "fc" for one in (*operands, *found)):
@@ -186,10 +182,10 @@ def _of_sums(
         total, count = np.abs(np.asarray(total)), np.abs(np.asarray(count))
         eps = float(jnp.finfo(result.dtype).eps)
         size = np.zeros_like(total)
-        if _step(operands, factors) < eps * total.max(initial=0):
+        if common_step(operands, factors) < eps * total.max(initial=0):
             once = 2 if factors == 1 and not of_products else 1
             size = np.where(count > once, total * np.sqrt(count), 0) * (eps / ROUNDINGS)
-        if digits is not None and not all(_has_digits(one, digits) for one in operands):
+        if digits is not None and not all(has_digits(one, digits) for one in operands):
             size = np.maximum(size, total * 2.0 ** (1 - digits) / ROUNDINGS)
         sizes.append(size)
     return sizes
@@ -206,37 +202,6 @@ def _digits(eqn: Any, dtype: Any) -> int | None:
     single = np.dtype(dtype) in (np.float32, np.complex64)
     digits = _DIGITS.get(jax.default_backend(), 8)
     return digits if single and not is_full and digits < 24 else None
-
-
-def _parts(array: np.ndarray) -> np.ndarray:
-    """The real numbers in an array that are not zero, in double precision."""
-    parts = np.stack([np.real(array), np.imag(array)]) if array.dtype.kind == "c" else array
-    return parts[parts != 0].astype(np.float64) if parts.dtype.kind == "f" else np.empty(0)
-
-
-def _step(operands: Sequence[np.ndarray], factors: int) -> float:
-    """A power of two of which all elements are multiples, or, of two factors, all products; 0 if none is."""
-    steps = []
-    for one in operands:
-        mantissas, exponents = np.frexp(_parts(one))
-        if not np.isfinite(mantissas).all():
-            return 0.0
-        whole = (mantissas * 2.0**53).astype(np.int64)
-        lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 54
-        steps.append(2.0 ** float((exponents + lowest).min(initial=1000)))
-    if factors == 1:
-        return min(steps)
-    return float(np.prod([one for one in steps if one < 2.0**999]))
-
-
-def _has_digits(array: np.ndarray, digits: int) -> bool:
-    mantissas, _ = np.frexp(_parts(array))
-    scaled = mantissas * 2.0**digits
-    return bool((scaled == np.round(scaled)).all())
-
-
-def _is_power_of_two(array: np.ndarray) -> bool:
-    return _has_digits(array, 1) if array.dtype.kind == "f" else False
 
 
 def drawing(primitive: str, operands: Sequence[np.ndarray]) -> Callable[[Any], np.ndarray]:

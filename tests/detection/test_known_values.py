@@ -384,7 +384,60 @@ for _ in range(3):
 """
 
 
-@pytest.mark.parametrize("program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS])
+REASSOCIATED = """
+def at(indices, n=64):
+    return lambda x: x[jnp.floor(indices()).astype(int)]
+
+n, half = jnp.arange(64.0), jnp.float16
+x = jnp.arange(1.0, 65.0)
+functions = [
+    at(lambda: (jnp.arange(6.0) + 0.1) - 0.1),
+    at(lambda: jnp.arange(20.0) * 0.7 / 0.7),
+    at(lambda: jnp.rad2deg(jnp.deg2rad(jnp.arange(64.0)))),
+    at(lambda: jnp.arange(8.0) / 0.7 / 0.3 * 0.21),
+    at(lambda: (jnp.sort(jnp.asarray(np.arange(6, dtype=np.float32))) + 0.1) - 0.1),
+    at(lambda: jnp.broadcast_to(jnp.arange(6.0), (2, 6)).T.ravel() + 0.1 - 0.1),
+    at(lambda: jnp.cumsum(jnp.ones(9)) + 0.1 - 0.1),
+    at(lambda: jax.vmap(lambda t: (t + 0.3) - 0.3)(jnp.arange(20.0))),
+    at(lambda: jnp.sqrt(jnp.arange(8.0)) ** 2),
+    at(lambda: jnp.arange(64, dtype=half) * half(0.1) * half(10)),
+    at(lambda: jnp.arange(64, dtype=half) * half(0.1) + half(0.9)),
+    lambda x: jnp.where((jnp.arange(64.0) * 0.1 - 0.3) - 0.1 >= 0, x, -x[::-1]),
+    lambda x: x[:6] * ((jnp.arange(6.0) * 0.3 + 12582912.0) - 12582912.0),
+    lambda x: jax.lax.cond(
+        jnp.all((jnp.arange(12.0) + 0.1) - 0.1 >= jnp.arange(12.0)), lambda x: x, lambda x: x[::-1], x
+    ),
+    lambda x: jax.lax.sort(((jnp.arange(12.0) + 1e8) - 1e8, -jnp.arange(12), x[:12]), num_keys=2)[2],
+    lambda x: jax.lax.fori_loop(
+        0, 12, lambda i, y: y.at[jnp.floor((i + 0.1) - 0.1).astype(int)].add(x[i]), jnp.zeros(64)
+    ),
+]
+for f in functions:
+    check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
+SUBNORMAL = """
+x = jnp.arange(1.0, 5.0)
+weights = np.exp(-np.array([0.0, 9.4, 9.7, 12.0], np.float32) ** 2)
+tiny = float(jnp.finfo(jnp.float32).tiny)
+functions = [
+    lambda x: jnp.where(jnp.exp(-jnp.array([0.0, 9.4, 9.7, 12.0]) ** 2) > 0, x, 0),
+    lambda x: jnp.where(jnp.asarray(weights) > 0, x, 0),
+    lambda x: jnp.asarray(weights) * 1e30 * x,
+    lambda x: x * (jnp.array([3.0, 2.0, 1.0, 0.0]) * 1e-20 * 1e-20 * 1e38),
+    lambda x: x * (jnp.array([3.0, 2.0, 1.0, 0.0]) * 1e-25 * 1e-25 * 1e38),
+    lambda x: jnp.where(jnp.arange(4.0) * tiny / 4 > 0, x, 2 * x[::-1]),
+    lambda x: jnp.where(jnp.sign(jnp.asarray(weights) - 0.5e-40) > 0, x, 2 * x[::-1]),
+    lambda x: jax.lax.sort((jnp.asarray(weights), x), num_keys=1)[1],
+    lambda x: jnp.where(jnp.isfinite(jnp.arange(4.0) * 2e38 * 0.5), x, 0),
+]
+for f in functions:
+    check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
+@pytest.mark.parametrize("program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, SUBNORMAL])
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}

@@ -165,3 +165,18 @@ def test_sums_of_integers_are_exact():
         return total * u
 
     assert not pattern(f, 4).any()
+
+
+@pytest.mark.parametrize(
+    ("indices", "nnz"),
+    [
+        (lambda: (jnp.arange(6.0) + 0.5) - 0.5, 6),  # exact in every order
+        (lambda: (jnp.arange(6.0) * 4) / 4, 6),
+        (lambda: jnp.linspace(0.0, 5.0, 6), 6),  # the same in every order
+        (lambda: (jnp.arange(6.0) + 0.1) - 0.1, 21),  # 1.9999999 or 2
+        (lambda: jnp.arange(6, dtype=jnp.float16) * jnp.float16(0.5) * 2, 6),
+    ],
+)
+def test_constants_of_which_two_may_come_first(indices, nnz):
+    f = lambda x: x[jnp.floor(indices()).astype(int)]
+    assert asdex.jacobian_sparsity(f, jnp.ones(6)).nnz == nnz

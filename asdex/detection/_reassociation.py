@@ -1,0 +1,196 @@
+"""Sums of sums, and products of products, which programs compute in another order than their equations say.
+
+XLA makes `A + (c + d)` of `(A + c) + d` and `A * (c * d)` of `(A * c) * d`, takes `A / c` for a product, and
+`a` for the square of `sqrt(a)`. Half precision it computes in single, without rounding in between. A *chain*
+is what such an array was added up from, or multiplied together from: if all orders are exact, there is
+nothing to round.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from .._jaxprs import is_literal
+from ._digits import common_step, is_power_of_two
+from ._registry import find_rule
+
+
+DIVIDES: Final = "div"
+PRODUCTS: Final = ("mul", "square", "integer_pow", DIVIDES)
+SUMS: Final = ("add", "add_any", "sub")
+ROUNDINGS: Final = 16
+"""By how many roundings, at least, sums and functions such as `sin` may differ."""
+
+
+Leaf = tuple[np.ndarray, bool]
+"""A term, and whether it is subtracted, or a factor, and whether it divides."""
+_PAIRED: Final = 3
+
+
+class Chain(NamedTuple):
+    """How an array was made.
+
+    - `kinds`: `"sum"` or `"product"`; both where elements of several arrays were brought together.
+    - `leaves`: the terms or factors, and which are subtracted or divide; `None` if there are many, or if one
+      is rounded.
+    - `total`: a bound on the sum of the absolute values of the terms.
+    - `moved`: whether elements of the leaves are elsewhere by now.
+    """
+
+    kinds: frozenset[str]
+    leaves: tuple[Leaf, ...] | None
+    total: float
+    moved: bool = False
+
+
+_ROUNDS: Final = "convert_element_type"
+_KINDS: Final = (
+    dict.fromkeys(SUMS, "sum")
+    | dict.fromkeys((*PRODUCTS, "sqrt"), "product")
+    | {_ROUNDS: "product"}
+)
+_INVERTS: Final = ("sub", DIVIDES)
+_MOST_LEAVES: Final = 8
+_HIGHEST_POWER: Final = 4
+
+
+def chain_of(
+    eqn: Any, operands: Sequence[np.ndarray], chains: Sequence[Chain | None]
+) -> Chain | None:
+    """That of the results of an equation.
+
+    **Arguments:** `eqn`: `None` for what moves elements without an equation.
+    """
+    kind = _kind_of(eqn)
+    if kind is None:
+        return _joined([one for one in chains if one is not None]) if _moves(eqn) else None
+    parts = [
+        one
+        if one is not None and kind in one.kinds
+        else Chain(frozenset((kind,)), ((array, False),), _largest(array))
+        for array, one in zip(operands, chains, strict=True)
+    ]
+    leaves, name = [one.leaves for one in parts], eqn.primitive.name
+    if name in _INVERTS and leaves[1] is not None:
+        leaves[1] = tuple((array, not inverted) for array, inverted in leaves[1])
+    elif name in ("square", "integer_pow"):
+        power = eqn.params.get("y", 2)
+        leaves = leaves * power if 0 < power <= _HIGHEST_POWER else [None]
+    elif name == "sqrt":
+        leaves = [None]
+    total, moved = sum(one.total for one in parts), any(one.moved for one in parts)
+    return Chain(frozenset((kind,)), _together(leaves), total, moved)
+
+
+def merging_error(
+    eqn: Any, chains: Sequence[Chain | None], chain: Chain | None, result: np.ndarray
+) -> np.ndarray | None:
+    """The size of the rounding errors by another order, in the unit of `roundoff`; `None` if there are none.
+
+    **Arguments:** `chains`, `chain`: those of the operands and of the result.
+    """
+    kind = _kind_of(eqn)
+    merges = any(one is not None and kind in one.kinds for one in chains)
+    is_half = result.dtype == np.float16
+    if chain is None or kind is None or result.dtype.kind not in "fc" or not (merges or is_half):
+        return None
+    unit = float(np.finfo(result.dtype).eps)
+    if chain.leaves is not None:
+        if _is_exact(kind, chain.leaves, np.finfo(result.dtype)):
+            return None
+        if len(chain.leaves) == _PAIRED and not (chain.moved or is_half):
+            errors = [np.abs(one - result) for one in _orders(kind, chain.leaves)]
+            size = np.nan_to_num(functools.reduce(np.fmax, errors), posinf=np.inf)
+            return size / ROUNDINGS if size.any() else None
+    size = np.full(result.shape, chain.total) if kind == "sum" else 2 * np.abs(result)
+    return size * (unit / ROUNDINGS)
+
+
+def _orders(kind: str, leaves: Sequence[Leaf]) -> list[np.ndarray]:
+    """The sum or product of three leaves, of which any two come first."""
+    combine = _added if kind == "sum" else _multiplied
+    return [
+        value
+        for k, last in enumerate(leaves)
+        for first in combine(*(one for j, one in enumerate(leaves) if j != k))
+        for value, inverted in combine(first, last)
+        if not inverted
+    ]
+
+
+def _added(a: Leaf, b: Leaf) -> list[Leaf]:
+    if a[1] == b[1]:
+        return [(a[0] + b[0], a[1])]
+    return [(a[0] - b[0] if b[1] else b[0] - a[0], False)]
+
+
+def _multiplied(a: Leaf, b: Leaf) -> list[Leaf]:
+    if a[1] == b[1]:
+        inverse = [((1 / a[0]) * (1 / b[0]), False)] if a[1] else []
+        return [(a[0] * b[0], a[1]), *inverse]
+    (one, _), (divisor, _) = (a, b) if b[1] else (b, a)
+    return [(one / divisor, False), (one * (1 / divisor), False)]
+
+
+def is_merged(eqns: Sequence[Any]) -> bool:
+    """Whether some of the equations may be computed in another order, or without rounding in between."""
+    kinds: dict[Any, str] = {}
+    for eqn in eqns:
+        kind = _kind_of(eqn)
+        found = {kinds[one] for one in eqn.invars if not is_literal(one) and one in kinds}
+        if kind is not None and (kind in found or eqn.outvars[0].aval.dtype == np.float16):
+            return True
+        if kind is not None:
+            kinds[eqn.outvars[0]] = kind
+        elif found and _moves(eqn):
+            kinds.update(dict.fromkeys(eqn.outvars, found.pop()))
+    return False
+
+
+def _kind_of(eqn: Any) -> str | None:
+    if eqn is None or (eqn.primitive.name == _ROUNDS and eqn.outvars[0].aval.dtype != np.float16):
+        return None
+    return _KINDS.get(eqn.primitive.name)
+
+
+def _moves(eqn: Any) -> bool:
+    rule = None if eqn is None else find_rule(eqn.primitive)
+    return eqn is None or eqn.primitive.name == "neg" or (rule is not None and rule.moves)
+
+
+def _joined(chains: Sequence[Chain]) -> Chain | None:
+    if not chains:
+        return None
+    kinds = frozenset[str]().union(*(one.kinds for one in chains))
+    leaves = _together([one.leaves for one in chains])
+    return Chain(kinds, leaves, sum(one.total for one in chains), moved=True)
+
+
+def _together(leaves: Sequence[tuple[Leaf, ...] | None]) -> tuple[Leaf, ...] | None:
+    found: list[Leaf] = []
+    for some in leaves:
+        if some is None or len(found) + len(some) > _MOST_LEAVES:
+            return None
+        found.extend(some)
+    return tuple(found)
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=0)) if array.dtype.kind in "fc" else np.inf
+
+
+def _is_exact(kind: str, leaves: Sequence[Leaf], limits: Any) -> bool:
+    """Whether no order of adding up or multiplying leaves rounds anything, or leaves the range of numbers."""
+    if kind == "product" and not all(is_power_of_two(one) for one, divides in leaves if divides):
+        return False
+    arrays = [1 / one if divides and kind == "product" else one for one, divides in leaves]
+    steps, largest = [common_step([one]) for one in arrays], [_largest(one) for one in arrays]
+    if kind == "sum":
+        return bool(min(steps) >= limits.eps * sum(largest))
+    in_range = np.prod(np.maximum(largest, 1)) <= limits.max
+    in_range = in_range and np.prod(np.minimum(steps, 1)) >= limits.tiny
+    return bool(in_range and np.prod(steps) >= limits.eps * np.prod(largest))
