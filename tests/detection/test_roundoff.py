@@ -178,5 +178,6 @@ def test_sums_of_integers_are_exact():
     ],
 )
 def test_constants_of_which_two_may_come_first(indices, nnz):
-    f = lambda x: x[jnp.floor(indices()).astype(int)]
+    def f(x):
+        return x[jnp.floor(indices()).astype(int)]
     assert asdex.jacobian_sparsity(f, jnp.ones(6)).nnz == nnz
