@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,16 +172,23 @@ def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
     return results if eqn.primitive.multiple_results else (results,)
 
 
-def evaluated(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
-    """The results of a jaxpr, on values of its constant variables and of its inputs."""
+def evaluated(
+    jaxpr: Any,
+    consts: Sequence[Any],
+    operands: Sequence[Any],
+    evaluate: Callable[..., Sequence[Any]] = rebind,
+    wanted: Sequence[Any] | None = None,
+) -> list[Any]:
+    """The results of a jaxpr, or the `wanted` atoms alone, on values of its constant variables and inputs."""
+    eqns = jaxpr.eqns if wanted is None else [eqn for eqn, *_ in steps_to(jaxpr.eqns, wanted)]
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *operands), strict=True))
 
     def read(atom: Any) -> Any:
         return literal_value(atom) if is_literal(atom) else values[atom]
 
-    for eqn in jaxpr.eqns:
-        values.update(zip(eqn.outvars, rebind(eqn, list(map(read, eqn.invars))), strict=True))
-    return list(map(read, jaxpr.outvars))
+    for eqn in eqns:
+        values.update(zip(eqn.outvars, evaluate(eqn, list(map(read, eqn.invars))), strict=True))
+    return list(map(read, jaxpr.outvars if wanted is None else wanted))
 
 
 def is_staged() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register
-from asdex.detection import has_derivative
+from asdex.detection import has_derivative, Range
 
 from . import ranges
 from .ties import differ, is_below, keep
@@ -27,7 +27,8 @@ def select_n(eqn: Equation, which: Dependence, *cases: Dependence) -> Dependence
 
 def _possible(eqn: Any, count: int) -> list[np.ndarray]:
     """Where the selector may pick each of the cases."""
-    low, high = ranges.clipped(eqn.bounds(0), count)
+    # Out of range it picks the first or the last case.
+    low, high = (np.clip(bound, 0, count - 1) for bound in eqn.bounds(0))
     shape = eqn.out_avals[0].shape
     return [np.broadcast_to((low <= k) & (k <= high), shape) for k in range(count)]
 
@@ -81,7 +82,14 @@ def selected(eqn: Any, which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
     return np.choose(_choice(which, cases), cases) if len(cases) < 32 else NotImplemented
 
 
-select_n.range(ranges.select_n)
+@select_n.range
+def select_n_range(eqn: Any, which: Range, *cases: Range) -> Range:
+    """The hull of all cases that the selector can pick, element by element."""
+    del which
+    possible = _possible(eqn, len(cases))
+    low = [np.where(mask, case.low, np.inf) for mask, case in zip(possible, cases, strict=True)]
+    high = [np.where(mask, case.high, -np.inf) for mask, case in zip(possible, cases, strict=True)]
+    return Range(reduce(np.minimum, low), reduce(np.maximum, high))
 
 
 @select_n.cause

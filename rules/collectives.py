@@ -17,11 +17,10 @@ from asdex import Dependence, Equation, register
 from asdex.detection import (
     binder,
     call_jaxpr,
-    is_jaxpr,
-    is_literal,
+    evaluated,
     jaxpr_consts,
-    literal_value,
     open_jaxpr,
+    primitive_names,
     scan_arity,
 )
 
@@ -41,7 +40,7 @@ def shard_map(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     params = eqn.params
     if not eqn.derived:
         # Such rules can be applied within the types of the mesh alone: differentiate before the replay.
-        inside = _primitives(params["jaxpr"])
+        inside = primitive_names(params["jaxpr"])
         if inside & {"custom_vjp_call", "custom_vjp_call_jaxpr"}:
             eqn.forbid("fwd")
             return eqn.derive_reverse()
@@ -153,34 +152,12 @@ def _join(stacked: Any, names: _Names, sizes: Mapping[str, int]) -> Any:
     return stacked.transpose(order).reshape(shape)
 
 
-def _primitives(jaxpr: Any) -> set[str]:
-    """The names of the primitives in a jaxpr and in those that are nested in it."""
-    names: set[str] = set()
-    for eqn in open_jaxpr(jaxpr).eqns:
-        names.add(eqn.primitive.name)
-        for value in eqn.params.values():
-            for inner in value if isinstance(value, tuple | list) else (value,):
-                if is_jaxpr(inner):
-                    names |= _primitives(inner)
-    return names
-
-
 # --- the body, bound anew under other axes ---------------------------------------------------------
 
 
 def _replay(jaxpr: Any, operands: Sequence[Any]) -> list[Any]:
     """Evaluate a jaxpr, also where its types name the axes of a mesh."""
-    inner = open_jaxpr(jaxpr)
-    values = dict(zip(inner.constvars, jaxpr_consts(jaxpr), strict=True))
-    values.update(zip(inner.invars, operands, strict=True))
-
-    def read(atom: Any) -> Any:
-        return literal_value(atom) if is_literal(atom) else values[atom]
-
-    for eqn in inner.eqns:
-        results = _replay_equation(eqn, [read(atom) for atom in eqn.invars])
-        values.update(zip(eqn.outvars, results, strict=True))
-    return [read(atom) for atom in inner.outvars]
+    return evaluated(open_jaxpr(jaxpr), jaxpr_consts(jaxpr), operands, _replay_equation)
 
 
 def _replay_equation(eqn: Any, operands: list[Any]) -> list[Any]:

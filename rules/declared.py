@@ -1,9 +1,6 @@
 """Calls of functions whose sparsity is declared."""
 
 import math
-from itertools import pairwise
-
-import numpy as np
 
 from asdex import Dependence, Equation, register
 
@@ -23,8 +20,5 @@ def declared(eqn: Equation, *operands: Dependence) -> list[Dependence]:
     rows = [one.reshape((count, one.size // max(count, 1))) for one in operands]
     structure = Dependence.from_csr(pattern.to_scipy(), (pattern.m,))
     results = structure.substitute_each(Dependence.concatenate(rows, 1))
-    stops = np.cumsum([0, *(math.prod(aval.shape[batch_ndim:]) for aval in avals)])
-    return [
-        results.rearrange(lambda p, a=a, b=b: p[:, a:b]).reshape(aval.shape)
-        for (a, b), aval in zip(pairwise(stops), avals, strict=True)
-    ]
+    parts = results.split([aval.shape[batch_ndim:] for aval in avals])
+    return [part.reshape(aval.shape) for part, aval in zip(parts, avals, strict=True)]

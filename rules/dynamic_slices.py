@@ -13,6 +13,7 @@ from asdex import Dependence, Equation, register
 from asdex.detection import index_cases
 
 from .indexing import along, MAX_CANDIDATES
+from .structural import part
 
 
 @register("dynamic_slice", moves=True, steered_by=lambda eqn: range(1, len(eqn.in_avals)))
@@ -26,12 +27,12 @@ def dynamic_slice(eqn: Equation, operand: Dependence, *starts: Dependence) -> De
     for axis, possible in enumerate(_window_starts(eqn, operand.shape, sizes, first=1)):
         size = sizes[axis]
         if len(possible) <= MAX_CANDIDATES:
-            windows = (_window(operand, axis, start, size) for start in possible)
+            windows = (part(operand, axis, slice(start, start + size)) for start in possible)
             operand = reduce(operator.or_, windows)
         else:
             low, high = possible[0], possible[-1]
-            reached = _window(operand, axis, low, high - low + size).mix([axis])
-            operand = _window(reached, axis, 0, size)
+            reached = part(operand, axis, slice(low, high + size)).mix([axis])
+            operand = part(reached, axis, slice(size))
     return operand
 
 
@@ -56,8 +57,8 @@ def dynamic_update_slice(
             update = reduce(operator.or_, placed)
         else:
             reached = (place >= low) & (place < high + size)
-            everywhere = update.mix([axis]).rearrange(lambda p, a=axis, n=total: _repeat(p, a, n))
-            update = everywhere.keep(along(axis, operand.ndim, reached))
+            ones = [1 if k == axis else n for k, n in enumerate(update.shape)]
+            update = update.reduce([axis]).reshape(ones).keep(along(axis, operand.ndim, reached))
     return operand.keep(~overwritten) | update
 
 
@@ -69,11 +70,6 @@ def start(eqn: Equation) -> str:
     return eqn.unless_known(range(first, len(eqn.in_avals)), "the index")
 
 
-def _window(operand: Dependence, axis: int, start: int, size: int) -> Dependence:
-    index = (*[slice(None)] * axis, slice(start, start + size))
-    return operand.rearrange(lambda p: p[index])
-
-
 def _placed(update: Dependence, axis: int, start: int, total: int) -> Dependence:
     """The update at `start` along an axis of length `total`, nothing around it."""
 
@@ -83,11 +79,6 @@ def _placed(update: Dependence, axis: int, start: int, total: int) -> Dependence
         return np.pad(p, widths, constant_values=-1)
 
     return update.rearrange(positions)
-
-
-def _repeat(positions: np.ndarray, axis: int, total: int) -> np.ndarray:
-    """The first slice along `axis`, `total` times."""
-    return np.repeat(np.take(positions, [0] if positions.shape[axis] else [], axis), total, axis)
 
 
 def _window_starts(

@@ -78,7 +78,6 @@ def chosen(eqn: Equation, a: Dependence, b: Dependence) -> Any:
 
 
 convert_element_type = elementwise("convert_element_type", zero_at_zero=True)
-convert_element_type.range(ranges.convert)
 convert_element_type.alternatives(ranges.converted)
 convert_element_type.undecided(jumps)
 
@@ -97,7 +96,6 @@ def converted(eqn: Any, array: np.ndarray) -> Any:
 
 
 rem = elementwise("rem")
-rem.range(arithmetic.rem)
 rem.alternatives(arithmetic.remainders)
 rem.undecided(jumps)
 

@@ -12,13 +12,6 @@ from asdex import Dependence, Equation, register, registered_rules, Value, zero_
 zero_derivative("unvmap_all", "unvmap_any", "unvmap_max")
 
 
-@register("nontraceable", "nonbatchable")
-def identity(eqn: Equation, operand: Dependence) -> Dependence:
-    """Returns its operand, which must not be transformed in some ways."""
-    del eqn
-    return operand
-
-
 @register("nondifferentiable_backward")
 def nondifferentiable_backward(eqn: Equation, operand: Dependence) -> Dependence:
     """Returns its operand, which must not be differentiated in reverse."""

@@ -6,6 +6,7 @@ from asdex import Dependence, Equation, register
 @register(
     *("optimization_barrier", "device_put", "name", "sharding_constraint", "layout_constraint"),
     *("reshard", "mesh_cast", "pvary", "relayout", "dll_constraint", "xla_metadata_value"),
+    *("nontraceable", "nonbatchable"),  # Equinox's
     moves=True,
 )
 def identity(eqn: Equation, *operands: Dependence) -> list[Dependence]:

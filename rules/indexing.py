@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from jax import lax
 
 from asdex import Dependence, Equation, register
-from asdex.detection import index_cases, is_everywhere, Range, spread, Unavailable
+from asdex.detection import index_cases, is_everywhere, pairs_to_csr, Range, spread, Unavailable
 
 
 _CLIP = lax.GatherScatterMode.CLIP
@@ -197,10 +196,7 @@ def _written(shape: tuple[int, ...], updates: Dependence, targets: np.ndarray) -
         source = np.full(size, -1, np.int32)
         source[places] = landing
         return updates.take(source.reshape(shape))
-    links = sp.coo_array(
-        (np.ones(places.size, np.bool_), (places, landing)), shape=(size, targets.size)
-    )
-    return updates.through(sp.csr_array(links), shape)
+    return updates.through(pairs_to_csr(places, landing, (size, targets.size)), shape)
 
 
 def _gather_positions(

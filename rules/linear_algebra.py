@@ -19,6 +19,7 @@ from asdex.detection import (
     as_mask,
     connected_components,
     everywhere,
+    pairs_to_csr,
     transitive_closure,
 )
 
@@ -92,7 +93,9 @@ def _components(nonzero: np.ndarray) -> np.ndarray | None:
     if rows != columns or nonzero.all():
         return None
     entry, row, col = np.nonzero(nonzero.reshape(-1, rows, rows))
-    graph = _links(entry * rows + row, entry * rows + col, nonzero.size // max(rows, 1))
+    graph = pairs_to_csr(
+        entry * rows + row, entry * rows + col, (nonzero.size // max(rows, 1),) * 2
+    )
     label = connected_components(graph)[1].reshape(*batch, rows)
     together = label[..., :, None] == label[..., None, :]
     return None if together.all() else together
@@ -235,17 +238,13 @@ def _reached(equations: np.ndarray, b: Dependence) -> Dependence:
     count = math.prod(batch)
     entry, row, col = np.nonzero(equations.reshape(count, size, size))
     direct = Dependence.from_csr(
-        _links(entry * size + row, entry * size + col, count * size), (count * size,)
+        pairs_to_csr(entry * size + row, entry * size + col, (count * size, count * size)),
+        (count * size,),
     )
     reach = sp.coo_array(transitive_closure(direct).to_csr(count * size))
     pairs = (end[:, None] * columns + np.arange(columns) for end in (reach.row, reach.col))
     rows, cols = map(np.ravel, pairs)
-    return b.through(_links(rows, cols, b.size), b.shape)
-
-
-def _links(rows: np.ndarray, cols: np.ndarray, size: int) -> sp.csr_array:
-    ones = np.ones(rows.size, np.bool_)
-    return sp.csr_array(sp.coo_array((ones, (rows, cols)), shape=(size, size)))
+    return b.through(pairs_to_csr(rows, cols, (b.size, b.size)), b.shape)
 
 
 def _transposed(matrix: Dependence) -> Dependence:

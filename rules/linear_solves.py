@@ -1,7 +1,6 @@
 """Linear systems that are given as functions."""
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,8 @@ import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, Value
 from asdex.detection import as_dependence, as_mask, connected_components, everywhere, Facts
+
+from .ties import within_groups
 
 
 @register("custom_linear_solve")
@@ -63,7 +64,7 @@ def spsolve(
     ones = np.ones(data.size, np.bool_)
     graph = sp.csr_array((ones, columns, starts), shape=(b.size, b.size))
     rows = sp.csr_array((ones, np.arange(data.size), starts), shape=(b.size, data.size))
-    return _over_components(graph, b | data.through(rows))
+    return within_groups(b | data.through(rows), connected_components(graph)[1])
 
 
 def solve_by_components(
@@ -96,18 +97,6 @@ def solve_by_components(
     start = sum(one.size for one in followed)
     constants, graph = joined.restrict(0, start), joined.restrict(start, start + joined.size)
     residual = Dependence.join(right_hand_side) | constants.substitute(Dependence.join(followed))
-    solution = _over_components(graph.to_csr(joined.size), residual)
-    bounds = accumulate((one.size for one in right_hand_side), initial=0)
-    return [
-        solution.rearrange(lambda p, a=a, b=b: p[a:b]).reshape(one.shape)
-        for one, (a, b) in zip(right_hand_side, pairwise(bounds), strict=True)
-    ]
-
-
-def _over_components(graph: sp.csr_array, operand: Dependence) -> Dependence:
-    """Every element of a flat operand depends on all elements in its connected component."""
-    count, label = connected_components(graph)
-    members = np.arange(operand.size)
-    ones = np.ones(operand.size, np.bool_)
-    table = sp.coo_array((ones, (label, members)), shape=(count, operand.size))
-    return operand.through(sp.csr_array(table)).take(label)
+    # Every element of the solution depends on all elements of the residual in its connected component.
+    solution = within_groups(residual, connected_components(graph.to_csr(joined.size))[1])
+    return solution.split([one.shape for one in right_hand_side])

@@ -1,7 +1,7 @@
 """Lineax's linear solves."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox.internal as eqxi
 import jax
@@ -24,21 +24,6 @@ components of the right-hand side.
 """
 
 
-class _Solve(NamedTuple):
-    """What a solve says of itself once its arguments are put together.
-
-    - `by_components`: whether the solver keeps the operator's connected components apart.
-    - `coupled`: whether there are options, such as a preconditioner, that may couple all unknowns.
-    - `vector`: the shapes of the right-hand side, one per array, with batch axes in front.
-    - `unknowns`: the number of arrays in the solution.
-    """
-
-    by_components: bool
-    coupled: bool
-    vector: list[Any]
-    unknowns: int
-
-
 @register("linear_solve")
 def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """The (least-squares, or minimum-norm) solution `x` of `A x = b`, and statistics without derivative.
@@ -48,9 +33,8 @@ def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Depen
     (a triangular solve) or coarser (a singular value decomposition) follows the solver instead.
     """
     call = _Call(eqn)
-    solve = call.inspect()
-    if solve.by_components:
-        return call.by_components(solve, operands)
+    if call.keeps_components:
+        return call.by_components()
     vector = call.positions_of_vector()
     if all(operand.is_none for i, operand in enumerate(operands) if i not in vector):
         return eqn.expand(implementation(eqn))
@@ -59,11 +43,18 @@ def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Depen
 
 
 class _Call:
-    """A `linear_solve` equation, or a batch of such solves."""
+    """A `linear_solve` equation, or a batch of such solves, and what it says of itself.
+
+    - `keeps_components`: whether the solver keeps the operator's connected components apart.
+    - `is_coupled`: whether there are options, such as a preconditioner, that may couple all unknowns.
+    - `vector`: the shapes of the right-hand side, one per array, with batch axes in front.
+    - `num_unknowns`: the number of arrays in the solution.
+    """
 
     def __init__(self, eqn: Equation):
         self.eqn = eqn
         _, self.params, self.batches = innermost(eqn)
+        self.vector = eqn.trace(self.function(self._inspect)).out_avals
 
     def function(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """A function of the operands and of further arrays, with batch axes in front.
@@ -95,45 +86,38 @@ class _Call:
         numbers = range(len(self.eqn.in_avals))
         return set(self.rebuild(lambda _operator, _state, vector, *_: vector, numbers))
 
-    def inspect(self) -> _Solve:
-        found: dict[str, Any] = {}
+    def _inspect(self, _further, operator, _state, vector, options, solver, _throw) -> Any:
+        if hasattr(solver, "select_solver"):
+            solver = solver.select_solver(operator)
+        while hasattr(solver, "inner_solver"):
+            solver = solver.inner_solver
+        self.keeps_components, self.is_coupled = _is_of_lineax(solver), bool(options)
+        self.num_unknowns = len(jtu.tree_leaves(operator.in_structure()))
+        return vector
 
-        def look(_further, operator, _state, vector, options, solver, _throw) -> Any:
-            if hasattr(solver, "select_solver"):
-                solver = solver.select_solver(operator)
-            while hasattr(solver, "inner_solver"):
-                solver = solver.inner_solver
-            found["by_components"] = _is_of_lineax(solver)
-            found["coupled"] = bool(options)
-            found["unknowns"] = len(jtu.tree_leaves(operator.in_structure()))
-            return vector
-
-        vector = self.eqn.trace(self.function(look)).out_avals
-        return _Solve(vector=vector, **found)
-
-    def by_components(self, solve: _Solve, operands: Sequence[Dependence]) -> list[Dependence]:
+    def by_components(self) -> list[Dependence]:
         """An unknown reads all that meets it in its connected component.
 
         The components of `A` as a graph between equations and unknowns, which need not be equally many, are
         those of the square matrix that takes `(b, x)` to `(A x + b, x)`.
         """
-        unknowns = self.eqn.out_avals[: solve.unknowns]
+        unknowns = self.eqn.out_avals[: self.num_unknowns]
 
         def product(further, operator, *_) -> list[Any]:
-            vector, x = further[: len(solve.vector)], further[len(solve.vector) :]
+            vector, x = further[: len(self.vector)], further[len(self.vector) :]
             tree = jtu.tree_structure(operator.in_structure())
             result = jtu.tree_leaves(operator.mv(jtu.tree_unflatten(tree, x)))
-            total = sum(jnp.sum(one) for one in x) if solve.coupled else 0
+            total = sum(jnp.sum(one) for one in x) if self.is_coupled else 0
             return [*(a + b + total for a, b in zip(result, vector, strict=True)), *x]
 
         def right_hand_side(_further, _operator, _state, vector, *_) -> Any:
             return vector
 
         values = self.eqn.expand(self.function(right_hand_side))
-        vector = [v.as_dependence(aval) for v, aval in zip(values, solve.vector, strict=True)]
+        vector = [v.as_dependence(aval) for v, aval in zip(values, self.vector, strict=True)]
         none = [Dependence.none(aval.shape) for aval in unknowns]
         further = [
-            jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in (*solve.vector, *unknowns)
+            jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in (*self.vector, *unknowns)
         ]
         matvec = self.eqn.trace(self.function(product), *further)
         ignored = self.positions_of_vector()
@@ -142,7 +126,7 @@ class _Call:
             for i, value in enumerate(self.eqn.operands)
         ]
         solved = solve_by_components(self.eqn, matvec, consts, [*vector, *none])
-        rest = self.eqn.out_avals[solve.unknowns :]
+        rest = self.eqn.out_avals[self.num_unknowns :]
         return [*solved[len(vector) :], *(Dependence.none(aval.shape) for aval in rest)]
 
 

@@ -16,6 +16,7 @@ from asdex.detection import (
     Rule,
     same_places,
     simplified,
+    size_of,
     support_of,
 )
 
@@ -136,21 +137,18 @@ class LoopBody:
         return self.eqn.in_avals[len(self.eqn.in_avals) - len(self.scanned) :]
 
     def parts(self) -> list[Part]:
-        counts = (
-            self._count(self.consts, self.followed_consts, 0),
-            self._count(self.initial, [not keep for keep in self.kept], len(self.consts)),
-            self._count(self.scanned, self.followed_slices, len(self.consts) + self.num_carry),
-        )
-        a, b, c = (int(stop) for stop in np.cumsum(counts))
-        return [
-            Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
-            for one in self.as_dependences(self.results)
-        ]
+        return list(map(self.part, self.as_dependences(self.results)))
 
-    def _count(self, values: Sequence[Value], followed: Sequence[bool], first: int) -> int:
-        invars = open_jaxpr(self.body).invars[first : first + len(values)]
-        sizes = [int(np.prod(variable.aval.shape, dtype=np.int64)) for variable in invars]
-        return sum(size for size, follow in zip(sizes, followed, strict=True) if follow)
+    def part(self, one: Dependence, steps: int = 1) -> Part:
+        """What a structure of the body, on the slices of so many steps, reads of each kind of operand."""
+        changing = [not keep for keep in self.kept]
+        followed = [*self.followed_consts, *changing, *self.followed_slices]
+        variables = open_jaxpr(self.body).invars
+        sizes = [size_of(v.aval) * follow for v, follow in zip(variables, followed, strict=True)]
+        start = len(self.consts)
+        a, b = sum(sizes[:start]), sum(sizes[: start + self.num_carry])
+        c = b + steps * sum(sizes[start + self.num_carry :])
+        return Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
 
     def join(self, values: Sequence[Value], followed: Sequence[bool]) -> Dependence:
         chosen = [
@@ -165,17 +163,18 @@ class LoopBody:
 
     def split_carry(self, joined: Dependence, initial: Sequence[Dependence]) -> list[Dependence]:
         """The carried values that `_join_carry` joined, and the others as they were."""
-        results, offset = [], 0
-        for one, keep in zip(initial, self.kept, strict=True):
-            size = 0 if keep else one.size
-            window = slice(offset, offset + size)
-            part = joined.rearrange(lambda p, w=window: p[w])
-            results.append(one if keep else part.reshape(one.shape))
-            offset += size
-        return results
+        pairs = list(zip(initial, self.kept, strict=True))
+        parts = iter(joined.split([one.shape for one, keep in pairs if not keep]))
+        return [one if keep else next(parts) for one, keep in pairs]
 
     def as_dependences(self, values: Sequence[Value]) -> list[Dependence]:
         return [value.as_dependence(aval) for value, aval in zip(values, self.avals, strict=False)]
+
+
+def in_rows(values: Sequence[Dependence], count: int) -> Dependence:
+    """Arrays of several steps as one, with a row for each step."""
+    rows = [one.reshape((count, one.size // max(count, 1))) for one in values]
+    return Dependence.concatenate([Dependence.none((count, 0)), *rows], 1)
 
 
 def _probe(value: Value) -> Value | None:

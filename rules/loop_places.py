@@ -43,33 +43,25 @@ class Write(NamedTuple):
         shape, size = (count, *self.atoms[0].aval.shape), math.prod(self.shape)
         if is_literal(self.atoms[0]):  # a number, which may be added to a whole array
             return np.full(shape, -1)
-        if self.eqn is None:
+        if self.eqn is None or not self.shape:
             return np.broadcast_to(np.arange(size).reshape(self.shape), shape)
-        if self.eqn.primitive.name != "dynamic_update_slice":
-            return self._scattered(shape, places[0])
-        result = np.zeros((count, *[1] * len(self.shape)), np.int64)
-        for axis, (n, start) in enumerate(zip(self.shape, places, strict=True)):
-            window = shape[axis + 1]
-            first = np.clip(start.astype(np.int64), 0, n - window)
-            along = np.arange(window).reshape(
-                [-1 if k == axis + 1 else 1 for k in range(len(shape))]
-            )
-            result = result * n + first.reshape(-1, *[1] * len(self.shape)) + along
-        return result
+        index, numbers, mode = self._as_scatter(places, np)
+        sizes = window_sizes(self.shape, shape, numbers)
+        return scatter_targets(self.shape, sizes, index, numbers, mode)
 
-    def _scattered(self, shape: tuple[int, ...], indices: np.ndarray) -> np.ndarray:
-        sizes = window_sizes(self.shape, shape[1:], self.eqn.params["dimension_numbers"])
-        mode = self.eqn.params["mode"]
-        return scatter_targets(self.shape, sizes, indices, self._numbers_of_all_steps(), mode)
-
-    def _numbers_of_all_steps(self) -> Any:
-        """The dimension numbers of a scatter whose indices and updates have an axis of steps first."""
+    def _as_scatter(self, places: Sequence[Any], library: Any) -> tuple[Any, Any, Any]:
+        """Where a scatter writes what all steps do, whose indices and updates have an axis of steps first."""
+        if self.eqn.primitive.name == "dynamic_update_slice":
+            axes = range(len(self.shape))
+            numbers = lax.ScatterDimensionNumbers(tuple(k + 1 for k in axes), (), tuple(axes))
+            return library.stack(places, axis=-1), numbers, lax.GatherScatterMode.CLIP
         numbers = self.eqn.params["dimension_numbers"]
         batching = numbers.scatter_indices_batching_dims
-        return numbers._replace(
+        shifted = numbers._replace(
             update_window_dims=tuple(axis + 1 for axis in numbers.update_window_dims),
             scatter_indices_batching_dims=tuple(axis + 1 for axis in batching),
         )
+        return places[0], shifted, self.eqn.params["mode"]
 
     @property
     def is_sum(self) -> bool:
@@ -81,13 +73,8 @@ class Write(NamedTuple):
         update = self.sign * update.astype(total.dtype)
         if self.eqn is None:
             return total + update.sum(0)
-        if self.eqn.primitive.name != "dynamic_update_slice":
-            numbers, mode = self._numbers_of_all_steps(), self.eqn.params["mode"]
-            return lax.scatter_add(total, places[0], update, numbers, mode=mode)
-        axes = tuple(range(total.ndim))
-        numbers = lax.ScatterDimensionNumbers(tuple(axis + 1 for axis in axes), (), axes)
-        starts = jnp.stack(places, axis=-1)
-        return lax.scatter_add(total, starts, update, numbers, mode=lax.GatherScatterMode.CLIP)
+        index, numbers, mode = self._as_scatter(places, jnp)
+        return lax.scatter_add(total, index, update, numbers, mode=mode)
 
 
 def writes(inner: Any, num_consts: int, kept: Sequence[bool]) -> list[Write]:

@@ -10,6 +10,7 @@ import jax
 
 from asdex.detection import (
     call_jaxpr,
+    evaluated as all_evaluated,
     is_literal,
     is_predictable,
     jaxpr_consts,
@@ -21,7 +22,6 @@ from asdex.detection import (
     open_jaxpr,
     rebind,
     scan_arity,
-    steps_to,
 )
 
 
@@ -100,20 +100,10 @@ def of_all_steps(
     body: Any, wanted: Sequence[Any], axes: Sequence[int | None], length: int
 ) -> Callable[..., list[Any]]:
     """The wanted variables of a body in all steps, a function of its operands; `axes` are those of steps."""
-    inner = open_jaxpr(body)
-    needed = list(steps_to(inner.eqns, wanted))
+    inner, consts = open_jaxpr(body), jaxpr_consts(body)
 
     def one_step(*operands: Any) -> list[Any]:
-        values = dict(zip(inner.constvars, jaxpr_consts(body), strict=True))
-        values |= dict(zip(inner.invars, operands, strict=True))
-
-        def read(atom: Any) -> Any:
-            return literal_value(atom) if is_literal(atom) else values[atom]
-
-        for eqn, *_ in needed:
-            results = rebind(eqn, list(map(read, eqn.invars)))
-            values.update(zip(eqn.outvars, results, strict=True))
-        return list(map(read, wanted))
+        return all_evaluated(inner, consts, operands, wanted=wanted)
 
     return jax.vmap(one_step, in_axes=list(axes), axis_size=length)
 

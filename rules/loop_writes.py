@@ -4,14 +4,12 @@ All steps are analysed at once: what is known at each step is computed for all o
 over it. A place that is read holds what was last written to it, or what the carry held before the loop.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
 import jax
 import numpy as np
-import scipy.sparse as sp
 
 from asdex import Dependence, Value
 from asdex.detection import (
@@ -22,10 +20,11 @@ from asdex.detection import (
     Known,
     on_host,
     open_jaxpr,
+    pairs_to_csr,
     size_of,
 )
 
-from .loop_bodies import facts_of, LoopBody, Part
+from .loop_bodies import facts_of, in_rows, LoopBody
 from .loop_places import Write, writes
 from .loop_values import known_carry, of_all_steps
 
@@ -96,7 +95,7 @@ class _Steps:
         if adds.any():
             step, column = np.nonzero((targets >= 0) & adds)
             read = targets[step, column], step * rows.shape[1] + column
-            carry = carry | written.through(_links_of(*read, (initial.size, rows.size)))
+            carry = carry | written.through(pairs_to_csr(*read, (initial.size, rows.size)))
         outputs = written.reshape(rows.shape).rearrange(lambda p: p[:, targets.shape[1] :])
         return self._carried(carry, final), self._stacked(outputs)
 
@@ -110,13 +109,8 @@ class _Steps:
         ]
 
     def _stacked(self, outputs: Dependence) -> list[Value]:
-        results, start = [], 0
-        for aval in self.loop.avals[self.loop.num_carry :]:
-            window = slice(start, start + math.prod(aval.shape))
-            one = outputs.rearrange(lambda p, w=window: p[:, w])
-            results.append(Value(one.reshape((len(self.order), *aval.shape)), None))
-            start = window.stop
-        return results
+        shapes = [aval.shape for aval in self.loop.avals[self.loop.num_carry :]]
+        return [Value(one, None) for one in outputs.split(shapes)]
 
     def _known_carry(self) -> tuple[Sequence[Known], Sequence[Known]]:
         """The known carried values after the last step, and those before each step, with their alternates."""
@@ -189,10 +183,8 @@ class _Steps:
         for aval, value in zip(self.loop.avals[self.loop.num_carry :], stream, strict=True):
             shape = (count, *aval.shape)
             rows.append(value.as_dependence(jax.ShapeDtypeStruct(shape, np.float32)))
-        flat = [one.reshape((count, one.size // count)) for one in rows]
         empty = np.zeros((count, 0), np.int64)
-        joined = Dependence.concatenate(flat, 1) if flat else Dependence.none((count, 0))
-        return np.concatenate([empty, *targets], axis=1), joined
+        return np.concatenate([empty, *targets], axis=1), in_rows(rows, count)
 
     def _adding(self, width: int) -> np.ndarray:
         """Which of the elements that a step writes are added to a sum."""
@@ -202,7 +194,7 @@ class _Steps:
     def _resolved(self, rows: Dependence, links: "_Links", initial: Dependence) -> Dependence:
         """What all that is written depends on, given what it reads of a carry that changes step by step."""
         loop, count = self.loop, len(self.order)
-        part = self._part(rows)
+        part = loop.part(rows, count)
         read = part.carry.to_csr(initial.size)
         reader = np.repeat(np.arange(rows.size), np.diff(read.indptr))
         step = reader // max(rows.size // count, 1)
@@ -215,25 +207,13 @@ class _Steps:
         fixed = loop.join(loop.consts, loop.followed_consts)
         result = part.consts.substitute(fixed) | part.slices.substitute(Dependence.join(slices))
         first, later = last < 0, last >= 0
-        before = _links_of(reader[first], read.indices[first], (rows.size, initial.size))
+        before = pairs_to_csr(reader[first], read.indices[first], (rows.size, initial.size))
         result = result | initial.through(before)
-        written = _links_of(reader[later], last[later], (rows.size, rows.size))
+        written = pairs_to_csr(reader[later], last[later], (rows.size, rows.size))
         while written.nnz:
             result = result | result.through(written)
             written = boolean_product(written, written)
         return result
-
-    def _part(self, rows: Dependence) -> Part:
-        loop, count = self.loop, len(self.order)
-        sizes = [math.prod(variable.aval.shape) for variable in self.inner.invars]
-        split = len(loop.consts), len(loop.consts) + loop.num_carry
-        consts = sum(s for s, f in zip(sizes[: split[0]], loop.followed_consts, strict=True) if f)
-        carry = sum(
-            s for s, keep in zip(sizes[split[0] : split[1]], loop.kept, strict=True) if not keep
-        )
-        slices = sum(s for s, f in zip(sizes[split[1] :], loop.followed_slices, strict=True) if f)
-        a, b, c = consts, consts + carry, consts + carry + count * slices
-        return Part(rows.restrict(0, a), rows.restrict(a, b), rows.restrict(b, c))
 
 
 class _Links:
@@ -286,8 +266,3 @@ def _value(place: Value) -> np.ndarray:
     if value is None:
         raise _OneByOne
     return value
-
-
-def _links_of(rows: np.ndarray, cols: np.ndarray, shape: tuple[int, int]) -> sp.csr_array:
-    ones = np.ones(rows.size, np.bool_)
-    return sp.csr_array(sp.coo_array((ones, (rows, cols)), shape=shape))

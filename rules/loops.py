@@ -16,7 +16,7 @@ from asdex.detection import (
     scan_arity,
 )
 
-from .loop_bodies import facts_of, LoopBody
+from .loop_bodies import facts_of, in_rows, LoopBody
 from .loop_maps import without_loop
 from .loop_powers import block_length, powers_of, reached
 from .loop_values import known_of_scan
@@ -138,7 +138,9 @@ class Loop(LoopBody):
                 part.slices.substitute_each(slices) | part.consts.substitute(fixed)
                 for part in parts
             ]
-            states = reached(state, self._join_carry_of(added, count), powers)
+            pairs = zip(added, self.kept, strict=False)
+            carried = in_rows([one for one, keep in pairs if not keep], count)
+            states = reached(state, carried, powers)
             before = states.rearrange(lambda p: p[:-1])
             outputs.append(
                 [
@@ -157,21 +159,10 @@ class Loop(LoopBody):
 
     def _slices(self, numbers: np.ndarray) -> Dependence:
         """What the followed slices of some steps depend on, a row for each step."""
-        rows = [
-            value.dependence.rearrange(lambda p: p[numbers].reshape(len(numbers), -1))
-            for value, follow in zip(self.scanned, self.followed_slices, strict=True)
-            if follow and value.dependence is not None
-        ]
-        return Dependence.concatenate(rows, 1) if rows else Dependence.none((len(numbers), 0))
-
-    def _join_carry_of(self, results: Sequence[Dependence], count: int) -> Dependence:
-        """The carried ones of the stacked results of some steps that are followed, a row for each step."""
-        rows = [
-            one.reshape((count, one.size // max(count, 1)))
-            for one, keep in zip(results, self.kept, strict=False)
-            if not keep
-        ]
-        return Dependence.concatenate(rows, 1) if rows else Dependence.none((count, 0))
+        pairs = zip(self.scanned, self.followed_slices, strict=True)
+        followed = [value.dependence for value, follow in pairs if follow]
+        slices = [one.rearrange(lambda p: p[numbers]) for one in followed if one is not None]
+        return in_rows(slices, len(numbers))
 
     def _stacked(self, outputs: Sequence[Sequence[Dependence]]) -> list[Value]:
         """The further results of all steps, from those of consecutive blocks."""

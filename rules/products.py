@@ -4,10 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
-from asdex.detection import as_dependence, as_mask, is_everywhere
+from asdex.detection import as_dependence, as_mask, is_everywhere, pairs_to_csr
 
 
 @register("dot_general", exact=True, linear_in=(0, 1))
@@ -62,11 +61,8 @@ def _contract(operand: _Operand, other: _Operand) -> Dependence:
     i = np.arange(free)[:, None]
     results = ((b * free + i) * others + j).reshape(-1)
     elements = ((b * free + i) * contracted + k).reshape(-1)
-    links = sp.coo_array(
-        (np.ones(results.size, np.bool_), (results, elements)),
-        shape=(math.prod(shape), batch * free * contracted),
-    )
-    return operand.dependence.through(sp.csr_array(links), shape)
+    links = pairs_to_csr(results, elements, (math.prod(shape), batch * free * contracted))
+    return operand.dependence.through(links, shape)
 
 
 def zeros_of_a_product(eqn: Any, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray | None:

@@ -3,6 +3,8 @@
 The ranges of arithmetic are in `ranges_of_arithmetic`.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from asdex.detection import Facts, Range
@@ -18,28 +20,19 @@ def position(eqn: Facts, operand: Range) -> Range:
     return Range(np.zeros(shape), np.full(shape, float(last)))
 
 
-def max_(eqn: Facts, a: Range, b: Range) -> Range:
-    return Range(np.maximum(a.low, b.low), np.maximum(a.high, b.high))
+def _monotone(function: Callable[..., np.ndarray]) -> Callable[..., Range]:
+    """The range of a function that does not fall in any of its operands."""
+    return lambda eqn, *operands: Range(
+        *(function(*bounds) for bounds in zip(*operands, strict=True))
+    )
 
 
-def min_(eqn: Facts, a: Range, b: Range) -> Range:
-    return Range(np.minimum(a.low, b.low), np.minimum(a.high, b.high))
+max_, min_ = _monotone(np.maximum), _monotone(np.minimum)
+sign, floor, ceil = _monotone(np.sign), _monotone(np.floor), _monotone(np.ceil)
 
 
 def clamp(eqn: Facts, low: Range, x: Range, high: Range) -> Range:
     return min_(eqn, max_(eqn, x, low), high)
-
-
-def sign(eqn: Facts, a: Range) -> Range:
-    return Range(np.sign(a.low), np.sign(a.high))
-
-
-def floor(eqn: Facts, a: Range) -> Range:
-    return Range(np.floor(a.low), np.floor(a.high))
-
-
-def ceil(eqn: Facts, a: Range) -> Range:
-    return Range(np.ceil(a.low), np.ceil(a.high))
 
 
 def round_(eqn: Facts, a: Range) -> Range:
@@ -47,23 +40,15 @@ def round_(eqn: Facts, a: Range) -> Range:
     return Range(np.ceil(a.low - 0.5), np.floor(a.high + 0.5))
 
 
-def convert(eqn: Facts, a: Range) -> Range:
-    """Integers convert exactly or wrap around, and round to floating point.
-
-    Floating point truncates towards zero, and becomes zero from NaN, which no comparison keeps out.
-    """
-    shape = eqn.out_avals[0].shape
-    if eqn.params["new_dtype"] == np.bool_:
-        return Range(np.zeros(shape), np.ones(shape))
-    ranges = converted(eqn, a)
-    return Range(
-        np.min([one.low for one in ranges], axis=0), np.max([one.high for one in ranges], axis=0)
-    )
-
-
 def converted(eqn: Facts, a: Range) -> list[Range]:
-    """What numbers become, and what NaN becomes."""
+    """What numbers become, and what NaN becomes.
+
+    Integers convert exactly or wrap around, and round to floating point. Floating point truncates towards
+    zero, and becomes zero from NaN, which no comparison keeps out.
+    """
     old, new = eqn.in_avals[0].dtype.kind, np.dtype(eqn.params["new_dtype"])
+    if new.kind == "b":
+        return [truth(eqn)]
     if old not in "biuf" or new.kind not in "iuf":
         return [Range.unbounded(eqn.out_avals[0].shape)]
     if new.kind == "f":
@@ -123,26 +108,6 @@ def logic(eqn: Facts, *operands: Range) -> Range:
             return max_(eqn, *truths)
 
 
-def select_n(eqn: Facts, which: Range, *cases: Range) -> Range:
-    """The hull of all cases that the selector can pick, element by element.
-
-    Out of range it picks the first or the last case.
-    """
-    shape = eqn.out_avals[0].shape
-    which = clipped(which, len(cases))
-    low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
-    for number, case in enumerate(cases):
-        possible = (which.low <= number) & (number <= which.high)
-        low = np.where(possible, np.minimum(low, case.low), low)
-        high = np.where(possible, np.maximum(high, case.high), high)
-    return Range(low, high)
-
-
-def clipped(which: Range, count: int) -> Range:
-    """The cases that a selector can pick: out of range, the first or the last one."""
-    return Range(*(np.clip(bound, 0, count - 1) for bound in which))
-
-
 def truth(eqn: Facts, *operands: Range) -> Range:
     """False or true; bit patterns of integers are unbounded."""
     shape = eqn.out_avals[0].shape
@@ -157,20 +122,16 @@ def extremum(eqn: Facts, a: Range) -> Range:
     axes = tuple(eqn.params["axes"])
     if any(shape[axis] == 0 for axis in axes):
         return Range.unbounded(eqn.out_avals[0].shape)
-    low, high = (combine(np.broadcast_to(bound, shape), axis=axes) for bound in a)
-    return Range(low, high)
+    return Range(*(combine(bound, axis=axes) for bound in a))
 
 
 def sort(eqn: Facts, *operands: Range) -> list[Range]:
     """Each operand keeps the hull of its range along the sorted axis."""
     axis = eqn.params["dimension"]
-    results = []
-    for one, aval in zip(operands, eqn.in_avals, strict=True):
-        low, high = (np.broadcast_to(bound, aval.shape) for bound in one)
-        if not low.size:
-            results.append(Range(low, high))
-            continue
-        low = np.broadcast_to(low.min(axis=axis, keepdims=True), aval.shape)
-        high = np.broadcast_to(high.max(axis=axis, keepdims=True), aval.shape)
-        results.append(Range(low, high))
-    return results
+    return [
+        Range(
+            low.min(axis, keepdims=True, initial=np.inf),
+            high.max(axis, keepdims=True, initial=-np.inf),
+        )
+        for low, high in operands
+    ]

@@ -115,14 +115,11 @@ def _quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(x), x * np.sign(y), np.rint((x - np.fmod(x, y)) / y))
 
 
-def rem(eqn: Facts, a: Range, b: Range) -> Range:
-    """The remainder has the sign of `a`, is no larger than `a`, and smaller than `b`."""
-    low, high = zip(*remainders(eqn, a, b), strict=True)
-    return Range(reduce(np.minimum, low), reduce(np.maximum, high))
-
-
 def remainders(eqn: Facts, a: Range, b: Range) -> list[Range]:
-    """The remainders up to a multiple of the divisor, and those from there, where there is only one such."""
+    """The remainders up to a multiple of the divisor, and those from there, where there is only one such.
+
+    The remainder has the sign of `a`, is no larger than `a`, and smaller than `b`.
+    """
     by_zero = (b.low <= 0) & (b.high >= 0)
     divisor = np.where(by_zero, np.inf, np.maximum(np.abs(b.low), np.abs(b.high)))
     largest = divisor - (np.dtype(eqn.in_avals[0].dtype).kind in "iu")

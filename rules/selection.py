@@ -10,7 +10,7 @@ from asdex import Dependence, Equation, register, Value
 from asdex.detection import everywhere, Known, nowhere
 
 from . import ranges
-from .ties import tied, within_ties
+from .ties import tied, within_groups
 
 
 @register("sort", zero_at_zero=True, picks=True)
@@ -55,7 +55,7 @@ def _by_rank(
     """The operands in the order of the keys; each element reads all that are tied with it."""
     order, labels = _ranked(keys, axis, descending)
     return [
-        within_ties(one.rearrange(lambda p: np.take_along_axis(p, order, axis)), labels)
+        within_groups(one.rearrange(lambda p: np.take_along_axis(p, order, axis)), labels)
         for one in operands
     ]
 
@@ -64,7 +64,7 @@ def _ranked(
     keys: list[np.ndarray], axis: int, descending: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The places of the sorted keys, and the number of the group of tied elements that each is in."""
-    places = np.broadcast_to(_along(axis, keys[0].shape), keys[0].shape)
+    places = _places(keys[0].shape, axis)
     order = _sorted_places(keys, places, axis)
     order = np.flip(order, axis) if descending else order
     parts = [part for key in keys for part in _ordered(key)]
@@ -137,7 +137,7 @@ def _certain_order(keys: list[list[np.ndarray]], axis: int, is_stable: bool) -> 
 
 def _order(keys: list[np.ndarray], axis: int, is_stable: bool) -> np.ndarray | None:
     """The permutation that sorts, or `None` where ties may be broken in any way."""
-    places = np.asarray(np.broadcast_to(_along(axis, keys[0].shape), keys[0].shape), np.int32)
+    places = _places(keys[0].shape, axis)
     order = _sorted_places(keys, places, axis)
     if not is_stable and not np.array_equal(order, _sorted_places(keys, -places, axis)):
         return None
@@ -156,8 +156,8 @@ def _ordered(key: np.ndarray) -> list[np.ndarray]:
     return [key if key.dtype.kind in "biuf" else key.astype(np.float32)]
 
 
-def _along(axis: int, shape: tuple[int, ...]) -> np.ndarray:
-    return np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
+def _places(shape: tuple[int, ...], axis: int) -> np.ndarray:
+    return np.broadcast_to(np.indices(shape, np.int32, sparse=True)[axis], shape)
 
 
 @register("top_k", picks=True)

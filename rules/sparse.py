@@ -4,6 +4,7 @@ Their indices are operands like any others: where they are known, products and c
 """
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import jax
@@ -101,20 +102,32 @@ def _rows(indices: jax.Array, indptr: jax.Array) -> jax.Array:
     return jnp.cumsum(jnp.zeros_like(indices).at[indptr].add(1)) - 1
 
 
-@register("coo_todense")
-@_expanded
-def coo_todense(data: jax.Array, row: jax.Array, col: jax.Array, *, spinfo: Any) -> jax.Array:
+def _todense(data: jax.Array, row: jax.Array, col: jax.Array, *, spinfo: Any) -> jax.Array:
     """Adds each stored entry to its element of a dense matrix."""
     return jnp.zeros(spinfo.shape, data.dtype).at[row, col].add(data)
 
 
-@register("csr_todense")
-@_expanded
-def csr_todense(
-    data: jax.Array, indices: jax.Array, indptr: jax.Array, *, shape: Sequence[int]
-) -> jax.Array:
-    """Adds each stored entry to its element of a dense matrix."""
-    return jnp.zeros(shape, data.dtype).at[_rows(indices, indptr), indices].add(data)
+def _product(data: Any, row: Any, col: Any, other: Any, *, spinfo: Any, transpose: bool) -> Any:
+    """A sparse matrix times a vector or a matrix: adds `data[k] * other[col[k]]` to row `row[k]`."""
+    indices, numbers = jnp.stack([row, col], axis=-1), (([int(not transpose)], [0]), ([], []))
+    return _bcoo_product(data, indices, other, dimension_numbers=numbers, lhs_spinfo=spinfo)
+
+
+def _compressed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function of a matrix with compressed row indices."""
+
+    @wraps(function)
+    def call(data: Any, indices: Any, indptr: Any, *other: Any, shape: Any, **params: Any) -> Any:
+        spinfo = jax.ShapeDtypeStruct(shape, data.dtype)
+        return function(data, _rows(indices, indptr), indices, *other, spinfo=spinfo, **params)
+
+    return call
+
+
+register("coo_todense")(_expanded(_todense))
+register("csr_todense")(_expanded(_compressed(_todense)))
+register("coo_matvec", "coo_matmat")(_expanded(_product))
+register("csr_matvec", "csr_matmat")(_expanded(_compressed(_product)))
 
 
 @register("coo_fromdense", "csr_fromdense")
@@ -122,47 +135,3 @@ def fromdense(eqn: Equation, matrix: Dependence) -> list[Dependence]:
     """Collects `nse` nonzeros, which may lie anywhere, and their indices."""
     data = matrix.reduce(range(matrix.ndim)).broadcast_to(eqn.out_avals[0].shape)
     return [data, *(Dependence.none(aval.shape) for aval in eqn.out_avals[1:])]
-
-
-@register("coo_matvec", "coo_matmat")
-@_expanded
-def coo_product(
-    data: jax.Array,
-    row: jax.Array,
-    col: jax.Array,
-    other: jax.Array,
-    *,
-    spinfo: Any,
-    transpose: bool,
-) -> jax.Array:
-    """A sparse matrix times a vector or a matrix: adds `data[k] * other[col[k]]` to row `row[k]`."""
-    return _product(data, row, col, other, spinfo.shape, transpose)
-
-
-@register("csr_matvec", "csr_matmat")
-@_expanded
-def csr_product(
-    data: jax.Array,
-    indices: jax.Array,
-    indptr: jax.Array,
-    other: jax.Array,
-    *,
-    shape: Sequence[int],
-    transpose: bool,
-) -> jax.Array:
-    """As `coo_matvec`, with compressed row indices."""
-    return _product(data, _rows(indices, indptr), indices, other, shape, transpose)
-
-
-def _product(
-    data: jax.Array,
-    row: jax.Array,
-    col: jax.Array,
-    other: jax.Array,
-    shape: Sequence[int],
-    transpose: bool,
-) -> jax.Array:
-    if transpose:
-        row, col, shape = col, row, shape[::-1]
-    terms = data.reshape((-1, *(1 for _ in other.shape[1:]))) * other[col]
-    return jnp.zeros((shape[0], *other.shape[1:]), terms.dtype).at[row].add(terms)

@@ -61,30 +61,23 @@ def pad(eqn: Equation, operand: Dependence, value: Dependence) -> Dependence:
 
     `pad([a, b], v, (1, 0, 1))` is `[v, a, v, b]`.
     """
+    config = eqn.params["padding_config"]
 
     def positions(p: np.ndarray) -> np.ndarray:
-        for axis, (low, high, interior) in enumerate(eqn.params["padding_config"]):
-            size = p.shape[axis]
-            full = np.full(
-                _replaced(p, axis, max(size * (interior + 1) - interior, 0)), -1, p.dtype
-            )
-            np.moveaxis(full, axis, 0)[:: interior + 1] = np.moveaxis(p, axis, 0)
-            low_crop, high_crop = max(-low, 0), max(-high, 0)
-            full = np.moveaxis(full, axis, 0)[low_crop : full.shape[axis] - high_crop]
-            wide = np.full((max(low, 0) + len(full) + max(high, 0), *full.shape[1:]), -1, p.dtype)
-            wide[max(low, 0) : max(low, 0) + len(full)] = full
-            p = np.moveaxis(wide, 0, axis)
-        return p
+        result = np.full(eqn.out_avals[0].shape, -1, p.dtype)
+        read, written = [], []
+        for n, size, (low, _, gap) in zip(p.shape, result.shape, config, strict=True):
+            first, stop = (min(max(-((low - end) // (gap + 1)), 0), n) for end in (0, size))
+            read.append(slice(first, stop))
+            written.append(slice(low + first * (gap + 1), low + stop * (gap + 1), gap + 1))
+        result[tuple(written)] = p[tuple(read)]
+        return result
 
     result = operand.rearrange(positions)
     if value.is_none:
         return result
     inside = positions(np.zeros(operand.shape, np.int32)) >= 0
     return Dependence.where(inside, result, value.broadcast_to(inside.shape))
-
-
-def _replaced(array: np.ndarray, axis: int, size: int) -> tuple[int, ...]:
-    return (*array.shape[:axis], size, *array.shape[axis + 1 :])
 
 
 @register("concatenate", moves=True)
@@ -98,7 +91,7 @@ def split(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """Cuts the operand into consecutive pieces of `sizes` along `axis`."""
     axis = eqn.params["axis"]
     bounds = np.cumsum([0, *eqn.params["sizes"]])
-    return [_part(operand, axis, slice(a, b)) for a, b in pairwise(bounds)]
+    return [part(operand, axis, slice(a, b)) for a, b in pairwise(bounds)]
 
 
 @register("stack", moves=True)
@@ -115,12 +108,12 @@ def unstack(eqn: Equation, operand: Dependence) -> list[Dependence]:
     """The slices of the operand along `axis`."""
     axis = eqn.params.get("axis", eqn.params.get("dimension", 0))
     return [
-        _part(operand, axis, slice(k, k + 1)).reshape(aval.shape)
+        part(operand, axis, slice(k, k + 1)).reshape(aval.shape)
         for k, aval in enumerate(eqn.out_avals)
     ]
 
 
-def _part(operand: Dependence, axis: int, window: slice) -> Dependence:
+def part(operand: Dependence, axis: int, window: slice) -> Dependence:
     index = (*[slice(None)] * axis, window)
     return operand.rearrange(lambda p: p[index])
 

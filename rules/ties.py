@@ -7,10 +7,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
 
 from asdex import Dependence, Equation, Value
-from asdex.detection import everywhere, has_derivative, is_key
+from asdex.detection import everywhere, has_derivative, is_key, pairs_to_csr
 
 
 _ROUNDINGS = 16
@@ -121,14 +120,10 @@ def tied(ordered: list[np.ndarray], axis: int) -> np.ndarray:
     return np.moveaxis(labels, -1, axis)
 
 
-def within_ties(operand: Dependence, labels: np.ndarray) -> Dependence:
+def within_groups(operand: Dependence, labels: np.ndarray) -> Dependence:
     """Each element reads all elements of its group, which `labels` numbers."""
     count = int(labels.max(initial=-1)) + 1
     if count == operand.size:
         return operand
-    table = sp.coo_array(
-        (np.ones(operand.size, np.bool_), (labels.reshape(-1), np.arange(operand.size))),
-        shape=(count, operand.size),
-    )
-    groups = operand.through(sp.csr_array(table), (count,))
-    return groups.take(labels.reshape(-1)).reshape(operand.shape)
+    members = pairs_to_csr(labels.reshape(-1), np.arange(operand.size), (count, operand.size))
+    return operand.through(members).take(labels)

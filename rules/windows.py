@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register
-from asdex.detection import is_everywhere
+from asdex.detection import is_everywhere, pairs_to_csr
 
 from .products import zeros_of_a_product
 from .ties import is_below
@@ -25,20 +24,16 @@ class _Window(NamedTuple):
 
     def positions(self, shape: Sequence[int], results: Sequence[int]) -> np.ndarray:
         """The flat position that each tap of each result reads: `(results, taps)`, -1 outside of `shape`."""
-        rank = len(shape)
+        grid = np.indices((*results, *self.size), sparse=True)
         total = np.zeros((*results, *self.size), np.int64)
         valid = np.ones(total.shape, bool)
         for axis, n in enumerate(shape):
-            result = _along(axis, 2 * rank, results[axis]) * self.strides[axis]
-            tap = _along(rank + axis, 2 * rank, self.size[axis]) * self.dilation[axis]
+            result = grid[axis] * self.strides[axis]
+            tap = grid[len(shape) + axis] * self.dilation[axis]
             place, hole = np.divmod(result + tap - self.padding[axis][0], self.base_dilation[axis])
             valid &= (hole == 0) & (place >= 0) & (place < n)
             total = total * n + place
         return np.where(valid, total, -1).reshape(math.prod(results), math.prod(self.size))
-
-
-def _along(axis: int, rank: int, length: int) -> np.ndarray:
-    return np.arange(length).reshape([-1 if k == axis else 1 for k in range(rank)])
 
 
 def _union_of_taps(operand: Dependence, positions: np.ndarray) -> Dependence:
@@ -174,7 +169,9 @@ class _Convolution:
         )
 
     def _through(self, x: Dependence, results: np.ndarray, elements: np.ndarray) -> Dependence:
-        return x.through(_links(results, elements, math.prod(self.shape), x.size), self.shape)
+        return x.through(
+            pairs_to_csr(results, elements, (math.prod(self.shape), x.size)), self.shape
+        )
 
 
 @register("reduce_window_sum", linear=True)
@@ -191,11 +188,9 @@ extrema = register("reduce_window_max", "reduce_window_min", exact=True, picks=T
 @extrema.at_point
 def extrema_at_point(eqn: Equation, operand: Dependence) -> Any:
     """The largest or the smallest elements of each window."""
-    shape = eqn.out_avals[0].shape
-    positions = _selected(eqn, 0, shape, eqn.name == "reduce_window_max")
-    if positions is None:
-        return NotImplemented
-    return _union_of_taps(operand.reshape((operand.size,)), positions).reshape(shape)
+    shape, largest = eqn.out_avals[0].shape, eqn.name == "reduce_window_max"
+    positions = _selected(eqn, 0, shape, largest)
+    return NotImplemented if positions is None else _windowed(eqn, operand, positions)
 
 
 def _selected(
@@ -238,11 +233,8 @@ def generic_reduce_window(eqn: Equation, *operands: Dependence) -> list[Dependen
 def select_and_gather_add(eqn: Equation, tangents: Dependence, operand: Dependence) -> Dependence:
     """Picks from `tangents`, in each window, the element where `operand` is selected."""
     del operand
-    shape = eqn.out_avals[0].shape
-    positions = _selected(eqn, 1, shape, _selects_largest(eqn))
-    if positions is None:
-        return _windowed(eqn, tangents)
-    return _union_of_taps(tangents.reshape((tangents.size,)), positions).reshape(shape)
+    selected = _selected(eqn, 1, eqn.out_avals[0].shape, _selects_largest(eqn))
+    return _windowed(eqn, tangents, selected)
 
 
 @register("select_and_scatter_add", linear=True, steered_by=lambda eqn: (1,))
@@ -254,13 +246,16 @@ def select_and_scatter_add(eqn: Equation, source: Dependence, operand: Dependenc
     if positions is None:
         positions = _window(eqn, len(shape)).positions(shape, source.shape)
     number, tap = np.nonzero(positions >= 0)
-    links = _links(positions[number, tap], number, math.prod(shape), source.size)
+    links = pairs_to_csr(positions[number, tap], number, (math.prod(shape), source.size))
     return source.through(links, shape)
 
 
-def _windowed(eqn: Equation, operand: Dependence) -> Dependence:
+def _windowed(
+    eqn: Equation, operand: Dependence, positions: np.ndarray | None = None
+) -> Dependence:
     shape = eqn.out_avals[0].shape
-    positions = _window(eqn, operand.ndim).positions(operand.shape, shape)
+    if positions is None:
+        positions = _window(eqn, operand.ndim).positions(operand.shape, shape)
     return _union_of_taps(operand.reshape((operand.size,)), positions).reshape(shape)
 
 
@@ -273,14 +268,4 @@ def _window(eqn: Equation, rank: int) -> _Window:
         params["padding"],
         params.get("base_dilation", ones),
         params.get("window_dilation", ones),
-    )
-
-
-def _links(
-    results: np.ndarray, elements: np.ndarray, num_results: int, num_elements: int
-) -> sp.csr_array:
-    """The boolean matrix that links each result to the elements that it reads."""
-    data = np.ones(results.size, np.bool_)
-    return sp.csr_array(
-        sp.coo_array((data, (results, elements)), shape=(num_results, num_elements))
     )

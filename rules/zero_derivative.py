@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, zero_derivative
-from asdex.detection import has_derivative, intersection, same_places
+from asdex.detection import has_derivative, same_places
 
 from . import ranges
+from .elementwise import mul_zeros
 from .reductions import reduce as together
 from .ties import are_tied, jumps
 
@@ -77,11 +78,8 @@ def combined(eqn: Equation, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a & (b | (second != decides))) | (b & (a | (first != decides)))
 
 
-@RULES["and"].zeros
-def and_zeros(eqn: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """No bit is set where one operand has none."""
-    return intersection([a, b], eqn.out_avals[0].shape)
-
+# No bit is set where one operand has none.
+RULES["and"].zeros(mul_zeros)
 
 REDUCTIONS = {
     name: zero_derivative(name)
@@ -96,13 +94,10 @@ for _name in ("argmax", "argmin"):
 
 
 @REDUCTIONS["reduce_and"].value
-def all_of(eqn: Any, array: np.ndarray) -> np.ndarray:
-    return np.bitwise_and.reduce(array, axis=tuple(eqn.params["axes"]))
-
-
 @REDUCTIONS["reduce_or"].value
-def any_of(eqn: Any, array: np.ndarray) -> np.ndarray:
-    return np.bitwise_or.reduce(array, axis=tuple(eqn.params["axes"]))
+def bits(eqn: Any, array: np.ndarray) -> np.ndarray:
+    combine = np.bitwise_and if eqn.name == "reduce_and" else np.bitwise_or
+    return combine.reduce(array, axis=tuple(eqn.params["axes"]))
 
 
 @REDUCTIONS["argmax"].value
@@ -136,8 +131,8 @@ iota = zero_derivative("iota")
 def places(eqn: Any) -> np.ndarray:
     """The place of each element along an axis."""
     shape, axis = eqn.params["shape"], eqn.params["dimension"]
-    line = np.arange(shape[axis]).astype(eqn.params["dtype"])
-    return np.broadcast_to(line.reshape([-1 if k == axis else 1 for k in range(len(shape))]), shape)
+    line = np.indices(shape, sparse=True)[axis].astype(eqn.params["dtype"])
+    return np.broadcast_to(line, shape)
 
 
 zero_derivative(

@@ -23,6 +23,7 @@ gc.set_threshold(50_000, 20, 100)
 
 import jax  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
+from jax._src.lib.mlir import ir  # noqa: E402
 
 
 PROGRAMS = 20
@@ -39,7 +40,7 @@ class Contexts(threading.local):
     left = 0
 
     def __call__(self):
-        if mlir.ir.Context.current is not None:
+        if ir.Context.current is not None:
             # A program that is lowered while another one is would be put into that one.
             return self.make()
         if not self.left:

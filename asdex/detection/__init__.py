@@ -5,6 +5,7 @@ from .._graphs import connected_components as connected_components
 from .._jaxprs import (
     call_jaxpr as call_jaxpr,
     EquationView as EquationView,
+    evaluated as evaluated,
     is_jaxpr as is_jaxpr,
     is_literal as is_literal,
     is_predictable as is_predictable,
@@ -13,9 +14,9 @@ from .._jaxprs import (
     live_steps as live_steps,
     may_collide as may_collide,
     open_jaxpr as open_jaxpr,
+    primitive_names as primitive_names,
     rebind as rebind,
     scan_arity as scan_arity,
-    steps_to as steps_to,
 )
 from .._versions import binder as binder
 from ._chain import Chain as Chain
@@ -34,7 +35,7 @@ from ._evaluations import item_of as item_of
 from ._explain import explain as explain, Explanation as Explanation
 from ._facts import Facts as Facts
 from ._index_cases import index_cases as index_cases
-from ._index_sets import boolean_product as boolean_product
+from ._index_sets import boolean_product as boolean_product, pairs_to_csr as pairs_to_csr
 from ._interpreter import Interpreter as Interpreter
 from ._knowledge import support_of as support_of
 from ._known import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -260,6 +261,14 @@ class Dependence(SetArray):
         """All operands' elements, one operand after the other, as one flat array."""
         flat = [operand.reshape((operand.size,)) for operand in operands]
         return Dependence.concatenate(flat) if flat else Dependence.none((0,))
+
+    def split(self, shapes: Sequence[Sequence[int]]) -> list[Dependence]:
+        """Arrays of these shapes that lie one after the other along the last axis, as `join` puts them."""
+        leading, stops = self.shape[:-1], np.cumsum([0, *map(math.prod, shapes)])
+        return [
+            self.rearrange(lambda p, a=a, b=b: p[..., a:b]).reshape((*leading, *shape))
+            for (a, b), shape in zip(pairwise(stops), shapes, strict=True)
+        ]
 
     @staticmethod
     def concatenate(operands: Sequence[Dependence], axis: int = 0) -> Dependence:

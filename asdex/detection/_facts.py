@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
@@ -225,12 +224,7 @@ def _depth_after(operands: Sequence[Knowledge]) -> int:
     return (max((one.facts._depth for one in operands if one.facts), default=0) + 1) % _MAX_DEPTH
 
 
-def _hull(eqn: Facts, *ranges: Range) -> Range:
-    return functools.reduce(Range.hull, ranges)
-
-
 _ONE_OF = Rule(same_places, in_place=True, exact=True)
-_ONE_OF.range(_hull)
 _ONE_OF.alternatives(lambda eqn, *ranges: list(ranges))
 _ONE_OF.zeros(lambda eqn, *masks: union(masks, eqn.aval.shape))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from ._dependence import Dependence
+from ._ranges import Range
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -78,7 +79,8 @@ class Rule:
         return self._add("range", function)
 
     def alternatives(self, function: _F) -> _F:
-        """As `range`, but returns narrower ranges of one result, of which one or another holds."""
+        """As `range`, which follows: returns narrower ranges of one result, of which one or another holds."""
+        self.range(lambda eqn, *bounds: functools.reduce(Range.hull, function(eqn, *bounds)))
         return self._add("alternatives", function)
 
     def value(self, function: _F) -> _F:

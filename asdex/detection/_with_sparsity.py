@@ -246,17 +246,13 @@ def _by_matrix(declaration: Any, joined: Dependence, out_avals: Sequence[Any]) -
             'Expected "elementwise", asdex.Along(axes), a pattern, a matrix or None as a declaration, got '
             f"{declaration!r}."
         ) from error
-    stops = np.cumsum([0, *map(size_of, out_avals)])
-    if pattern.shape != (stops[-1], joined.size):
+    shape = (sum(map(size_of, out_avals)), joined.size)
+    if pattern.shape != shape:
         raise ValueError(
-            f"Expected a pattern of shape {(int(stops[-1]), joined.size)}, the elements of the results and "
-            f"of what they read, got {pattern.shape}."
+            f"Expected a pattern of shape {shape}, the elements of the results and of what they read, got "
+            f"{pattern.shape}."
         )
-    flat = joined.through(pattern.to_scipy())
-    return [
-        flat.rearrange(lambda p, a=a, b=b: p[a:b]).reshape(aval.shape)
-        for (a, b), aval in zip(pairwise(stops), out_avals, strict=True)
-    ]
+    return joined.through(pattern.to_scipy()).split([aval.shape for aval in out_avals])
 
 
 def _check_shapes(shapes: Sequence[tuple[int, ...]], out_avals: Sequence[Any]) -> None:
