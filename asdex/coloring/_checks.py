@@ -118,7 +118,8 @@ def check_coloring_acyclic(sparsity: PatternLike, colors: ArrayLike) -> None:
     graph = edges.adjacency()
     num_trees, tree = connected_components(graph)
     has_cycle = np.bincount(tree[edges.ends[0]], minlength=num_trees) >= np.bincount(tree)
-    cycle = edges.vertices[_find_cycle(graph, int(np.argmax(has_cycle[tree])))]
+    nodes = np.flatnonzero(tree == np.argmax(has_cycle))
+    cycle = edges.vertices[nodes[_find_cycle(graph[nodes][:, nodes])]]
     first, second = sorted((int(colors[cycle[0]]), int(colors[cycle[1]])))
     named = " - ".join(str(v) for v in cycle[:_MAX_NAMED])
     rest = f" - ... ({len(cycle)} vertices)" if len(cycle) > _MAX_NAMED else ""
@@ -199,25 +200,15 @@ def _other_neighbor(sparsity: SparsityPattern, colors: np.ndarray, v: int, w: in
     return int(around[(colors[around] == colors[w]) & (around != w)][0])
 
 
-def _find_cycle(graph: sp.csr_array, node: int) -> list[int]:
-    """Return the nodes of a cycle that can be reached from a node; there must be one.
+def _find_cycle(graph: sp.csr_array) -> list[int]:
+    """Return the nodes of a cycle in a connected graph, which must have one.
 
-    An edge that is not in a breadth-first tree closes a cycle with the tree's path between its ends.
-    A second search, which starts at one end, finds that path.
+    An edge that is not in a spanning tree closes a cycle with the tree's path between its ends.
     """
-    degrees = np.diff(graph.indptr)
-    rows = np.repeat(np.arange(len(degrees)), degrees)
-    _, parents = csgraph.breadth_first_order(graph, node, directed=True)
-    reached = (parents >= 0)[rows]
-    reached |= rows == node
-    extra = reached & (parents[rows] != graph.indices) & (parents[graph.indices] != rows)
-    at = int(np.argmax(extra))
-    start, end = int(rows[at]), int(graph.indices[at])
-    children = np.flatnonzero(parents >= 0).astype(np.int32)  # as old releases of SciPy want
-    ones = np.ones(len(children), np.int8)
-    tree = sp.coo_array((ones, (parents[children], children)), shape=(len(degrees),) * 2).tocsr()
-    _, parents = csgraph.breadth_first_order(tree, start, directed=False)
-    path = [end]
-    while path[-1] != start:
+    tree = csgraph.breadth_first_tree(graph, 0, directed=False)
+    starts, ends = (graph - tree - tree.T).nonzero()
+    _, parents = csgraph.breadth_first_order(tree, starts[0], directed=False)
+    path = [int(ends[0])]
+    while path[-1] != starts[0]:
         path.append(int(parents[path[-1]]))
     return path

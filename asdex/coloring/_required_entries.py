@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from .._errors import InvalidColoringError
-from .._pattern import column_order, SparsityPattern
+from .._pattern import chosen_nonzeros, column_order, SparsityPattern
 from .._sets import ranges
 from ._cheapest_mode import cost_of
 from ._colored_pattern import ColoredPattern
@@ -56,7 +56,7 @@ def color_required(
     if not np.any(required):
         mode = "fwd" if whole.mode == "bidirectional" else whole.mode
         nobody = np.full(sparsity.m if mode == "rev" else sparsity.n, -1, np.int32)
-        return ColoredPattern(_kept(sparsity, required), nobody, 0, False, mode)
+        return ColoredPattern(chosen_nonzeros(sparsity, required), nobody, 0, False, mode)
     ways = [color_partially(sparsity, required, mode, options) for mode in allowed]
     if whole.symmetric or whole.mode == "bidirectional":
         ways.append(_color_as_whole(sparsity, required, whole, options))
@@ -70,18 +70,16 @@ def color_partially(
     options: SearchOptions = _AS_USUAL,
 ) -> ColoredPattern:
     """Color the columns, or the rows for mode "rev", of the required entries; the others get color -1."""
-    part, across, marked = _kept(sparsity, required), sparsity, required
-    grid = sparsity.input_avals
+    across, marked, grid = sparsity, required, sparsity.input_avals
     if mode == "rev":
-        across, marked, grid = (
-            sparsity.T,
-            required[column_order(sparsity)[1]],
-            sparsity.output_avals,
-        )
+        _, order = column_order(sparsity)
+        across, marked, grid = sparsity.T, required[order], sparsity.output_avals
     problem = Columns(conflict_groups(across, marked), tuple(aval.shape for aval in grid))
     colors = color(problem, *options.limits(across.nnz))
-    colors = np.where(_occupied(across.cols[marked], across.n), colors, -1).astype(np.int32)
+    takes_part = np.bincount(across.cols[marked], minlength=across.n) > 0
+    colors = np.where(takes_part, colors, -1).astype(np.int32)
     check_required(across, marked, colors)
+    part = chosen_nonzeros(sparsity, required)
     return ColoredPattern(part, colors, count(colors), False, mode, problem.lower_bound)
 
 
@@ -94,7 +92,8 @@ def conflict_groups(sparsity: SparsityPattern, required: Required) -> SparsityPa
     """
     rows, cols = sparsity.rows, sparsity.cols
     num_required = np.bincount(rows[required], minlength=sparsity.m)
-    further = ~required & _occupied(cols[required], sparsity.n)[cols] & (num_required > 0)[rows]
+    elsewhere = np.bincount(cols[required], minlength=sparsity.n)[cols] > 0
+    further = ~required & elsewhere & (num_required[rows] > 0)
     num_further = np.bincount(rows[further], minlength=sparsity.m)
     limit = max(_SMALL, _EXPANSION * sparsity.nnz)
     apart = _cheapest(num_further * (num_required + 1), limit)
@@ -127,12 +126,12 @@ def _color_as_whole(
     """Color all entries whose row and column have required entries, in the way of `whole`."""
     if whole.symmetric:
         required = required | required[mirror_positions(sparsity)]
-    in_row = _occupied(sparsity.rows[required], sparsity.m)
-    in_column = _occupied(sparsity.cols[required], sparsity.n)
+    in_row = np.bincount(sparsity.rows[required], minlength=sparsity.m) > 0
+    in_column = np.bincount(sparsity.cols[required], minlength=sparsity.n) > 0
     inside = in_row[sparsity.rows] & in_column[sparsity.cols]
     if np.all(inside):
         return whole
-    part = _kept(sparsity, inside)
+    part = chosen_nonzeros(sparsity, inside)
     if whole.symmetric:
         problem = Star(part) if whole.recovery == "direct" else Acyclic(part)
     else:
@@ -162,13 +161,3 @@ def check_required(sparsity: SparsityPattern, required: Required, colors: np.nda
             f"Invalid coloring: entry ({i}, {j}) shares color {colors[j]} with another entry of row {i}. "
             "Give its column a color of its own there."
         )
-
-
-def _occupied(members: np.ndarray, size: int) -> np.ndarray:
-    mask = np.zeros(size, bool)
-    mask[members] = True
-    return mask
-
-
-def _kept(sparsity: SparsityPattern, mask: np.ndarray) -> SparsityPattern:
-    return dataclasses.replace(sparsity, rows=sparsity.rows[mask], cols=sparsity.cols[mask])

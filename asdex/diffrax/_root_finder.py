@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax
+import jax
 import jax.numpy as jnp
 import lineax as lx
 import optimistix as optx
 
+from .._arrays import struct_of
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern
 from ..lineax import SparseLinearSolver
@@ -55,7 +57,8 @@ def sparse_root_finder(
     """
     if coloring is None:
         f = term.vf if isinstance(term, diffrax.AbstractTerm) else term
-        coloring = jacobian_coloring(f, jnp.asarray(t, float), y, args, argnums=1, mode="auto")
+        time = jax.ShapeDtypeStruct(struct_of(t).shape, jnp.result_type(float))
+        coloring = jacobian_coloring(f, time, y, args, argnums=1, mode="auto")
     sparse = SparseLinearSolver(coloring, linear_solver)
     make = diffrax.with_stepsize_controller_tols(root_finder)  # pyright: ignore[reportArgumentType]
     return make(linear_solver=sparse, **options)

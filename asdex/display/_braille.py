@@ -37,24 +37,14 @@ def picture_for(shape: tuple[int, int]) -> Picture:
     return Picture(True, height, max(n * _MAX_SIDE // longest, min(n, 4)))
 
 
-def picture_beside(picture: Picture, num_colors: int, num_cols: int) -> Picture:
-    """Return how to draw the `(m, num_colors)` compressed form beside the picture of `(m, n)`."""
+def side_for(picture: Picture, num_colors: int, dots: int, size: int) -> int:
+    """Return the side of a compressed form along which colors take the place of `size` entries in `dots`.
+
+    It is scaled as the pattern is, but few colors are kept apart.
+    """
     if not picture.braille:
-        return picture._replace(width=num_colors)
-    return picture._replace(width=_narrowed(num_colors, picture.width, num_cols))
-
-
-def picture_below(picture: Picture, num_colors: int, num_rows: int) -> Picture:
-    """Return how to draw the `(num_colors, n)` compressed form below the picture of `(m, n)`."""
-    if not picture.braille:
-        return picture._replace(height=num_colors)
-    return picture._replace(height=_narrowed(num_colors, picture.height, num_rows))
-
-
-def _narrowed(num_colors: int, dots: int, size: int) -> int:
-    """Scale a number of colors as the pattern is scaled, but keep few colors apart."""
-    scaled = num_colors * min(dots, size) // size
-    return max(scaled, min(num_colors, _CLEAR_COLORS))
+        return num_colors
+    return max(num_colors * min(dots, size) // max(size, 1), min(num_colors, _CLEAR_COLORS))
 
 
 def draw(

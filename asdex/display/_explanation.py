@@ -1,8 +1,8 @@
 """Explanations of patterns as tables, for terminals and for notebooks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from ._source import short_source
 from ._text import percent
@@ -20,27 +20,17 @@ _IS_NUMBER = (False, True, True, True, False, False)
 _ORIGINS = {"rule": "", "derived": "by its JVP", "dense": "no rule"}
 
 
-class _Row(NamedTuple):
-    """A step, or the number of steps that are left out here."""
-
-    step: "ExplainedStep | None"
-    skipped: int = 0
-
-
 def explanation_text(explanation: "Explanation") -> str:
     """Return a summary and a table of all equations, or of the telling ones of many."""
     rows = _rows(explanation.steps)
     if not rows:
         return f"{_title(explanation)}: no equation reads an input."
     lines = [_title(explanation) + ".", *_culprits(explanation)]
-    cells = [_HEADER, *(_cells(row.step) for row in rows if row.step is not None)]
+    cells = [_HEADER, *(_cells(row) for row in rows if not isinstance(row, int))]
     widths = [max(len(line[k]) for line in cells) for k in range(len(_HEADER))]
     lines.append(_line(_HEADER, widths))
     for row in rows:
-        if row.step is None:
-            lines.append(f"  … {row.skipped:,} more")
-        else:
-            lines.append(_line(_cells(row.step), widths))
+        lines.append(f"  … {row:,} more" if isinstance(row, int) else _line(_cells(row), widths))
     return "\n".join([*lines, *_notes(explanation)])
 
 
@@ -131,18 +121,13 @@ def _title(explanation: "Explanation") -> str:
 
 def _culprits(explanation: "Explanation") -> list[str]:
     """One line for each equation that made something dense of what was not."""
+    dense = [("dense", step) for step in explanation.steps if step.became_dense and explanation.nnz]
+    fuller = [("fuller than at the point", step) for step in explanation.steps if step.fuller]
     places = [
-        _with_cause(f"{step.primitive} at {short_source(step.source)}", step.cause)
-        for step in explanation.steps
-        if step.became_dense and explanation.nnz
+        (what, _with_cause(f"{step.primitive} at {short_source(step.source)}", step.cause))
+        for what, step in dense + fuller
     ]
-    lines = [f"It became dense in {place}." for place in dict.fromkeys(places)]
-    fuller = [
-        _with_cause(f"{step.primitive} at {short_source(step.source)}", step.cause)
-        for step in explanation.steps
-        if step.fuller
-    ]
-    lines += [f"It became fuller than at the point in {place}." for place in dict.fromkeys(fuller)]
+    lines = [f"It became {what} in {place}." for what, place in dict.fromkeys(places)]
     more = len(lines) - _MOST_CULPRITS
     return [*lines[:_MOST_CULPRITS], f"And in {more:,} other places."] if more > 1 else lines
 
@@ -171,26 +156,25 @@ def _notes(explanation: "Explanation") -> list[str]:
     return [note for note, applies in notes.items() if applies]
 
 
-def _rows(steps: "Sequence[ExplainedStep]") -> list[_Row]:
-    """All steps, or of many the first, the last, and those with much fuller results than any before."""
+def _rows(steps: "Sequence[ExplainedStep]") -> "list[ExplainedStep | int]":
+    """All steps, or of many the first, the last, and those with much fuller results than any before.
+
+    Numbers say how many steps are left out.
+    """
     if len(steps) < _MANY:
-        return [_Row(step) for step in steps]
-    return list(_telling(steps))
-
-
-def _telling(steps: "Sequence[ExplainedStep]") -> Iterator[_Row]:
+        return list(steps)
+    rows: list[ExplainedStep | int] = []
     fullest, skipped = 0.0, 0
     for number, step in enumerate(steps):
         ends = number in (0, len(steps) - 1)
         record = step.depth == 0 and step.fill > _GROWTH * fullest
-        if ends or record or step.became_dense or step.fuller or step.origin != "rule":
-            if skipped:
-                yield _Row(None, skipped)
-            skipped = 0
-            yield _Row(step)
-            fullest = max(fullest, step.fill if step.depth == 0 else 0.0)
-        else:
+        if not (ends or record or step.became_dense or step.fuller or step.origin != "rule"):
             skipped += 1
+            continue
+        rows += [skipped, step] if skipped else [step]
+        skipped = 0
+        fullest = max(fullest, step.fill if step.depth == 0 else 0.0)
+    return rows
 
 
 def _cells(step: "ExplainedStep") -> tuple[str, ...]:
@@ -219,10 +203,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  " + "  ".join(padded).rstrip()
 
 
-def _html_row(row: _Row) -> str:
-    step = row.step
-    if step is None:
-        return f'<tr><td colspan="{len(_HEADER)}" style="text-align:left">… {row.skipped:,} more</td></tr>'
+def _html_row(step: "ExplainedStep | int") -> str:
+    if isinstance(step, int):
+        return f'<tr><td colspan="{len(_HEADER)}" style="text-align:left">… {step:,} more</td></tr>'
     _, entering, leaving, fill, remark, source = _cells(step)
     mark = ' style="background:rgba(255,150,0,.22)"' if step.became_dense else ""
     share = f"{100 * min(step.fill, 1):.1f}%"

@@ -6,7 +6,7 @@ from typing import Any, TYPE_CHECKING
 import equinox as eqx
 import numpy as np
 
-from ._braille import below, beside, draw, picture_below, picture_beside, picture_for
+from ._braille import below, beside, draw, picture_for, side_for
 from ._entries import compressed_forms, is_known
 
 
@@ -24,10 +24,9 @@ def describe_pattern(sparsity: "SparsityPattern") -> str:
 
 def describe_coloring(coloring: "ColoredPattern") -> str:
     """Return one line with the pattern, the derivative product and the colors of a coloring."""
-    product, k = product_of(coloring), coloring.num_colors
-    if not _has_length(getattr(coloring.sparsity, "rows", None)):
-        return f"ColoredPattern({coloring.sparsity!r}, {product}, {plural(k, 'color')})"
-    return f"ColoredPattern({_sizes(coloring.sparsity)}, {product}, {plural(k, 'color')})"
+    sparsity, colors = coloring.sparsity, plural(coloring.num_colors, "color")
+    pattern = _sizes(sparsity) if _has_length(getattr(sparsity, "rows", None)) else repr(sparsity)
+    return f"ColoredPattern({pattern}, {product_of(coloring)}, {colors})"
 
 
 def draw_pattern(sparsity: "SparsityPattern") -> str:
@@ -55,11 +54,11 @@ def draw_coloring(coloring: "ColoredPattern") -> str:
     picture = draw(rows, cols, (m, n), how)
     for name, (rows, cols, shape, _) in compressed_forms(coloring).items():
         if name == "columns":
-            smaller = picture_beside(how, shape[1], max(n, 1))
-            picture = beside(picture, draw(rows, cols, shape, smaller))
+            narrow = how._replace(width=side_for(how, shape[1], how.width, n))
+            picture = beside(picture, draw(rows, cols, shape, narrow))
         else:
-            smaller = picture_below(how, shape[0], max(m, 1))
-            picture = below(picture, draw(rows, cols, shape, smaller))
+            flat = how._replace(height=side_for(how, shape[0], how.height, m))
+            picture = below(picture, draw(rows, cols, shape, flat))
     reason = [f"  {coloring.reason}"] if coloring.reason else []
     return "\n".join(header + picture + reason)
 
@@ -89,15 +88,14 @@ def cost_of(coloring: "ColoredPattern") -> str:
     m, n = coloring.sparsity.shape
     product = product_of(coloring)
     vertex, vertices = ("row", m) if product == "VJP" else ("column", n)
-    if coloring.num_colors == vertices > 1 and coloring.mode != "bidirectional":
-        passes = plural(coloring.num_colors, product)
-        return f"{passes}, one for each {vertex}, as for a dense matrix"
-    if product == "HVP":
-        return f"{plural(coloring.num_colors, product)} (instead of {plural(n, 'HVP')})"
     passes = plural(coloring.num_colors, product)
     if coloring.mode == "bidirectional":
         by_row = coloring.num_row_colors
         passes = f"{plural(coloring.num_colors - by_row, 'JVP')} and {plural(by_row, 'VJP')}"
+    elif coloring.num_colors == vertices > 1:
+        return f"{passes}, one for each {vertex}, as for a dense matrix"
+    if product == "HVP":
+        return f"{passes} (instead of {plural(n, 'HVP')})"
     return f"{passes} (instead of {plural(m, 'VJP')} or {plural(n, 'JVP')})"
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
-from jax.core import Tracer
 from jaxtyping import Array, Inexact
 
+from .._indices import check_known
 from ..coloring import ColoredPattern
 from ..decompression import decompressor_for
 from ..evaluation import compressed_jacobian_from_coloring
@@ -27,8 +26,8 @@ class Compression(eqx.Module):
 
     @classmethod
     def of(cls, coloring: ColoredPattern) -> Compression:
-        """**Raises:** the same as `check_coloring`; `ValueError` for the coloring of a Hessian."""
-        check_coloring(coloring)
+        """**Raises:** `TypeError` if it is no coloring, or traced; `ValueError` for that of a Hessian."""
+        check_known(coloring, "A linear operator")
         derivative = compressed_jacobian_from_coloring(_unset, coloring)
         parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
         kernel = Kernel(None, *parts, derivative.options)
@@ -38,24 +37,8 @@ class Compression(eqx.Module):
         self, f: Callable[..., Any], *args: Any, holomorphic: bool
     ) -> Inexact[Array, " nnz"]:
         """The values of the Jacobian of `f` with respect to its first argument."""
-        kernel = self.kernel
-        options = dataclasses.replace(kernel.options, argnums=0, holomorphic=holomorphic)
-        parts = (kernel.colors, kernel.row_colors, kernel.decompressor)
-        return evaluate(Kernel(f, *parts, options), args, {}).data
-
-
-def check_coloring(coloring: Any) -> None:
-    """**Raises:** `TypeError` if the argument is not a coloring, or is traced."""
-    if not isinstance(coloring, ColoredPattern):
-        raise TypeError(
-            f"Expected an asdex.ColoredPattern, got {type(coloring).__name__}. Make one with "
-            "asdex.jacobian_coloring."
-        )
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(coloring)):
-        raise TypeError(
-            "Expected a coloring with known colors, got one that is traced, because it was passed as an "
-            "argument through `jit` or another transformation. Close over the coloring instead."
-        )
+        options = dataclasses.replace(self.kernel.options, argnums=0, holomorphic=holomorphic)
+        return evaluate(dataclasses.replace(self.kernel, f=f, options=options), args, {}).data
 
 
 def _unset(*args: Any) -> Any:

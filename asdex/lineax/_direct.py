@@ -43,6 +43,12 @@ class AbstractFullRankSolver(lx.AbstractLinearSolver[_State]):
     def allow_dependent_rows(self, operator: lx.AbstractLinearOperator) -> bool:
         return operator.out_size() > operator.in_size()
 
+    def transpose(self, state: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return state.transpose(), {}
+
+    def conj(self, state: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return state.conj(), {}
+
 
 class DirectState(eqx.Module):
     """The result of a direct solver's `init`, for any number of right-hand sides.
@@ -115,15 +121,3 @@ class AbstractDirectSolver(AbstractFullRankSolver[DirectState]):
             state.matrix, state.row_sums, state.column_sums, state.solve, right
         )
         return unravel(solution, state.matrix.input_structure), result, {"num_refinements": steps}
-
-    def transpose(
-        self, state: DirectState, options: dict[str, Any]
-    ) -> tuple[DirectState, dict[str, Any]]:
-        del options
-        return state.transpose(), {}
-
-    def conj(
-        self, state: DirectState, options: dict[str, Any]
-    ) -> tuple[DirectState, dict[str, Any]]:
-        del options
-        return state.conj(), {}

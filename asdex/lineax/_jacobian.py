@@ -16,9 +16,8 @@ from .._arguments import check_inputs, differentiated
 from .._detect_and_color import jacobian_coloring
 from ..coloring import ColoredPattern, JacobianMode
 from ._compression import Compression
-from ._matrix import as_tags, KnownPatternOperator, SparseMatrixLinearOperator
-from ._spaces import as_inexact, dtype_of, flat_structure, FlatStructure, length
-from ._structure import Structure
+from ._matrix import as_tags, KnownPatternOperator, matrix_like, SparseMatrixLinearOperator
+from ._spaces import as_inexact, dtype_of, flat_structure, length
 
 
 class SparseJacobianLinearOperator(KnownPatternOperator):
@@ -107,13 +106,7 @@ class SparseJacobianLinearOperator(KnownPatternOperator):
         """The sparse matrix of the nonzeros, by one pass per color."""
         is_complex = jnp.issubdtype(dtype_of(self.input_structure), jnp.complexfloating)
         data = self.compression(self.fn, self.x, *self.args, holomorphic=bool(is_complex))
-        return SparseMatrixLinearOperator(
-            data,
-            self.structure,
-            self.tags,
-            input_structure=self.in_structure(),
-            output_structure=self.out_structure(),
-        )
+        return matrix_like(self, data, self.structure, self.tags)
 
     def as_matrix(self) -> Inexact[Array, "m n"]:
         """The dense matrix, by one pass per color."""
@@ -127,26 +120,17 @@ class SparseJacobianLinearOperator(KnownPatternOperator):
         return self.fn(x, *self.args)
 
 
-class TransposedJacobianLinearOperator(lx.AbstractLinearOperator):
+class TransposedJacobianLinearOperator(KnownPatternOperator):
     """The result of `asdex.lineax.SparseJacobianLinearOperator.transpose`."""
 
     operator: SparseJacobianLinearOperator
 
-    @property
-    def structure(self) -> Structure:
-        return self.operator.structure.transposition[0]
-
-    @property
-    def tags(self) -> frozenset[object]:
-        return lx.transpose_tags(self.operator.tags)
-
-    @property
-    def input_structure(self) -> FlatStructure:
-        return self.operator.output_structure
-
-    @property
-    def output_structure(self) -> FlatStructure:
-        return self.operator.input_structure
+    def __init__(self, operator: SparseJacobianLinearOperator):
+        self.operator = operator
+        self.structure, _ = operator.structure.transposition
+        self.input_structure = operator.output_structure
+        self.output_structure = operator.input_structure
+        self.tags = lx.transpose_tags(operator.tags)
 
     def mv(self, vector: Any) -> Any:
         return self.operator.pull_back(vector)
@@ -159,12 +143,6 @@ class TransposedJacobianLinearOperator(lx.AbstractLinearOperator):
 
     def transpose(self) -> SparseJacobianLinearOperator:
         return self.operator
-
-    def in_structure(self) -> Any:
-        return self.operator.out_structure()
-
-    def out_structure(self) -> Any:
-        return self.operator.in_structure()
 
 
 def _takes_two(fn: Callable[..., Any]) -> bool:

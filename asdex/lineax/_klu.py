@@ -19,7 +19,7 @@ from .._versions import in_64_bits
 from ._direct import AbstractDirectSolver
 from ._matrix import SparseMatrixLinearOperator
 from ._spaces import dtype_of
-from ._structure import as_graph, Structure
+from ._structure import Structure
 
 
 _PACKAGE = "splineax-klujax"
@@ -152,7 +152,7 @@ def _analysis(structure: Structure) -> Any:
 @functools.lru_cache(maxsize=64)
 def _matching(structure: Structure) -> Float[np.ndarray, " nnz"] | None:
     """Values that make the matrix a permutation; `None` if the pattern does not hold one."""
-    graph = sp.csr_matrix(as_graph(structure))
+    graph = sp.csr_matrix(structure.pattern.to_scipy())
     columns = csgraph.maximum_bipartite_matching(graph, perm_type="column")
     if np.any(columns < 0):
         return None

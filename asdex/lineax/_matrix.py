@@ -139,18 +139,27 @@ class SparseMatrixLinearOperator(KnownPatternOperator):
         self, data: Inexact[Array, " nnz"], tags: Iterable[object] | None = None
     ) -> SparseMatrixLinearOperator:
         """The operator with other values, and other tags if they are given."""
-        return SparseMatrixLinearOperator(
-            data,
-            self.structure,
-            self.tags if tags is None else tags,
-            input_structure=self.in_structure(),
-            output_structure=self.out_structure(),
-        )
+        return matrix_like(self, data, self.structure, self.tags if tags is None else tags)
 
     def diagonal(self, offset: int = 0) -> Inexact[Array, " length"]:
         """The main diagonal, or the one that is `offset` above it, with zeros outside the pattern."""
         positions = self.structure.diagonal_positions(offset)
         return self.data.at[positions].get(mode="fill", fill_value=0)
+
+
+def matrix_like(
+    operator: lx.AbstractLinearOperator,
+    data: Array,
+    structure: Structure,
+    tags: Iterable[object] | None = None,
+) -> SparseMatrixLinearOperator:
+    """A matrix between the spaces of an operator, with its properties unless tags are given."""
+    tags = tags_of(operator) if tags is None else tags
+    spaces = {
+        "input_structure": operator.in_structure(),
+        "output_structure": operator.out_structure(),
+    }
+    return SparseMatrixLinearOperator(data, structure, tags, **spaces)
 
 
 def is_symmetric(operator: Any) -> bool:

@@ -26,6 +26,13 @@ class NormalState(eqx.Module):
     matrix: SparseMatrixLinearOperator
     tall: bool = eqx.field(static=True)
 
+    def transpose(self) -> NormalState:
+        # The pseudoinverse of Aᵀ needs conj(A) Aᵀ or Aᵀ conj(A): the conjugate of the same matrix.
+        return NormalState(self.gram.conj(), self.matrix.transpose(), not self.tall)
+
+    def conj(self) -> NormalState:
+        return NormalState(self.gram.conj(), self.matrix.conjugate(), self.tall)
+
 
 class NormalEquations(AbstractFullRankSolver[NormalState]):
     """A direct solver for sparse linear least squares, which solves the normal equations.
@@ -73,19 +80,6 @@ class NormalEquations(AbstractFullRankSolver[NormalState]):
         solution = solution + solve(right - matrix.multiply(solution))
         result = _verdict(matrix, right, right - matrix.multiply(solution), state.tall)
         return unravel(solution, matrix.input_structure), result, {}
-
-    def transpose(
-        self, state: NormalState, options: dict[str, Any]
-    ) -> tuple[NormalState, dict[str, Any]]:
-        # The pseudoinverse of Aᵀ needs conj(A) Aᵀ or Aᵀ conj(A): the conjugate of the same matrix.
-        del options
-        return NormalState(state.gram.conj(), state.matrix.transpose(), not state.tall), {}
-
-    def conj(
-        self, state: NormalState, options: dict[str, Any]
-    ) -> tuple[NormalState, dict[str, Any]]:
-        del options
-        return NormalState(state.gram.conj(), state.matrix.conjugate(), state.tall), {}
 
 
 def _verdict(

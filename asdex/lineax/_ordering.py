@@ -12,7 +12,7 @@ from scipy.sparse import csgraph
 
 from .._graphs import connected_components
 from .._sets import ranges
-from ._structure import as_graph, Structure
+from ._structure import Structure
 
 
 # A block of the factorisation costs a few microseconds on a CPU in addition to its arithmetic. The arithmetic
@@ -69,7 +69,7 @@ def block_layout(structure: Structure) -> BlockLayout:
     given order if that has a smaller bandwidth.
     """
     n = structure.shape[0]
-    square = as_graph(structure)
+    square = structure.pattern.to_scipy()
     count, component = connected_components(square)
 
     position, bandwidth = _narrowest_order(square, component)
@@ -92,17 +92,16 @@ def _narrowest_order(
     n = len(component)
     rows, cols = square.nonzero()
     symmetric = sp.csr_matrix(square + square.T)
-    given = np.argsort(component, kind="stable")
-    narrow = csgraph.reverse_cuthill_mckee(symmetric, symmetric_mode=True)
-    best: tuple[np.ndarray, int] | None = None
-    for order in (given, narrow):
+    orders = [np.argsort(component, kind="stable")]
+    if n:  # SciPy takes no graph without vertices
+        orders.append(csgraph.reverse_cuthill_mckee(symmetric, symmetric_mode=True))
+
+    def measured(order: np.ndarray) -> tuple[np.ndarray, int]:
         position = np.empty(n, np.int64)
         position[order] = np.arange(n)
-        bandwidth = int(np.abs(position[rows] - position[cols]).max(initial=0))
-        if best is None or bandwidth < best[1]:
-            best = position, bandwidth
-    assert best is not None
-    return best
+        return position, int(np.abs(position[rows] - position[cols]).max(initial=0))
+
+    return min(map(measured, orders), key=lambda found: found[1])
 
 
 def _pack(sizes: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray, int]:

@@ -19,7 +19,7 @@ from .._pattern import SparsityPattern
 from ._banded_lu import BandedLU
 from ._direct import AbstractFullRankSolver, DirectState
 from ._host import HostFactors, Solve
-from ._matrix import SparseMatrixLinearOperator
+from ._matrix import matrix_like, SparseMatrixLinearOperator
 from ._spaces import dtype_of, ravel, unravel
 from ._sparsify import to_sparse
 from ._structure import Structure
@@ -164,8 +164,7 @@ def _inverse(
     matrix: SparseMatrixLinearOperator, data: Array, structure: Structure
 ) -> InverseLinearOperator:
     """The inverse of a part of a matrix, of which definiteness and symmetry are true as well."""
-    spaces = {"input_structure": matrix.in_structure(), "output_structure": matrix.out_structure()}
-    part = SparseMatrixLinearOperator(data, structure, matrix.tags, **spaces)
+    part = matrix_like(matrix, data, structure, matrix.tags)
     return InverseLinearOperator(BandedLU().init(part, {}), matrix.tags)
 
 
@@ -183,7 +182,7 @@ class _IncompleteLU:
     def factorize(self, structure: Structure, data: np.ndarray) -> Solve | None:
         options = {"drop_tol": self.drop_tol, "fill_factor": self.fill_factor}
         try:
-            factors = spilu(sp.csc_array(_scipy(structure, data)), **options)
+            factors = spilu(structure.pattern.to_scipy(data, "csc"), **options)
         except RuntimeError:  # the factor is exactly singular
             return None
         return lambda right, transposed: factors.solve(right, "T" if transposed else "N")
@@ -194,15 +193,10 @@ class _Multigrid:
     build: Callable[[sp.csr_matrix], Any]
 
     def factorize(self, structure: Structure, data: np.ndarray) -> Solve | None:
-        cycle = self.build(sp.csr_matrix(_scipy(structure, data))).aspreconditioner()
+        cycle = self.build(sp.csr_matrix(structure.pattern.to_scipy(data))).aspreconditioner()
 
         def solve(right: np.ndarray, transposed: bool) -> np.ndarray:
             # The transpose of a Hermitian matrix is its conjugate.
             return cycle.dot(right.conj()).conj() if transposed else cycle.dot(right)
 
         return solve
-
-
-def _scipy(structure: Structure, data: np.ndarray) -> sp.csr_array:
-    pattern = structure.pattern
-    return sp.csr_array((data, pattern.cols, pattern.indptr), shape=structure.shape)

@@ -56,33 +56,12 @@ def _conj(operator: Any) -> SparseMatrixLinearOperator:
     return _to_matrix(operator).conjugate()
 
 
-def _is_diagonal(operator: Any) -> bool:
-    return lx.diagonal_tag in operator.tags or operator.structure.is_diagonal
-
-
-def _is_tridiagonal(operator: Any) -> bool:
-    tags = {lx.tridiagonal_tag, lx.diagonal_tag}
-    return not tags.isdisjoint(operator.tags) or operator.structure.is_tridiagonal
-
-
-def _is_lower_triangular(operator: Any) -> bool:
-    return lx.lower_triangular_tag in operator.tags or operator.structure.is_lower_triangular
-
-
-def _is_upper_triangular(operator: Any) -> bool:
-    return lx.upper_triangular_tag in operator.tags or operator.structure.is_upper_triangular
-
-
 _register(lx.linearise, _ALL, _to_matrix)
 _register(lx.materialise, _ALL, _materialise)
 _register(lx.diagonal, _ALL, _diagonal)
 _register(lx.tridiagonal, _ALL, _tridiagonal)
 _register(lx.conj, _ALL, _conj)
 _register(lx.is_symmetric, _ALL, is_symmetric)
-_register(lx.is_diagonal, _ALL, _is_diagonal)
-_register(lx.is_tridiagonal, _ALL, _is_tridiagonal)
-_register(lx.is_lower_triangular, _ALL, _is_lower_triangular)
-_register(lx.is_upper_triangular, _ALL, _is_upper_triangular)
 for _check, _tag in (
     (lx.has_unit_diagonal, lx.unit_diagonal_tag),
     (lx.is_positive_semidefinite, lx.positive_semidefinite_tag),
@@ -102,10 +81,22 @@ _register(
         operator.tags, dtype_of(operator.state.matrix.input_structure)
     ),
 )
-for _check, _tag in (
-    (lx.is_diagonal, lx.diagonal_tag),
-    (lx.is_tridiagonal, lx.diagonal_tag),
-    (lx.is_lower_triangular, lx.lower_triangular_tag),
-    (lx.is_upper_triangular, lx.upper_triangular_tag),
+for _check, _tags, _by_pattern in (
+    (lx.is_diagonal, {lx.diagonal_tag}, lambda one: one.is_diagonal),
+    (lx.is_tridiagonal, {lx.diagonal_tag, lx.tridiagonal_tag}, lambda one: one.is_tridiagonal),
+    (lx.is_lower_triangular, {lx.lower_triangular_tag}, lambda one: one.is_lower_triangular),
+    (lx.is_upper_triangular, {lx.upper_triangular_tag}, lambda one: one.is_upper_triangular),
 ):
-    _register(_check, (InverseLinearOperator,), lambda operator, tag=_tag: tag in operator.tags)
+    _register(
+        _check,
+        _ALL,
+        lambda operator, tags=_tags, by_pattern=_by_pattern: (
+            not tags.isdisjoint(operator.tags) or by_pattern(operator.structure)
+        ),
+    )
+    _kept = _tags - {lx.tridiagonal_tag}  # the inverse of a tridiagonal matrix is full
+    _register(
+        _check,
+        (InverseLinearOperator,),
+        lambda operator, tags=_kept: not tags.isdisjoint(operator.tags),
+    )

@@ -14,11 +14,13 @@ import numpy as np
 
 from .._errors import DenseColoringWarning
 from .._graphs import with_diagonal
+from .._indices import check_known
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, jacobian_coloring_from_sparsity
+from ..evaluation._kinds import check_coloring, JACOBIAN
 from ._automatic import AutoSparseSolver
-from ._compression import check_coloring, Compression
-from ._matrix import SparseMatrixLinearOperator, tags_of
+from ._compression import Compression
+from ._matrix import matrix_like
 from ._normal_equations import NormalEquations
 from ._spaces import dtype_of, flat_structure
 from ._structure import above_identity
@@ -67,7 +69,8 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
         `TypeError` if `coloring` is not an `asdex.ColoredPattern`, or is traced; `ValueError` if it is the
         coloring of a Hessian.
         """
-        check_coloring(coloring)
+        check_coloring(coloring, JACOBIAN)
+        check_known(coloring, "A linear solver")
         self.solver = solver
         self.plain = Compression.of(_with_diagonal(coloring))
         self.damped = Compression.of(_above_identity(coloring))
@@ -81,13 +84,7 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
         compression = self._compression(operator)
         # The Jacobian of a linear function is the function.
         data = compression(operator.mv, zeros, holomorphic=is_complex)
-        matrix = SparseMatrixLinearOperator(
-            data,
-            compression.structure,
-            tags_of(operator),
-            input_structure=operator.in_structure(),
-            output_structure=operator.out_structure(),
-        )
+        matrix = matrix_like(operator, data, compression.structure)
         is_square = compression.structure.is_square
         return SparseState(self._solver(is_square).init(matrix, options), is_square)
 

@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from .._pattern import SparsityPattern
 from ._jacobian import SparseJacobianLinearOperator, TransposedJacobianLinearOperator
-from ._matrix import SparseMatrixLinearOperator, tags_of
+from ._matrix import matrix_like, SparseMatrixLinearOperator, tags_of
 from ._spaces import dtype_of, flat_structure
 from ._structure import product, Structure, union
 
@@ -50,7 +50,7 @@ def _(operator: Any) -> SparseMatrixLinearOperator:
     dtype = dtype_of(flat_structure(operator.in_structure()))
     every = np.arange(n, dtype=np.int32)
     pattern = SparsityPattern(every, every, (operator.out_size(), n))
-    return _assembled(operator, lx.diagonal(operator).astype(dtype), Structure(pattern))
+    return matrix_like(operator, lx.diagonal(operator).astype(dtype), Structure(pattern))
 
 
 @to_sparse.register
@@ -61,7 +61,7 @@ def _(operator: lx.TridiagonalLinearOperator) -> SparseMatrixLinearOperator:
     cols = np.concatenate([every, every[:-1], every[1:]])
     order = np.lexsort((cols, rows))
     data = jnp.concatenate(lx.tridiagonal(operator))[order]
-    return _assembled(operator, data, Structure(SparsityPattern.from_coo(rows, cols, (n, n))))
+    return matrix_like(operator, data, Structure(SparsityPattern.from_coo(rows, cols, (n, n))))
 
 
 @to_sparse.register
@@ -94,7 +94,7 @@ def _(operator: lx.AddLinearOperator) -> SparseMatrixLinearOperator:
     data = jnp.zeros(structure.nnz, dtype)
     data = data.at[in_a].add(a.data.astype(dtype), unique_indices=True)
     data = data.at[in_b].add(b.data.astype(dtype), unique_indices=True)
-    return _assembled(operator, data, structure)
+    return matrix_like(operator, data, structure)
 
 
 @to_sparse.register
@@ -117,16 +117,4 @@ def multiply(
         structure,
         input_structure=b.in_structure(),
         output_structure=a.out_structure(),
-    )
-
-
-def _assembled(
-    operator: lx.AbstractLinearOperator, data: Array, structure: Structure
-) -> SparseMatrixLinearOperator:
-    return SparseMatrixLinearOperator(
-        data,
-        structure,
-        tags_of(operator),
-        input_structure=operator.in_structure(),
-        output_structure=operator.out_structure(),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Int
 
 from .._pattern import as_pattern, column_order, PatternLike, SparsityPattern
@@ -40,23 +39,11 @@ class Structure:
     def nnz(self) -> int:
         return self.pattern.nnz
 
-    @functools.cached_property
-    def _hash(self) -> int:
-        return hash((self.shape, self.rows.tobytes(), self.cols.tobytes()))
-
     def __hash__(self) -> int:
-        return self._hash
+        return hash(self.pattern)
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return (
-            isinstance(other, Structure)
-            and self.shape == other.shape
-            and hash(self) == hash(other)
-            and np.array_equal(self.rows, other.rows)
-            and np.array_equal(self.cols, other.cols)
-        )
+        return isinstance(other, Structure) and self.pattern == other.pattern
 
     def __repr__(self) -> str:
         return f"Structure({self.shape[0]}×{self.shape[1]}, nnz={self.nnz})"
@@ -109,11 +96,8 @@ class Structure:
 @functools.lru_cache(maxsize=64)
 def union(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarray]:
     """The structure of a sum, and the positions in it of the nonzeros of both terms."""
-    pattern = SparsityPattern.from_coo(
-        np.concatenate([a.rows, b.rows]), np.concatenate([a.cols, b.cols]), a.shape
-    )
-    keys = _keys(pattern)
-    in_a, in_b = (np.searchsorted(keys, _keys(one.pattern)).astype(np.int32) for one in (a, b))
+    pattern = a.pattern | b.pattern
+    in_a, in_b = (pattern.positions(one.rows, one.cols).astype(np.int32) for one in (a, b))
     return Structure(pattern), in_a, in_b
 
 
@@ -130,8 +114,8 @@ def product(a: Structure, b: Structure) -> tuple[Structure, np.ndarray, np.ndarr
     second = ranges(indptr[a.cols], lengths)
     rows, cols = a.rows[first], b.cols[second]
     pattern = SparsityPattern.from_coo(rows, cols, (a.shape[0], b.shape[1]))
-    into = np.searchsorted(_keys(pattern), rows.astype(np.int64) * b.shape[1] + cols)
-    first, second, into = (one.astype(np.int32) for one in (first, second, into))
+    places = (first, second, pattern.positions(rows, cols))
+    first, second, into = (one.astype(np.int32) for one in places)
     return Structure(pattern), first, second, into
 
 
@@ -141,14 +125,3 @@ def above_identity(pattern: SparsityPattern) -> SparsityPattern:
     every = np.arange(n, dtype=np.int32)
     rows = np.concatenate([pattern.rows, m + every])
     return SparsityPattern.from_coo(rows, np.concatenate([pattern.cols, every]), (m + n, n))
-
-
-def _keys(pattern: SparsityPattern) -> Int[np.ndarray, " nnz"]:
-    return pattern.rows.astype(np.int64) * pattern.n + pattern.cols
-
-
-def as_graph(structure: Structure) -> sp.csr_array:
-    """The structure as a sparse matrix of ones."""
-    indptr = structure.pattern.indptr
-    ones = np.ones(structure.nnz, np.int8)
-    return sp.csr_array((ones, structure.cols, indptr), shape=structure.shape)

@@ -110,13 +110,11 @@ def ordering(structure: Structure) -> Ordering:
     Factorizing in a known order takes 0.6 to 0.9 of the time, and for grids and meshes that of minimum degree
     0.5 to 0.7 of the time of COLAMD.
     """
-    n, pattern = structure.shape[0], structure.pattern
+    n = structure.shape[0]
     is_symmetric = structure.transposition[0] == structure
     diagonal = structure.rows == structure.cols
     values = np.where(diagonal, 2.0 * np.bincount(structure.rows, minlength=n)[structure.rows], 1)
-    matrix = sp.csc_array(
-        sp.csr_array((values, pattern.cols, pattern.indptr), shape=structure.shape)
-    )
+    matrix = structure.pattern.to_scipy(values, "csc")
     if is_symmetric and np.count_nonzero(diagonal) == n:
         options = {"diag_pivot_thresh": 0.1, "options": {"SymmetricMode": True}}
         return Ordering.of(structure, splu(matrix, permc_spec="MMD_AT_PLUS_A", **options), options)

@@ -102,6 +102,4 @@ def kkt_matrix(
     rows = np.concatenate([h.rows, n + j.rows, j.cols, every])
     cols = np.concatenate([h.cols, j.cols, n + j.rows, every])
     pattern = SparsityPattern.from_coo(rows, cols, (size, size))
-    keys = pattern.rows.astype(np.int64) * size + pattern.cols
-    places = np.searchsorted(keys, rows.astype(np.int64) * size + cols).astype(np.int32)
-    return KKTMatrix(hess, jac, pattern, on_device(places))
+    return KKTMatrix(hess, jac, pattern, on_device(pattern.positions(rows, cols), np.int32))

@@ -79,7 +79,7 @@ class NonlinearProgram:
         self._variables = Space.of(x, "variables")
         point = jax.ShapeDtypeStruct((self._variables.size,), np.float64)
         self._signature = Signature.of((point, *args), {}, 0)
-        self._parameters, fixed = _split(args)
+        self._parameters, fixed = eqx.partition(args, may_change)
         objective = _zero if objective is None else objective
         constraints = _unconstrained if constraints is None else constraints
         variables = self._variables.unravel(np.zeros(self._variables.size))
@@ -101,7 +101,7 @@ class NonlinearProgram:
         self._jacobian_pattern, self._hessian_pattern = jac.coloring.sparsity, hess.sparsity
 
         self._f = _Compiled(f, fixed)
-        self._gradient = _Compiled(_Gradient(f), fixed)
+        self._gradient = _Compiled(eqx.filter_grad(f), fixed)
         self._g = _Compiled(g, fixed)
         self._jacobian = _Compiled(jac, fixed)
         self._hessian = _Compiled(hess, fixed)
@@ -115,7 +115,7 @@ class NonlinearProgram:
         """
         self._signature.check((np.zeros(self.n), *args), {})
         other = copy.copy(self)
-        other._parameters, _ = _split(args)
+        other._parameters = eqx.filter(args, may_change)
         return other
 
     def objective(self, x: Float[np.ndarray, " n"]) -> float:
@@ -170,13 +170,6 @@ class NonlinearProgram:
         return self._constraints.unravel(np.asarray(values))
 
 
-class _Gradient(eqx.Module):
-    f: FlatObjective
-
-    def __call__(self, x: Any, *args: Any) -> Any:
-        return jax.grad(self.f)(x, *args)
-
-
 class _Compiled:
     """A module as a function of NumPy arrays, compiled once; its arrays are inputs, not constants."""
 
@@ -190,11 +183,6 @@ class _Compiled:
 
     def __call__(self, *vectors: Any, parameters: Any) -> np.ndarray:
         return np.asarray(self._call(self._arrays, vectors, parameters))
-
-
-def _split(args: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The parameters that may change, and those that are constants of the compiled functions."""
-    return eqx.partition(args, may_change)
 
 
 def _zero(x: Any, *args: Any) -> float:

@@ -52,9 +52,7 @@ class Incidence(NamedTuple):
 
 def columns(sparsity: SparsityPattern) -> Incidence:
     """The problem of coloring the columns of a pattern: columns that share a row differ."""
-    ones = np.ones(sparsity.nnz, np.bool_)
-    by_row = sp.csr_array((ones, sparsity.indices, sparsity.indptr), shape=sparsity.shape)
-    by_column = by_row.tocsc()
+    by_column = sparsity.to_scipy(format="csc")
     return Incidence(by_column.indptr, by_column.indices, sparsity.m)
 
 

@@ -7,7 +7,7 @@ and the rest, which is sparse, is colored without the hubs. The number of hubs i
 import numpy as np
 from jaxtyping import Int
 
-from ..._pattern import SparsityPattern
+from ..._pattern import chosen_nonzeros, SparsityPattern
 from .._colors import Colors, count
 from ..greedy import Incidence
 
@@ -30,8 +30,7 @@ def without_hubs(sparsity: SparsityPattern, hubs: Int[np.ndarray, " k"]) -> Spar
     """The pattern in which the rows and columns of the hubs are empty."""
     kept = np.ones(sparsity.n, bool)
     kept[hubs] = False
-    kept = kept[sparsity.rows] & kept[sparsity.cols]
-    return SparsityPattern(sparsity.rows[kept], sparsity.cols[kept], sparsity.shape)
+    return chosen_nonzeros(sparsity, kept[sparsity.rows] & kept[sparsity.cols])
 
 
 def with_hubs(colors: Colors, hubs: Int[np.ndarray, " k"]) -> Colors:

@@ -63,8 +63,7 @@ def _part(sparsity: SparsityPattern) -> tuple[Int[np.ndarray, " k"], SparsityPat
     """Some vertices around a vertex of the largest degree, and the pattern between them."""
     degrees = np.bincount(sparsity.rows, minlength=sparsity.n)
     largest = np.flatnonzero(degrees == degrees.max())
-    ones = np.ones(sparsity.nnz, np.int8)
-    matrix = sp.csr_array((ones, sparsity.indices, sparsity.indptr), shape=sparsity.shape)
+    matrix = sparsity.to_scipy()
     around = csgraph.breadth_first_order(
         matrix, int(largest[len(largest) // 2]), return_predecessors=False
     )

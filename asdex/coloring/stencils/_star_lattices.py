@@ -38,8 +38,8 @@ def lattice_star(
     seen = []
     candidates = (seen.append(each) or each for each in explanations(sparsity, closed, shapes))
     best = search_lattices(candidates, closed, max(closed.longest, least), max_colors)
-    max_colors = most_colors(closed.longest) if best is None else int(best.max())
-    better = _star_only(sparsity, seen, least, max_colors)
+    most = min(max_colors, most_colors(closed.longest)) if best is None else int(best.max())
+    better = _star_only(sparsity, seen, least, most)
     return best if better is None else better
 
 
