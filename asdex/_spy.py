@@ -62,7 +62,16 @@ def _as_shown(pattern: Any) -> SparsityPattern | ColoredPattern:
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(pattern)):
         raise _unknown_indices(pattern)
     if isinstance(pattern, BSR):
-        pattern = pattern.to_scipy()
+        stored, (m, n), (height, width) = (
+            pattern.to_scipy().tocoo(),
+            pattern.shape,
+            pattern.block_shape,
+        )
+        rows, cols = stored.row, stored.col
+        if pattern.components == "first":  # SciPy's is numbered node by node
+            rows = rows % height * (m // height) + rows // height
+            cols = cols % width * (n // width) + cols // width
+        return SparsityPattern.from_coo(rows, cols, (m, n))
     if isinstance(pattern, BCSR):
         return as_pattern(pattern.to_bcoo())
     if isinstance(pattern, np.ndarray | jax.Array | BCOO):

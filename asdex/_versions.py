@@ -105,15 +105,6 @@ def in_auto_axes(
     return jax.sharding.auto_axes(function, axes=mesh.axis_names, out_sharding=results)
 
 
-def on_each_device(function: Callable[..., Any], mesh: Any) -> Callable[..., Any]:
-    """`function` of arrays that are whole on every device of the mesh, evaluated by each for itself."""
-    whole: Any = jax.sharding.PartitionSpec()
-    if hasattr(jax, "shard_map"):
-        return jax.shard_map(function, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
-    older: Any = importlib.import_module("jax.experimental.shard_map").shard_map
-    return older(function, mesh=mesh, in_specs=whole, out_specs=whole, check_rep=False)
-
-
 def constraint(mesh: jax.sharding.Mesh, spec: jax.sharding.PartitionSpec) -> Any:
     """What `jax.lax.with_sharding_constraint` takes for `spec` on a mesh whose axes the compiler handles."""
     if hasattr(jax.sharding, "auto_axes"):
@@ -131,13 +122,12 @@ def in_64_bits() -> Any:
 
 
 def shard_map(
-    function: Callable[..., Any], mesh: jax.sharding.Mesh, in_specs: Any, out_specs: Any
+    function: Callable[..., Any], mesh: Any, in_specs: Any, out_specs: Any, check: bool = True
 ) -> Callable[..., Any]:
     """`function` on each device of a mesh, with the parts of its arguments that are there."""
     if not hasattr(jax, "shard_map"):  # before jax 0.7
-        experimental: Any = importlib.import_module("jax.experimental.shard_map")
-        return experimental.shard_map(function, mesh, in_specs, out_specs)
+        older: Any = importlib.import_module("jax.experimental.shard_map").shard_map
+        return older(function, mesh, in_specs, out_specs, check_rep=check)
     context = jax.sharding.get_abstract_mesh().axis_names == mesh.axis_names
-    return jax.shard_map(
-        function, mesh=None if context else mesh, in_specs=in_specs, out_specs=out_specs
-    )
+    specs: Any = {"in_specs": in_specs, "out_specs": out_specs}
+    return jax.shard_map(function, mesh=None if context else mesh, **specs, check_vma=check)

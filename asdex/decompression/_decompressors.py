@@ -53,7 +53,8 @@ class Gather(Decompressor):
     array where `B` holds nothing but the nonzeros in their order, such as a full row.
     """
 
-    index: eqx.AbstractVar[tuple[Int[Array, " nnz"], ...]]
+    index: tuple[Int[Array, " nnz"], ...]
+    compressed_shape: tuple[int, int] = eqx.field(static=True)
 
     def __call__(self, B: Shaped[Array, "num_colors length"]) -> Shaped[Array, " nnz"]:
         check_shape(B, self.compressed_shape)
@@ -65,9 +66,6 @@ class ColumnDecompressor(Gather):
 
     `seed_c` is 1 on the columns of color c (Curtis, Powell and Reid 1974).
     """
-
-    index: tuple[Int[Array, " nnz"], ...]
-    compressed_shape: tuple[int, int] = eqx.field(static=True)
 
     def __init__(
         self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " n"], num_colors: int
@@ -83,9 +81,6 @@ class RowDecompressor(Gather):
 
     `seed_c` is 1 on the rows of color c.
     """
-
-    index: tuple[Int[Array, " nnz"], ...]
-    compressed_shape: tuple[int, int] = eqx.field(static=True)
 
     def __init__(
         self, sparsity: SparsityPattern, colors: Integer[np.ndarray, " m"], num_colors: int
@@ -104,9 +99,6 @@ class StarDecompressor(Gather):
     (Coleman and Moré 1984; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 4). With a
     star set, H[v, w] and H[w, v] are both read from the hub's color, in the spoke's row.
     """
-
-    index: tuple[Int[Array, " nnz"], ...]
-    compressed_shape: tuple[int, int] = eqx.field(static=True)
 
     def __init__(
         self,

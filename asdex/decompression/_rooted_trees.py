@@ -43,20 +43,6 @@ class RootedTrees(NamedTuple):
     level: Int[np.ndarray, " edges"]
 
 
-class _Tours(NamedTuple):
-    """Euler tours of rooted trees, one after the other; each begins and ends at its root.
-
-    The entries of the forest's matrix are the directed edges. `position` is the step at which the tours
-    pass an entry, and `begin` the step at which the tour of its tree begins. `down` marks the entries
-    that lead away from the root. `size` is the number of nodes below such an entry, and 0 for others.
-    """
-
-    position: Int[np.ndarray, " entries"]
-    begin: Int[np.ndarray, " entries"]
-    down: Bool[np.ndarray, " entries"]
-    size: Int[np.ndarray, " entries"]
-
-
 def root_at_centroids(forest: sp.csr_array) -> RootedTrees:
     """Root every tree of a forest so that no branch at the root has more than half of the tree's nodes.
 
@@ -116,11 +102,14 @@ def _centroid_tours(
     forest: sp.csr_array,
     parents: Int[np.ndarray, " entries"],
     mirror: Int[np.ndarray, " entries"],
-) -> _Tours:
-    """Return the tours around each tree that begin at its centroid.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the tours around each tree, one after the other, that begin at its centroid.
 
     A tour is a circle, so another root means another beginning. The tour first begins anywhere. The
     centroid is where the nodes below an edge cease to be more than half of the tree.
+
+    **Returns:** for each entry of the matrix, a directed edge: the step at which it is passed; that at which
+    the tour of its tree begins; whether it leads away from the root; if so, the number of nodes below it.
     """
     num_trees, tree = csgraph.connected_components(forest, directed=False)
     if forest.nnz // 2 != len(tree) - num_trees:
@@ -140,7 +129,7 @@ def _centroid_tours(
     position = begin + (position - begin - shift) % length
     down = position < position[mirror]
     size = np.where(down, (position[mirror] - position + 1) // 2, 0)
-    return _Tours(position, begin, down, size)
+    return position, begin, down, size
 
 
 def _tours_from_anywhere(

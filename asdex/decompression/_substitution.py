@@ -1,7 +1,6 @@
 """Decompression by substitution, which solves for a symmetric matrix with an acyclic coloring."""
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -76,7 +75,7 @@ class SubstitutionDecompressor(Decompressor):
         self.compressed_shape = (num_colors, sparsity.n)
         self.entries = _index(color, vertex, self.compressed_shape)
         self.negative = on_device(negative)
-        self.rounds = tuple(PathSums(*sums) for sums in rounds)
+        self.rounds = tuple(rounds)
         self.slots = on_device(slots, np.int32)
 
     def __call__(self, B: Shaped[Array, "num_colors n"]) -> Shaped[Array, " nnz"]:
@@ -138,16 +137,7 @@ def _substitute(
     return values.at[decompressor.slots].get(mode="promise_in_bounds")
 
 
-class _Sums(NamedTuple):
-    """The arguments of a `PathSums`."""
-
-    items: Int[np.ndarray, " items"]
-    offsets: Int[np.ndarray, " items"]
-    last: Int[np.ndarray, " sums"]
-    start: int
-
-
-def _schedule(trees: RootedTrees, first: int) -> tuple[Int[np.ndarray, " edges"], list[_Sums]]:
+def _schedule(trees: RootedTrees, first: int) -> tuple[Int[np.ndarray, " edges"], list[PathSums]]:
     """Return the order in which the children of a forest get slots from `first` on, and the sums.
 
     The sum at a node adds up its own slot, the slots of the nodes that hang from it, which are deeper by
@@ -178,7 +168,7 @@ def _schedule(trees: RootedTrees, first: int) -> tuple[Int[np.ndarray, " edges"]
         if start < end:
             part = slice(int(stop[start] - counts[start]), int(stop[end - 1]))
             last = stop[start:end] - 1 - part.start
-            rounds.append(_Sums(items[part], offsets[part], last, int(slots[begin[0] + start])))
+            rounds.append(PathSums(items[part], offsets[part], last, int(slots[begin[0] + start])))
     return order, rounds
 
 

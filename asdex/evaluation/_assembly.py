@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TYPE_CHECKING
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from .._arrays import has_derivative, ravel
@@ -61,4 +62,7 @@ def _gradient(leaves: Sequence[Any], tree: Any, flat: bool) -> Any:
     """The gradient as a tree, or as one vector."""
     if not flat:
         return tree.unflatten(leaves)
-    return ravel([leaf if has_derivative(leaf) else jnp.zeros(leaf.size) for leaf in leaves])
+    kinds = [leaf.dtype for leaf in leaves if has_derivative(leaf)]
+    with jax.numpy_dtype_promotion("standard"):
+        dtype = jnp.result_type(*kinds or [float])
+    return ravel([x if has_derivative(x) else jnp.zeros(x.size, dtype) for x in leaves])

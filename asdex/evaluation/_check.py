@@ -189,7 +189,7 @@ class _Comparison(NamedTuple):
         # no evidence of a dependence.
         got[np.isnan(expected)] = np.nan
         got[sparsity.rows, sparsity.cols] = values
-        self._compare(got, expected, lambda place: f"entry {place}")
+        self._compare(got, expected, "entry ({}, {})")
 
     def products(
         self, product: Callable[..., Any], probes: np.ndarray, by_row: bool = False
@@ -200,14 +200,14 @@ class _Comparison(NamedTuple):
         reference = np.asarray(product(jnp.asarray(probes)))
         expected = self._whole(reference, sparsity.m) if by_row else reference
         got = self._sums(sparsity.rows, vectors[:, sparsity.cols], sparsity.m)
-        self._compare(got, expected, lambda place: _where("row", place))
+        self._compare(got, expected, "row {1} of its product with probe {0}")
 
     def transposed_products(self, product: Callable[..., Any], probes: np.ndarray) -> None:
         """Compare products of the transpose with vectors."""
         sparsity = self.coloring.sparsity
         expected = self._whole(np.asarray(product(jnp.asarray(probes))), sparsity.n)
         got = self._sums(sparsity.cols, probes[:, sparsity.rows], sparsity.n)
-        self._compare(got, expected, lambda place: _where("column", place))
+        self._compare(got, expected, "column {1} of its product with probe {0}")
 
     def _whole(self, vectors: np.ndarray, length: int) -> np.ndarray:
         whole = np.zeros((len(vectors), length), vectors.dtype)
@@ -219,14 +219,25 @@ class _Comparison(NamedTuple):
             sums = [_accumulate(targets, np.asarray(self.data) * one, length) for one in factors]
         return np.asarray(sums).reshape(len(factors), length)
 
-    def _compare(
-        self, got: np.ndarray, expected: np.ndarray, where: Callable[[tuple[int, ...]], str]
-    ) -> None:
-        _compare(got, expected, self.rtol, self.atol, where)
-
-
-def _where(what: str, place: tuple[int, ...]) -> str:
-    return f"{what} {place[1]} of its product with probe {place[0]}"
+    def _compare(self, got: np.ndarray, reference: np.ndarray, where: str) -> None:
+        if not got.size:
+            return
+        finfo = jnp.finfo(reference.dtype)
+        tolerance = float(np.sqrt(float(finfo.eps))) if self.rtol is None else self.rtol
+        scale = float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
+        bound = tolerance * scale + (float(finfo.eps) if self.atol is None else self.atol)
+        with np.errstate(invalid="ignore"):  # equal infinities
+            difference = np.abs(got - reference)
+        agree = (difference <= bound) | (np.isnan(got) & np.isnan(reference)) | (got == reference)
+        if agree.all():
+            return
+        difference = np.where(agree, 0, np.nan_to_num(difference, nan=np.inf))
+        place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
+        raise VerificationError(
+            f"The sparse derivative differs from jax's at {where.format(*place)}: expected "
+            f"{reference[place]}, got {got[place]} (tolerance {bound:.1e}). The coloring does not fit this "
+            "function: detect it anew, and if that does not help, report it."
+        )
 
 
 def _accumulate(targets: np.ndarray, weights: np.ndarray, length: int) -> np.ndarray:
@@ -234,30 +245,3 @@ def _accumulate(targets: np.ndarray, weights: np.ndarray, length: int) -> np.nda
     if np.iscomplexobj(weights):
         return sums + 1j * np.bincount(targets, weights=np.imag(weights), minlength=length)
     return sums
-
-
-def _compare(
-    got: np.ndarray,
-    reference: np.ndarray,
-    rtol: float | None,
-    atol: float | None,
-    where: Callable[[tuple[int, ...]], str],
-) -> None:
-    if not got.size:
-        return
-    finfo = jnp.finfo(reference.dtype)
-    tolerance = float(np.sqrt(float(finfo.eps))) if rtol is None else rtol
-    scale = float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
-    bound = tolerance * scale + (float(finfo.eps) if atol is None else atol)
-    with np.errstate(invalid="ignore"):  # equal infinities
-        difference = np.abs(got - reference)
-    agree = (difference <= bound) | (np.isnan(got) & np.isnan(reference)) | (got == reference)
-    if agree.all():
-        return
-    difference = np.where(agree, 0, np.nan_to_num(difference, nan=np.inf))
-    place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
-    raise VerificationError(
-        f"The sparse derivative differs from jax's at {where(place)}: expected {reference[place]}, got "
-        f"{got[place]} (tolerance {bound:.1e}). The coloring does not fit this function: detect it anew, and "
-        "if that does not help, report it."
-    )

@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
+from ._batched_passes import Passes
 from ._kernel import Kernel, Result, Static
 from ._traced_call import Trace
 
@@ -38,13 +39,13 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     kernel_leaves, kernel_tree = jtu.tree_flatten(kernel)
     if any(isinstance(leaf, Tracer) for leaf in (*leaves, *kernel_leaves)):
         return kernel(args, kwargs)[0]
-    data, _, constants = _separated((kernel_leaves, kernel_tree), (leaves, tree))
+    data, constants = _separated((kernel_leaves, kernel_tree), (leaves, tree))
     return _run(data, constants)
 
 
 def evaluate_now(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
     """Call the kernel on arguments with values, also where a trace is under way."""
-    data, _, constants = _separated(
+    data, constants = _separated(
         jtu.tree_flatten(kernel), jtu.tree_flatten((tuple(args), dict(kwargs)))
     )
     return _run.lower(data, constants).compile()(data)
@@ -118,23 +119,17 @@ class _Plan(NamedTuple):
         kernel, terms, changing, _, program, assemble = self
         data = leaves
         if changing is not None:
-            data = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]
+            data = [one if moves else None for one, moves in zip(leaves, changing, strict=True)]
         return assemble(program((kernel, data), terms))
 
 
 _PLANS: weakref.WeakKeyDictionary[Any, dict[Any, _Plan]] = weakref.WeakKeyDictionary()
 
 
-@functools.cache
-def _is_array_class(kind: type) -> bool:
-    """Faster, when asked again, than `isinstance` of an array."""
-    return issubclass(kind, jax.Array)
-
-
 def _kind(leaf: Any) -> Any:
     """What checks and compilation read of an argument: all but the values of data."""
     kind = type(leaf)
-    if _is_array_class(kind):
+    if isinstance(leaf, jax.Array):
         sharding = leaf.sharding
         spread = sharding if type(sharding) is NamedSharding else None
         return kind, leaf.shape, leaf.dtype, spread
@@ -146,7 +141,8 @@ def _kind(leaf: Any) -> Any:
 def _plan(
     kernel: Kernel, arguments: tuple[list[Any], Any], assembly: Callable[[Static], Assemble]
 ) -> _Plan:
-    data, changing, constants = _separated(jtu.tree_flatten(kernel), arguments)
+    data, constants = _separated(jtu.tree_flatten(kernel), arguments)
+    changing = tuple(leaf is not None for leaf in data[1])
     traced = _trace.trace(data, constants)
     result, terms, carried = traced.out_info
     static, trace = carried.value
@@ -159,19 +155,15 @@ def _plan(
 
 def _separated(
     kernel: tuple[list[Any], Any], arguments: tuple[list[Any], Any]
-) -> tuple[_Data, tuple[bool, ...], _Constants]:
-    """The data among the leaves, which of the arguments' leaves are data, and the rest."""
-    sides = (kernel, arguments)
-    changing = [tuple(map(may_change, leaves)) for leaves, _ in sides]
-    pairs = [
-        list(zip(*pair, strict=True))
-        for pair in zip((kernel[0], arguments[0]), changing, strict=True)
-    ]
-    static = [tuple(None if moves else leaf for leaf, moves in pair) for pair in pairs]
-    content = tuple(zip((kernel[1], arguments[1]), static, changing, strict=True))
+) -> tuple[_Data, _Constants]:
+    """The data among the leaves, `None` in place of others; and the rest, `None` in place of data."""
+    data, rest = [], []
+    for leaves, tree in (kernel, arguments):
+        data.append([leaf if may_change(leaf) else None for leaf in leaves])
+        rest.append((tree, tuple(None if may_change(leaf) else leaf for leaf in leaves)))
+    content = tuple(rest)
     _check_hashable(content)
-    of_kernel, of_arguments = ([leaf for leaf, moves in pair if moves] for pair in pairs)
-    return (of_kernel, of_arguments), changing[1], _Constants(content)
+    return (data[0], data[1]), _Constants(content)
 
 
 def _check_hashable(constants: Any) -> None:
@@ -201,8 +193,10 @@ class _Constants:
 
     def call(self, data: _Data) -> tuple[Kernel, Sequence[Any], Mapping[str, Any]]:
         """The kernel, and the arguments, that have this data."""
-        sides = zip(data, self.content, strict=True)
-        kernel, (args, kwargs) = (_merge(values, *content) for values, content in sides)
+        kernel, (args, kwargs) = (
+            tree.unflatten(b if a is None else a for a, b in zip(leaves, rest, strict=True))
+            for leaves, (tree, rest) in zip(data, self.content, strict=True)
+        )
         return kernel, args, kwargs
 
 
@@ -216,7 +210,7 @@ class _Carried(eqx.Module):
 def _trace(data: _Data, constants: _Constants) -> tuple[Result, list[Any], _Carried]:
     """Traced, but never run: the results, the terms of the seeds, and what goes with this trace."""
     kernel, args, kwargs = constants.call(data)
-    passes = Kernel.passes(kernel)
+    passes = Passes(kernel.options.batches)
     result, static = kernel(args, kwargs, passes)
     trace = Trace(functools.partial(_evaluate, constants=constants))
     return result, passes.seed_terms, _Carried((static, trace))
@@ -228,11 +222,3 @@ def _evaluate(data: _Data, constants: _Constants) -> Result:
 
 
 _run = jax.jit(_evaluate, static_argnums=1)
-
-
-def _merge(
-    data: Sequence[Any], tree: Any, static: tuple[Any, ...], changing: tuple[bool, ...]
-) -> Any:
-    values = iter(data)
-    pairs = zip(changing, static, strict=True)
-    return jtu.tree_unflatten(tree, [next(values) if moves else leaf for moves, leaf in pairs])

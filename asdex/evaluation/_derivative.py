@@ -39,7 +39,7 @@ from ._compiled import evaluate_prepared
 from ._guard import Guard
 from ._kernel import colors_of, Kernel, Options, Result, Static
 from ._kinds import check_coloring, HESSIAN, JACOBIAN, Kind
-from ._options import EvaluationOptions
+from ._options import COMPRESSED, EvaluationOptions
 from ._signature import Signature
 from ._spread_rows import Spread
 from .elements import Elements
@@ -218,7 +218,7 @@ def evaluate(
             'Expected rows that are spread over devices for output_format="row_blocks". Pass `mesh` and '
             "`row_axis`, or samples that are sharded over a mesh."
         )
-    elif not options.is_compressed:
+    elif options.output_format != COMPRESSED:
         if options.triangle is None:
             layout = layout_for(sparsity, is_hessian, options.flatten, options.output_format)
         blocks = None if layout is None else layout.dense_blocks

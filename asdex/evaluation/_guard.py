@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -12,20 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.lax import stop_gradient
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from .._arguments import Inputs
 from .._arrays import has_derivative, on_device, ravel, unravel
-from .._versions import on_each_device
-from ..decompression import SubsetDecompressor
+from .._versions import shard_map
+from ..decompression import ConstantDecompressor, SubsetDecompressor
 from ._options import EvaluationOptions
 
 
 if TYPE_CHECKING:
     from ._derivative import SparseDerivative
-
-    _D = TypeVar("_D", bound=SparseDerivative)
 
 
 _SEED, _PROBES = 20, 2
@@ -129,7 +127,9 @@ def confirmed(data: Any, agree: Array, mesh: Mesh | None) -> Any:
     if not isinstance(agree, Tracer):
         checked(np.asarray(agree))
         return data
-    one = (checked if mesh is None else on_each_device(checked, mesh))(agree)
+    whole = PartitionSpec()
+    on_each = checked if mesh is None else shard_map(checked, mesh, whole, whole, check=False)
+    one = on_each(agree)
     return jax.tree.map(lambda x: x * one.astype(x.dtype) if has_derivative(x) else x, data)
 
 
@@ -155,14 +155,15 @@ def _along(call: Any, leaves: Sequence[Array], direction: Sequence[Array], mode:
             return ravel(jax.jvp(lambda *moved: call.leaves(*moved)[0], at, along)[1])
 
 
-def guarded(derivative: _D, options: EvaluationOptions) -> _D:
+def guarded(derivative: SparseDerivative, options: EvaluationOptions) -> SparseDerivative:
     """The same derivative, each call of which is verified if the options say so."""
     if not options.verify:
         return derivative
     sparsity, reads = derivative.sparsity, derivative.decompressor
     rows, cols, positions = sparsity.rows, sparsity.cols, None
     blocks = None if derivative.layout is None else derivative.layout.dense_blocks
-    if blocks is not None:  # they hold the values in an order of their own
+    part = isinstance(reads, SubsetDecompressor | ConstantDecompressor)
+    if blocks is not None and not part:  # they hold the values in an order of their own
         order = np.ravel(blocks.order)
         rows, cols = np.asarray(rows)[order], np.asarray(cols)[order]
     elif isinstance(reads, SubsetDecompressor):  # a triangle stands for both

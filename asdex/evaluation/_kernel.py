@@ -113,15 +113,11 @@ class Kernel(eqx.Module):
     def __call__(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes | None = None
     ) -> tuple[Result, Static]:
-        """Evaluate at `args` with `passes`, by default new ones: `Kernel.passes(self)`."""
+        """Evaluate at `args` with `passes`, by default new ones."""
         specs = self.part.specs if isinstance(self.part, Spread) else None
         results = None if specs is None else (Result(*specs, PartitionSpec()), PartitionSpec())
         evaluate = self.options.batches.gathered(Kernel._evaluate, results)
-        return evaluate(self, args, kwargs, passes or Kernel.passes(self))
-
-    def passes(self) -> Passes:
-        """What evaluates the passes of a call, and keeps what depends on the colors alone."""
-        return Passes(self.options.batches)
+        return evaluate(self, args, kwargs, passes or Passes(self.options.batches))
 
     def _evaluate(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], passes: Passes
@@ -160,8 +156,9 @@ class Kernel(eqx.Module):
         count = options.num_colors
         if not (leaves and count):
             return self._without_passes(call, leaves)
-        by_column = options.mode not in ("rev", "rev_over_rev")
-        colors = _differentiable_part(self.colors, inputs) if by_column else self.colors
+        colors = self.colors
+        if options.mode != "rev":
+            colors = _differentiable_part(colors, inputs)
         coloring = (colors, count)
         match options.mode:
             case "fwd":
@@ -181,7 +178,6 @@ class Kernel(eqx.Module):
                 if options.with_gradient:
                     aux = aux._replace(gradient=call.gradient(*leaves)[0])
             case _:
-                coloring = (_differentiable_part(self.colors, inputs), count)
                 B, aux = pull_back(call.gradient, leaves, coloring, passes)
         return _all_columns(B, inputs), aux
 
@@ -236,10 +232,8 @@ class _Call:
             self.scalar, argnums=numbers, has_aux=True, holomorphic=self.options.holomorphic
         )
         leaves, shared = gradient(*moved)
-        return list(leaves), self._with(leaves, shared)
-
-    def _with(self, gradient: Sequence[Any], shared: Shared) -> Shared:
-        return shared._replace(gradient=list(gradient)) if self.options.with_gradient else shared
+        kept = list(leaves) if self.options.with_gradient else ()
+        return list(leaves), shared._replace(gradient=kept)
 
     def _evaluate(self, moved: Sequence[Any]) -> Shared:
         output, aux = self.at(*moved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +12,13 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Shaped
 
+from .._arguments import check_choice
 from .._arrays import has_derivative, is_complex, struct_of
 from .._detect_and_color import jacobian_coloring
 from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, JacobianMode, Order, OrderName
 from ..detection import Captured, Unknown
-from ..formats import layout_for, OutputFormat
+from ..formats import Dtypes, FORMATS, layout_for, OutputFormat
 from ._derivative import evaluate, with_value
 from ._kinds import JACOBIAN
 from ._options import EvaluationOptions
@@ -74,9 +74,7 @@ def materialize(
     """
     structure = jtu.tree_map(struct_of, x)
     holomorphic = _is_holomorphic(structure)
-    options = EvaluationOptions(
-        output_format=output_format, holomorphic=holomorphic, chunk_size=chunk_size, flatten=flatten
-    )
+    check_choice("output_format", output_format, FORMATS)
     if coloring is None:
         coloring = jacobian_coloring(
             matvec,
@@ -89,7 +87,7 @@ def materialize(
             captured=captured,
             max_nnz=max_nnz,
         )
-    values = dataclasses.replace(options, output_format="data")
+    values = EvaluationOptions("data", holomorphic=holomorphic, chunk_size=chunk_size, flatten=True)
     derivative = with_value(evaluate(matvec, coloring, values, JACOBIAN))
     at_zero, data = derivative(_zeros(structure))
     if check and not any(isinstance(leaf, Tracer) for leaf in jtu.tree_leaves((at_zero, data))):
@@ -99,7 +97,10 @@ def materialize(
             output, _ = derivative(argument)
             _check_product(output, data, coloring.sparsity, argument)
     layout = layout_for(coloring.sparsity, False, flatten, output_format)
-    return layout.assemble(data, jtu.tree_structure(at_zero), jtu.tree_structure(structure))
+    rows, columns = (tuple(map(struct_of, jtu.tree_leaves(one))) for one in (at_zero, structure))
+    dtypes = Dtypes(rows, columns, by_column=coloring.mode == "rev")
+    made = layout.compute(data, None if dtypes.are_equal else dtypes)
+    return layout.assembly(jtu.tree_structure(at_zero), jtu.tree_structure(structure))(made)
 
 
 def _is_holomorphic(structure: Any) -> bool:

@@ -57,8 +57,13 @@ class EvaluationOptions:
             raise ValueError(
                 f"Expected `elements` to be True, False, or None for what costs less, got {self.elements!r}."
             )
-        if self.row_axis is not None:
-            self._check_rows()
+        if self.row_axis is not None and not self.can_spread_rows:
+            raise ValueError(
+                f"Expected an output format out of {', '.join(map(repr, ROW_BLOCK_FORMATS))}, and neither "
+                '`triangle` nor constant="reuse" nor elements=True nor `verify`, where rows are spread over '
+                f"devices, got output_format={self.output_format!r}, triangle={self.triangle!r}, "
+                f"constant={self.constant!r}, elements={self.elements!r}, verify={self.verify!r}."
+            )
         if self.verify not in (False, True, "flag"):
             raise ValueError(f'Expected `verify` to be True, False or "flag", got {self.verify!r}.')
         _ = self.batches
@@ -101,16 +106,3 @@ class EvaluationOptions:
         if sharding is None or (sharding.mesh.size == 1 and self.output_format != "row_blocks"):
             return self
         return dataclasses.replace(self, row_axis=sharding)
-
-    def _check_rows(self) -> None:
-        if not self.can_spread_rows:
-            raise ValueError(
-                f"Expected an output format out of {', '.join(map(repr, ROW_BLOCK_FORMATS))}, and neither "
-                '`triangle` nor constant="reuse" nor elements=True nor `verify`, where rows are spread over '
-                f"devices, got output_format={self.output_format!r}, triangle={self.triangle!r}, "
-                f"constant={self.constant!r}, elements={self.elements!r}, verify={self.verify!r}."
-            )
-
-    @property
-    def is_compressed(self) -> bool:
-        return self.output_format == COMPRESSED

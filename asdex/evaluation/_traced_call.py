@@ -6,7 +6,6 @@ inputs).
 
 from __future__ import annotations
 
-import functools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 
-from .._jaxprs import is_staged
 from ._program import Program
 
 
@@ -35,6 +33,9 @@ class Trace:
         self._is_empty, self._is_taken, self._again = True, False, again
         self._latest: tuple[list[Any], list[Any]] = [], []
         self.program = jax.jit(self._run)
+        self._evaluate_terms = jax.jit(
+            lambda data: self._operations.evaluate(self._given(data), self._terms)
+        )
 
     def fill(self, jaxpr: Any, structure: tuple[Any, list[Any]]) -> None:
         """Take, once, the jaxpr of a function that returns a pair of such a structure: results and terms."""
@@ -52,15 +53,10 @@ class Trace:
         same = [one is other for one, other in zip(of_colors, colors, strict=False)]
         if of_terms and all(same) and not any(term is None for term in of_terms):
             return of_terms
-        if is_staged():  # compiled beforehand it runs at once
-            terms = _evaluate_terms.lower(data, self).compile()(data)
-        else:
-            terms = _evaluate_terms(data, self)
+        with jax.ensure_compile_time_eval():  # also where a trace is under way
+            terms = self._evaluate_terms(data)
         self._latest = [weakref.ref(one) for one in colors], [weakref.ref(one) for one in terms]
         return terms
-
-    def evaluate_terms(self, data: Any) -> list[Any]:
-        return self._operations.evaluate(self._given(data), self._terms)
 
     def _run(self, data: Any, terms: Sequence[Any]) -> Any:
         # Only once is it surely under the settings of jax that the trace was made with.
@@ -73,8 +69,3 @@ class Trace:
 
     def _given(self, data: Any) -> dict[int, Any]:
         return dict(zip(self._operations.inputs, jtu.tree_leaves(data), strict=True))
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _evaluate_terms(data: Any, trace: Trace) -> list[Any]:
-    return trace.evaluate_terms(data)

@@ -108,13 +108,6 @@ class Layout(eqx.Module):
 
         return assembled
 
-    def assemble(self, data: Array, output_tree: Any = None, input_tree: Any = None) -> Any:
-        """The derivative with the given values of all nonzeros.
-
-        **Raises:** `TypeError` if a NumPy or SciPy format is asked for inside a JAX transformation.
-        """
-        return self.assembly(output_tree, input_tree)(self.compute(data))
-
 
 def assemble(data: Shaped[Array, "..."], sparsity: SparsityPattern, output_format: str) -> Any:
     """The `(m, n)` matrix with the given values, `(nnz,)`, in the order of the pattern.
@@ -123,7 +116,8 @@ def assemble(data: Shaped[Array, "..."], sparsity: SparsityPattern, output_forma
     inside a JAX transformation.
     """
     check_choice("output_format", output_format, FORMATS)
-    return layout_for(sparsity, False, True, output_format).assemble(data)
+    layout = layout_for(sparsity, False, True, output_format)
+    return layout.assembly()(layout.compute(data))
 
 
 def layout_for(
