@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -43,6 +44,19 @@ def connected_components(
     graph = sp.csr_array((matrix.data, *narrow), shape=matrix.shape)
     count, label = csgraph.connected_components(graph, connection=connection)
     return int(count), label
+
+
+def in_order(start: Any, before: Callable[[Any], Iterable[Any]]) -> list[Any]:
+    """`start` and all that it needs, each after what `before` lists for it, without recursion."""
+    order: dict[Any, None] = {}
+    stack = [start]
+    while stack:
+        waiting = [one for one in before(stack[-1]) if one not in order]
+        if waiting:
+            stack.extend(waiting)
+        else:
+            order[stack.pop()] = None
+    return list(order)
 
 
 def with_diagonal(pattern: SparsityPattern) -> SparsityPattern:

@@ -38,14 +38,24 @@ _PIECEWISE_CONSTANT: dict[str, tuple[Any, Any]] = {
     "ceil": (np.ceil, ranges.ceil),
     "round": (None, ranges.round_),
 }
-_ZERO_AT_ZERO = ("or", "xor", "population_count", "shift_left", "floor", "ceil", "round")
+_ZERO_AT_ZERO = ("or", "xor", "population_count", "shift_left")
 
 RULES = {
     name: zero_derivative(
         name, in_place=True, zero_at_zero=name in _ZERO_AT_ZERO, picks=True, numpy=compute
     )
-    for name, (compute, _) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.items()
+    for name, (compute, _) in {**_COMPARISONS, **_LOGIC}.items()
 }
+
+
+def stepped(eqn: Equation, operand: Dependence) -> Dependence:
+    """Within a custom derivative rule, which may round its tangents, their values count."""
+    return operand if eqn.on_tangents else Dependence.none(operand.shape)
+
+
+for _name, (_compute, _) in _PIECEWISE_CONSTANT.items():
+    traits: dict[str, Any] = {"in_place": True, "zero_at_zero": True, "picks": True}
+    RULES[_name] = register(_name, numpy=_compute, **traits)(stepped)
 for _name, (_, _range) in {**_COMPARISONS, **_LOGIC, **_PIECEWISE_CONSTANT}.items():
     RULES[_name].changes(same_places)
     if _range is not None:
@@ -61,7 +71,7 @@ def compared(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
     return either | ((eqn.varies(0) | eqn.varies(1)) & are_tied(*values))
 
 
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+for _name in _COMPARISONS.keys() - {"is_finite"}:
     RULES[_name].undecided(compared)
 for _name in _PIECEWISE_CONSTANT:
     RULES[_name].undecided(jumps)
@@ -148,7 +158,7 @@ def sign(eqn: Equation, operand: Dependence) -> Any:
     """`-1`, `0` or `1`. For complex numbers `z / abs(z)`, which JAX differentiates since version 0.12."""
     if np.issubdtype(eqn.in_avals[0].dtype, np.complexfloating):
         return NotImplemented
-    return Dependence.none(operand.shape)
+    return stepped(eqn, operand)
 
 
 sign.changes(same_places)

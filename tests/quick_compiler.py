@@ -23,7 +23,7 @@ gc.set_threshold(50_000, 20, 100)
 
 import jax  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
-from jax._src.lib.mlir import ir  # noqa: E402
+from jaxlib.mlir import ir  # noqa: E402
 
 
 PROGRAMS = 20

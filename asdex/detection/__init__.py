@@ -21,12 +21,15 @@ from .._jaxprs import (
 from .._versions import binder as binder
 from ._chain import Chain as Chain
 from ._complex import Parts as Parts
-from ._dependence import Dependence as Dependence, transitive_closure as transitive_closure
+from ._dependence import (
+    Dependence as Dependence,
+    identities as identities,
+    transitive_closure as transitive_closure,
+)
 from ._detect import (
     detect_hessian as detect_hessian,
     detect_jacobian as detect_jacobian,
     hessian_sparsity as hessian_sparsity,
-    identities as identities,
     jacobian_sparsity as jacobian_sparsity,
     seeded as seeded,
 )

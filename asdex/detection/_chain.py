@@ -63,17 +63,15 @@ def chain_of(
     With `hessian` what was propagated is a gradient, and the entry across the diagonal will do as well.
     """
     traced = propagation.traced
-    output_avals = traced.output_avals
-    for word, number, count in (
-        ("row", entry[0], sum(map(size_of, output_avals))),
-        ("column", entry[1], propagation.n),
-    ):
+    output_avals, outputs = traced.output_avals, propagation.outputs()
+    pairs = zip(("row", "column"), entry, (outputs.size, propagation.n), strict=True)
+    for word, number, count in pairs:
         if not 0 <= number < count:
             raise IndexError(
                 f"Expected an `entry` whose {word} is at least 0 and less than {count}, got {entry}."
             )
     ways = [entry, entry[::-1]] if hessian else [entry]
-    found = next((way for way in ways if _is_entry(propagation, *way)), None)
+    found = next((way for way in ways if _depends(outputs, np.array(way[:1]), way[1])[0]), None)
     row, col = entry if found is None else found
     output_place = _output_place(traced, row, hessian)
     if found is None:
@@ -100,12 +98,6 @@ def chain_of(
     return Chain((row, col), output_place, _input_place(traced, col), tuple(reversed(links)))
 
 
-def _is_entry(propagation: Propagation, row: int, col: int) -> bool:
-    leaf, element = _leaf(propagation.traced.output_avals, row)
-    dependence = propagation.results[leaf].dependence
-    return dependence is not None and bool(_depends(dependence, np.array([element]), col)[0])
-
-
 def _leaf(avals: Sequence[Any], number: int) -> tuple[int, int]:
     """Which array holds the flat element `number` of all arrays, and which of its elements it is."""
     stops = np.cumsum([size_of(aval) for aval in avals])
@@ -129,17 +121,16 @@ def _output_place(traced: Traced, row: int, hessian: bool) -> str:
 
 def _source(equation: Equation, number: int, element: int, col: int) -> tuple[int, int]:
     """An operand and its element, which result `number` reads at `element` and which depends on `col`."""
-    start = 0
+    stop = 0
     read = equation.local_structure()[number].to_csr()[[element]].indices
     for operand, (value, aval) in enumerate(zip(equation.operands, equation.in_avals, strict=True)):
+        start, stop = stop, stop + size_of(aval)
         if value.dependence is None:
             continue
-        size = size_of(aval)
-        candidates = read[(read >= start) & (read < start + size)] - start
+        candidates = read[(read >= start) & (read < stop)] - start
         found = candidates[_depends(value.dependence, candidates, col)]
         if found.size:
             return operand, int(found[0])
-        start += size
     raise AssertionError(f"No operand of '{equation.name}' explains the entry; please report this.")
 
 

@@ -27,7 +27,7 @@ from .._pattern import SparsityPattern
 declared_p = Primitive("declared_sparsity")
 """Calls `function`, of whose operands the last `num_linear` are linear; `pattern` is that of one batch entry.
 
-The leading `batch_ndim` axes of all operands and results are batch axes.
+The leading `batch_ndim` axes of all operands and results are batch axes; `results` are types of the latter.
 """
 declared_p.multiple_results = True
 
@@ -50,11 +50,6 @@ class Function:
         return [
             mode for mode, name in without.items() if any(one.startswith(name) for one in names)
         ]
-
-    def avals(self, operands: Sequence[Any]) -> list[Any]:
-        """Shapes and dtypes of the results."""
-        del operands
-        return [variable.aval for variable in self.jaxpr.outvars]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +90,6 @@ class _Tangent(_Derived):
             (pushed,) = jax.linear_transpose(pull, results)(tuple(tangents))
             return pushed
 
-    def avals(self, operands: Sequence[Any]) -> list[Any]:
-        results = self.function.avals(operands[: len(operands) - len(self.moving)])
-        return [results[k] for k in self.kept]
-
     def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Derived:
         """Takes cotangents of the results in `live` back to the linear operands numbered in `linear`."""
         return _Cotangent(self.function, _pick(self.moving, linear), _pick(self.kept, live))
@@ -112,9 +103,6 @@ class _Cotangent(_Derived):
         function, at = self.of_moving(operands[:split])
         return jax.vjp(function, *at)[1](list(operands[split:]))
 
-    def avals(self, operands: Sequence[Any]) -> list[Any]:
-        return [operands[i] for i in self.moving]
-
     def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Derived:
         return _Tangent(self.function, _pick(self.moving, live), _pick(self.kept, linear))
 
@@ -127,14 +115,6 @@ class _Batched:
 
     def __call__(self, *operands: Any) -> Sequence[Any]:
         return jax.vmap(self.function)(*operands)
-
-    def avals(self, operands: Sequence[Any]) -> list[Any]:
-        inner = [jax.ShapeDtypeStruct(one.shape[1:], one.dtype) for one in operands]
-        size = operands[0].shape[0]
-        return [
-            jax.ShapeDtypeStruct((size, *one.shape), one.dtype)
-            for one in self.function.avals(inner)
-        ]
 
     def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Batched:
         return _Batched(self.function.transposed(linear, live))
@@ -150,39 +130,32 @@ def _call(*operands: Any, function: Any, **params: Any) -> Sequence[Any]:
 
 
 @declared_p.def_abstract_eval
-def _abstract(*operands: Any, function: Any, **params: Any) -> list[Any]:
-    del params
-    return [ShapedArray(one.shape, one.dtype) for one in function.avals(operands)]
+def _abstract(*operands: Any, results: Sequence[ShapedArray], **params: Any) -> Sequence[Any]:
+    del operands, params
+    return results
 
 
 declared_p.def_impl(_call)
 mlir.register_lowering(declared_p, mlir.lower_fun(_call, multiple_results=True))
 
 
-class _Blocks:
-    """The parts of a pattern that belong to each operand and each result."""
-
-    def __init__(
-        self, pattern: SparsityPattern, operands: Sequence[Any], results: Sequence[Any], n: int
-    ):
-        self._matrix = sp.csr_array(pattern.to_scipy().astype(np.bool_))
-        self._columns = _bounds(operands, n)
-        self._rows = _bounds(results, n)
-
-    def part(self, results: Sequence[int], operands: Sequence[int]) -> sp.csr_array:
-        """The rows of some results and the columns of some operands."""
-        rows, columns = _numbers(self._rows, results), _numbers(self._columns, operands)
-        return sp.csr_array(self._matrix[rows][:, columns])
+def _blocks(
+    pattern: SparsityPattern, operands: Sequence[Any], results: Sequence[Any], batch_ndim: int
+) -> Callable[..., sp.csr_array]:
+    """A function of the numbers of some results and operands, ascending: their part of a pattern."""
+    matrix = sp.csr_array(pattern.to_scipy().astype(np.bool_))
+    rows, columns = (
+        np.repeat(np.arange(len(arrays)), [math.prod(np.shape(one)[batch_ndim:]) for one in arrays])
+        for arrays in (results, operands)
+    )
+    return lambda some, others: sp.csr_array(
+        matrix[np.isin(rows, some)][:, np.isin(columns, others)]
+    )
 
 
-def _bounds(avals: Sequence[Any], batch_ndim: int) -> np.ndarray:
-    sizes = [math.prod(np.shape(one)[batch_ndim:]) for one in avals]
-    return np.cumsum([0, *sizes])
-
-
-def _numbers(bounds: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
-    ranges = [np.arange(bounds[k], bounds[k + 1]) for k in chosen]
-    return np.concatenate([np.zeros(0, np.int64), *ranges])
+def abstract(arrays: Sequence[Any]) -> tuple[ShapedArray, ...]:
+    """Shapes and dtypes of arrays, or of what stands for them."""
+    return tuple(ShapedArray(one.shape, one.dtype) for one in arrays)
 
 
 def _side_by_side(*matrices: sp.csr_array) -> SparsityPattern:
@@ -196,12 +169,13 @@ def _jvp(
     moving = [k for k, one in enumerate(tangents) if not isinstance(one, ad.Zero)]
     kept = [k for k, one in enumerate(results) if has_derivative(one)]
     pattern, batch_ndim = params["pattern"], params["batch_ndim"]
-    blocks = _Blocks(pattern, primals, results, batch_ndim)
+    part = _blocks(pattern, primals, results, batch_ndim)
     pushed = declared_p.bind(
         *primals,
         *(tangents[k] for k in moving),
         function=_Tangent(function, tuple(moving), tuple(kept)),
-        pattern=_side_by_side(blocks.part(kept, range(len(primals))), blocks.part(kept, moving)),
+        pattern=_side_by_side(part(kept, range(len(primals))), part(kept, moving)),
+        results=abstract([results[k] for k in kept]),
         batch_ndim=batch_ndim,
         num_linear=len(moving),
     )
@@ -217,13 +191,14 @@ def _transpose(
     wanted = [k for k, one in enumerate(operands) if ad.is_undefined_primal(one)]
     live = [k for k, one in enumerate(cotangents) if not isinstance(one, ad.Zero)]
     avals = [one.aval if ad.is_undefined_primal(one) else one for one in operands]
-    blocks = _Blocks(params["pattern"], avals, function.avals(avals), batch_ndim)
-    back = sp.csr_array(blocks.part(live, wanted).T)
+    part = _blocks(params["pattern"], avals, params["results"], batch_ndim)
+    back = sp.csr_array(part(live, wanted).T)
     pulled = declared_p.bind(
         *operands[:split],
         *(cotangents[k] for k in live),
         function=function.transposed([k - split for k in wanted], live),
-        pattern=_side_by_side(sp.csr_array(back @ blocks.part(live, range(split))), back),
+        pattern=_side_by_side(sp.csr_array(back @ part(live, range(split))), back),
+        results=abstract([avals[k] for k in wanted]),
         batch_ndim=batch_ndim,
         num_linear=len(live),
     )
@@ -232,7 +207,13 @@ def _transpose(
 
 
 def _batch(
-    operands: Sequence[Any], axes: Sequence[Any], *, function: Any, batch_ndim: int, **params: Any
+    operands: Sequence[Any],
+    axes: Sequence[Any],
+    *,
+    function: Any,
+    batch_ndim: int,
+    results: Sequence[ShapedArray],
+    **params: Any,
 ) -> tuple[list[Any], list[int]]:
     pairs = list(zip(operands, axes, strict=True))
     (size, *_) = (one.shape[axis] for one, axis in pairs if axis is not None)
@@ -242,10 +223,14 @@ def _batch(
         else jax.numpy.moveaxis(one, axis, 0)
         for one, axis in pairs
     ]
-    results = declared_p.bind(
-        *moved, function=_Batched(function), batch_ndim=batch_ndim + 1, **params
+    batched = declared_p.bind(
+        *moved,
+        function=_Batched(function),
+        batch_ndim=batch_ndim + 1,
+        results=tuple(ShapedArray((size, *one.shape), one.dtype) for one in results),
+        **params,
     )
-    return results, [0] * len(results)
+    return batched, [0] * len(batched)
 
 
 ad.primitive_jvps[declared_p] = _jvp

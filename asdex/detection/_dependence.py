@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
+from .._arrays import size_of
 from .._graphs import connected_components
 from ._checks import (
     as_csr,
@@ -293,6 +294,15 @@ class Dependence(SetArray):
                 if part.nnz:
                     terms.append(Term(rows, IndexSets.from_csr(part)))
         return Dependence(self.shape, terms)
+
+
+def identities(avals: Sequence[Any]) -> list[Dependence]:
+    """For arrays, one after the other: each element depends on itself."""
+    offsets = np.cumsum([0, *map(size_of, avals)]).tolist()
+    return [
+        Dependence.identity(aval.shape, offset=offset, width=offsets[-1])
+        for aval, offset in zip(avals, offsets[:-1], strict=True)
+    ]
 
 
 def transitive_closure(structure: Dependence) -> Dependence:

@@ -16,18 +16,18 @@ from .._arguments import (
     Samples,
 )
 from .._arrays import has_derivative, is_complex, size_of
+from .._function import Gradient
 from .._indices import frozen
 from .._jaxprs import open_jaxpr
 from .._pattern import SparsityPattern
-from ._dependence import Dependence
-from ._gradient import Gradient
+from ._dependence import Dependence, identities
 from ._interpreter import Interpreter
 from ._limit import Limit
 from ._options import Captured, DetectionOptions, Local, Unknown
 from ._points import at_point, united
 from ._recorder import Recorder
 from ._registry import load_plugins
-from ._traced_function import changing_arguments, changing_values, trace, Traced
+from ._traced_function import changing_leaves, trace, Traced
 from ._value import Value
 
 
@@ -210,14 +210,13 @@ def propagate(
     points = [operands]
     if options.is_local:
         arguments = options.points(args)
-        values = [changing_values(f, one, kwargs, positions) for one in arguments]
-        points = [at_point(traced, operands, one) for one in values]
+        leaves = [changing_leaves(f, one, kwargs, positions) for one in arguments]
+        points = [at_point(traced, operands, [leaf for _, leaf in some]) for some in leaves]
         operands = points[0]
     if recorder is not None:
         original = f.f if isinstance(f, Gradient) else f
-        names = changing_arguments(original, args, kwargs, positions)
-        pairs = zip(operands, names, strict=True)
-        operands = [one._replace(comes_from=frozenset([name])) for one, name in pairs]
+        pairs = zip(operands, changing_leaves(original, args, kwargs, positions), strict=True)
+        operands = [one._replace(comes_from=frozenset([name])) for one, (name, _) in pairs]
         points = [operands, *points[1:]]
     limit = Limit(options.max_nnz)
     shape = sum(map(size_of, traced.output_avals)), sum(map(size_of, traced.inputs.avals))
@@ -239,15 +238,6 @@ def seeded(traced: Traced) -> list[Value]:
         if has_derivative(aval):
             operands[position] = Value(seed, None)
     return operands
-
-
-def identities(avals: Sequence[Any]) -> list[Dependence]:
-    """For arrays, one after the other: each element depends on itself."""
-    offsets = np.cumsum([0, *map(size_of, avals)]).tolist()
-    return [
-        Dependence.identity(aval.shape, offset=offset, width=offsets[-1])
-        for aval, offset in zip(avals, offsets[:-1], strict=True)
-    ]
 
 
 def propagate_gradient(

@@ -8,9 +8,8 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from .._arrays import size_of
 from .._jaxprs import EquationView, open_jaxpr
-from ._dependence import Dependence
+from ._dependence import Dependence, identities
 from ._derivation import Derivation, structs, traced
 from ._facts import Facts
 from ._knowledge import bounds_of, support_of, values_of
@@ -234,39 +233,21 @@ class Equation(EquationView):
         one after the other: pass `Dependence.join` of them to `Dependence.substitute`.
         """
         avals = [variable.aval for variable in open_jaxpr(jaxpr).invars]
-        followed = [operand is None for operand in operands]
-        sizes = [
-            size_of(aval) if follow else 0 for aval, follow in zip(avals, followed, strict=True)
-        ]
-        offsets = np.cumsum([0, *sizes])
-        seeds: list[Value] = []
-        known = [None] * len(avals) if facts is None else facts
-        for aval, offset, operand, one in zip(avals, offsets[:-1], operands, known, strict=True):
-            if operand is None and self._interpreter.follows(aval):
-                seed = Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
-                operand = Value(seed, None, one)
-            seeds.append(Value.unknown() if operand is None else operand)
-        return self._interpreter.run(jaxpr, seeds)
+        pairs = zip(avals, operands, strict=True)
+        seeds = iter(identities([aval for aval, operand in pairs if operand is None]))
+        values: list[Value] = []
+        for aval, operand, one in zip(avals, operands, facts or [None] * len(avals), strict=True):
+            if operand is None:
+                seed = Value(next(seeds), None, one)
+                operand = seed if self._interpreter.follows(aval) else Value.unknown()
+            values.append(operand)
+        return self._interpreter.run(jaxpr, values)
 
     def local_structure(self) -> list[Dependence]:
-        """How the results depend on the elements of those operands that depend on anything.
-
-        The numbering is that of `structure`.
-        """
-        moving = [operand.dependence is not None for operand in self.operands]
-        pairs = zip(self.in_avals, moving, strict=True)
-        offsets = np.cumsum([0, *(size_of(aval) if moves else 0 for aval, moves in pairs)])
+        """How the results depend on the elements of all operands, one operand after the other."""
         seeds = [
-            operand._replace(
-                dependence=Dependence.identity(
-                    aval.shape, offset=int(offset), width=int(offsets[-1])
-                )
-            )
-            if operand.dependence is not None
-            else operand
-            for operand, aval, offset in zip(
-                self.operands, self.in_avals, offsets[:-1], strict=True
-            )
+            one if one.dependence is None else one._replace(dependence=seed)
+            for one, seed in zip(self.operands, identities(self.in_avals), strict=True)
         ]
         local = Equation(self._eqn, seeds, self.needed, self._interpreter)
         results = self._interpreter.propagate(local)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from .._arrays import is_key, on_device, size_of
+from .._graphs import in_order
 from .._versions import evaluate
 from ._known import Known, on_host, Probe, Unavailable
 from ._reassociation import Chain, chain_of, merging_error
@@ -175,7 +176,7 @@ class Evaluation:
         """
         left: dict[Evaluation, None] = {}
         if self.results is None:
-            _compute(_in_order(self), left)
+            _compute(in_order(self, Evaluation.pending), left)
         if any(one.bind is _unavailable for one in left):
             raise Unavailable
         if left:
@@ -225,19 +226,6 @@ def _compute(order: Sequence[Evaluation], left: dict[Evaluation, None]) -> None:
     for evaluation in order:
         if any(one in left for one in evaluation.pending()) or not evaluation.computed():
             left[evaluation] = None
-
-
-def _in_order(target: Evaluation) -> list[Evaluation]:
-    """The evaluations that `target` needs, in order and without recursion."""
-    order: dict[Evaluation, None] = {}
-    stack = [target]
-    while stack:
-        waiting = [one for one in stack[-1].pending() if one not in order]
-        if waiting:
-            stack.extend(waiting)
-        else:
-            order[stack.pop()] = None
-    return list(order)
 
 
 _RECURRING: Final = 4

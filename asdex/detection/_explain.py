@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple, overload
 
 from .._arguments import Samples
@@ -180,10 +181,7 @@ def explain(
 def _count(propagation: Propagation, hessian: bool) -> int:
     """The number of entries of the pattern."""
     outputs = propagation.outputs()
-    if not hessian:
-        return outputs.nnz
-    matrix = outputs.to_csr(propagation.n)
-    return (matrix + matrix.T).nnz
+    return len(outputs.symmetric_entries()[1]) if hessian else outputs.nnz
 
 
 def _for_all_values(
@@ -278,10 +276,5 @@ def _explained_alone(record: Record, depth: int) -> ExplainedStep:
 
 def _merged(steps: Sequence[ExplainedStep]) -> tuple[ExplainedStep, ...]:
     """Equal neighbors become one step with a count."""
-    merged: list[ExplainedStep] = []
-    for step in steps:
-        if merged and merged[-1]._replace(count=step.count) == step:
-            merged[-1] = step._replace(count=merged[-1].count + step.count)
-        else:
-            merged.append(step)
-    return tuple(merged)
+    groups = groupby(steps, lambda step: step._replace(count=0))
+    return tuple(step._replace(count=sum(one.count for one in some)) for step, some in groups)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import has_derivative, size_of
+from .._graphs import in_order
 from .._jaxprs import is_jaxpr
 from ._knowledge import bounds_of, is_same, Knowledge, support_of, values_of
 from ._masks import everywhere, Mask, nowhere, simplified, union
@@ -157,20 +158,15 @@ class Facts:
 
     def _answer(self, question: str) -> Any:
         """The answer to a question, after all others that it needs: no recursion."""
-        stack: list[tuple[Facts, str]] = [(self, question)]
-        while stack:
-            facts, asked = stack[-1]
-            needed = [] if asked in facts._answers else facts._needed(asked)
-            waiting = [(one, other) for one, other in needed if other not in one._answers]
-            if waiting:
-                stack.extend(waiting)
-            else:
-                stack.pop()
+        if question not in self._answers:
+            for facts, asked in in_order((self, question), lambda one: one[0]._needed(one[1])):
                 facts._compute(asked)
         return self._answers[question]
 
     def _needed(self, question: str) -> list[tuple[Facts, str]]:
         """The questions that are answered first: about operands, or another one about the result."""
+        if question in self._answers:
+            return []
         if question == "doubt" and not self._picks:
             return [(self, "support")]
         needed = []

@@ -162,21 +162,6 @@ def unique_keys(columns: list[NDArray]) -> tuple[NDArray[np.int64], NDArray[np.i
     return None
 
 
-def unique_rows(matrix: sp.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Group equal rows of a canonical boolean matrix; the same contract as `unique_keys`."""
-    lengths = np.diff(matrix.indptr)
-    codes = _mix(np.arange(1, dimensions(matrix)[1] + 1, dtype=np.uint64))[matrix.indices]
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes, dtype=np.uint64)])
-    keys = sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
-    grouped = unique_keys([keys, lengths])
-    if grouped is None:
-        return None
-    first, group = grouped
-    again = matrix[first][group]
-    same = np.array_equal(again.indptr, matrix.indptr)
-    return grouped if same and np.array_equal(again.indices, matrix.indices) else None
-
-
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), a 64-bit bijection."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -40,19 +41,9 @@ def concatenated(
     """The terms of arrays joined along `axis`; an operand is its shape and its terms."""
     pools = {id(term.pool) for _, terms in operands for term in terms}
     if len(pools) > MAX_TERMS:
-        compacted = [compact(shape, terms) if terms else [] for shape, terms in operands]
-        layers = max(map(len, compacted))
-        return [
-            layer
-            for number in range(layers)
-            for layer in _joined_pools(
-                [
-                    (shape, terms[number] if number < len(terms) else None)
-                    for (shape, _), terms in zip(operands, compacted, strict=True)
-                ],
-                axis,
-            )
-        ]
+        shapes = [shape for shape, _ in operands]
+        layers = zip_longest(*(compact(shape, terms) for shape, terms in operands))
+        return [_joined_pools(list(zip(shapes, layer, strict=True)), axis) for layer in layers]
     joined = []
     for pool, rows in aligned([terms for _, terms in operands]):
         parts = [
@@ -63,8 +54,8 @@ def concatenated(
     return joined
 
 
-def _joined_pools(operands: Sequence[tuple[tuple[int, ...], Term | None]], axis: int) -> list[Term]:
-    """Join one term per operand (or none), with their pools one after the other."""
+def _joined_pools(operands: Sequence[tuple[tuple[int, ...], Term | None]], axis: int) -> Term:
+    """Join one term per operand (or none, but of some), with their pools one after the other."""
     parts, pools, offset = [], [], 0
     for shape, term in operands:
         if term is None:
@@ -73,9 +64,7 @@ def _joined_pools(operands: Sequence[tuple[tuple[int, ...], Term | None]], axis:
         parts.append(np.where(term.rows >= 0, term.rows + np.int32(offset), np.int32(-1)))
         pools.append(term.pool)
         offset += term.pool.count
-    if not pools:
-        return []
-    return [Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))]
+    return Term(np.concatenate(parts, axis), IndexSets.concatenate(pools))
 
 
 def reduced_leading(terms: list[Term], depth: int, kept: tuple[int, ...]) -> list[Term]:

@@ -9,6 +9,7 @@ from typing import Any, TYPE_CHECKING
 import jax
 import numpy as np
 
+from .._graphs import in_order
 from ._reassociation import Chain
 from ._rounding import Alternates, around_zero, Factors
 
@@ -101,17 +102,8 @@ class Known:
 
         Unlike `is_available`, this asks for no value.
         """
-        stack: list[Known] = [self]
-        seen: set[int] = set()
-        while stack:
-            known = stack.pop()
-            if isinstance(known, Probe):
-                return True
-            maker = known.maker
-            if maker is not None and id(maker) not in seen:
-                seen.add(id(maker))
-                stack.extend(maker.operands)
-        return False
+        reads = in_order(self, lambda known: known.maker.operands if known.maker else ())
+        return any(isinstance(known, Probe) for known in reads)
 
     @property
     def maker(self) -> Evaluation | None:

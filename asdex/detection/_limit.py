@@ -69,7 +69,7 @@ class Limit:
         **Raises:** `PatternTooLargeError`, also where memory ends before the limit is reached.
         """
         try:
-            with limited(self):
+            with limited(self.admits):
                 return function()
         except MemoryError as error:
             if isinstance(error, PatternTooLargeError):
@@ -77,7 +77,7 @@ class Limit:
             traceback.clear_frames(error.__traceback__)  # they hold what was stored so far
             count = error.count if isinstance(error, TooManyEntries) else 0
         first = FirstLarge(self.max_nnz)
-        with limited(self), suppress(MemoryError):
+        with limited(self.admits), suppress(MemoryError):
             again(first)
         raise PatternTooLargeError(self._message(shape, max(count, first.count), first))
 
@@ -105,16 +105,12 @@ class FirstLarge:
         self.count = 0
         self.place = ""
         self._limit = limit
-        self._open: list[Equation] = []
 
     def enter(self, equation: Equation, place: Hashable) -> Equation:
         del place
-        self._open.append(equation)
         return equation
 
     def leave(self, record: Equation, results: Sequence[Value]) -> None:
-        while self._open.pop() is not record:
-            pass  # an equation whose rule failed, which another rule has caught
         count = sum(one.dependence.at_least for one in results if one.dependence is not None)
         if self.count <= self._limit and count > self.count:
             self.count = count

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int, Int32, Int64
@@ -16,11 +15,8 @@ Part = tuple[Int[np.ndarray, " rows"], Int32[np.ndarray, " entries"]]
 """The sizes of some consecutive sets, and their members, one set after the other."""
 
 
-class Admits(Protocol):
-    """How many members index sets may have."""
-
-    def admits(self, count: int) -> bool: ...
-
+Admits = Callable[[int], bool]
+"""Whether index sets may have so many members."""
 
 _limit: ContextVar[Admits | None] = ContextVar("asdex_limit", default=None)
 
@@ -46,7 +42,7 @@ def limited(limit: Admits | None) -> Iterator[None]:
 def check_count(at_most: int, at_least: Callable[[], int]) -> None:
     """Refuse to store sets of too many members; `at_least` is asked for only where it matters."""
     limit = _limit.get()
-    if limit is not None and not limit.admits(at_most) and not limit.admits(count := at_least()):
+    if limit is not None and not limit(at_most) and not limit(count := at_least()):
         raise TooManyEntries(count)
 
 

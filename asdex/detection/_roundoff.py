@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._arrays import has_derivative
-from .._jaxprs import nested_jaxprs, open_jaxpr
+from .._jaxprs import EquationView, nested_jaxprs, open_jaxpr
 from ._digits import common_step, has_digits, is_power_of_two
 from ._reassociation import DIVIDES, is_merged, PRODUCTS, ROUNDINGS, SUMS
 from ._registry import find_rule
@@ -138,17 +138,8 @@ def _unit(eqns: Sequence[Any], dtype: Any) -> float:
 
 def _adds_many(eqn: Any, rule: Any) -> bool:
     """Whether results are sums of elements, or of products of elements, of the operands."""
-    linear = rule.is_linear(_View(eqn)) or len(rule.linear_in) > 1
+    linear = rule.is_linear(EquationView(eqn)) or len(rule.linear_in) > 1
     return linear and not (rule.moves or rule.in_place) and eqn.primitive.name != "scatter"
-
-
-class _View:
-    """An equation as traits of rules see it."""
-
-    def __init__(self, eqn: Any):
-        self.primitive, self.name, self.params = eqn.primitive, eqn.primitive.name, eqn.params
-        self.in_avals = [atom.aval for atom in eqn.invars]
-        self.out_avals = [variable.aval for variable in eqn.outvars]
 
 
 def _of_sums(
@@ -166,7 +157,7 @@ def _of_sums(
     rule: Any = find_rule(eqn.primitive)
     factors = len(rule.linear_in) or 1
     digits = _digits(eqn, results[0].dtype)
-    steering = rule.steered_by(_View(eqn))
+    steering = rule.steered_by(EquationView(eqn))
     numbers = [k for k, one in enumerate(operands) if k not in steering and one.dtype.kind in "fc"]
     first = -1 if eqn.primitive.name == "scatter-sub" else 1
 

@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 
 from .._arrays import size_of
-from ._dependence import Dependence
+from ._dependence import Dependence, identities
 from ._masks import as_dependence, as_mask, everywhere, is_everywhere, Mask
 from ._ranges import Range
 from ._registry import Rule
@@ -47,12 +47,9 @@ def sources(eqn: Any, rule: Rule) -> list[np.ndarray | None]:
     Positions count the elements of all operands, one after the other. `None` for a result of which some
     element has no single source.
     """
-    offsets = np.cumsum([0, *map(size_of, eqn.in_avals)])
-    seeds = [
-        Dependence.identity(aval.shape, offset=int(offset), width=int(offsets[-1]))
-        for aval, offset in zip(eqn.in_avals, offsets, strict=False)
-    ]
-    results = rule(eqn, *seeds)
+    results = rule(eqn, *identities(eqn.in_avals))
+    if results is NotImplemented:
+        return [None] * len(eqn.out_avals)
     results = [results] if isinstance(results, Dependence) else results
     return [_single(one) for one in results]
 
@@ -101,4 +98,6 @@ def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
         for number, mask in enumerate(masks)
     ]
     results = reads(eqn, *operands)
+    if results is NotImplemented:
+        return [everywhere(aval.shape) for aval in eqn.out_avals]
     return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._index_sets import boolean_product, IndexSets, pairs_to_csr, unique_keys, unique_rows
+from .._sets import equal_sets
+from ._index_sets import boolean_product, IndexSets, pairs_to_csr, unique_keys
 from ._limited_sets import check_count, collected, cut, Part
 
 
@@ -85,9 +86,8 @@ def gather_sets(owners: NDArray, rows: NDArray, pool: IndexSets, count: int) -> 
         return [Term(single, pool)]
     target = np.where(lengths > 0, np.arange(count, dtype=np.int32), np.int32(-1))
     if not pool.is_identity:
-        grouped = unique_rows(matrix)
-        if grouped is not None and grouped[0].size < count:
-            first, group = grouped
+        first, group = np.unique(equal_sets((matrix.indptr, matrix.indices)), return_inverse=True)
+        if first.size < count:
             target = np.where(lengths > 0, group, -1).astype(np.int32)
             matrix = matrix[first]
         matrix = boolean_product(matrix, pool.to_csr())

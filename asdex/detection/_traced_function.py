@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import jax
@@ -77,29 +78,19 @@ def trace(
     return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree, samples)
 
 
-def changing_values(
+def changing_leaves(
     f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums
-) -> list[Any]:
-    """The values at these arguments of the inputs of the jaxpr that `trace` makes."""
-    f_leaves, call_leaves = jtu.tree_leaves(f), jtu.tree_leaves((tuple(args), dict(kwargs)))
-    changing = _changing(f_leaves, call_leaves, _differentiated_positions(args, argnums))
-    pairs = zip([*f_leaves, *call_leaves], changing, strict=True)
-    return [leaf for leaf, moves in pairs if moves]
-
-
-def changing_arguments(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums
-) -> list[str]:
-    """Names of the inputs of the jaxpr that `trace` makes, such as `args[1]['w']` or `f.weight`."""
+) -> list[tuple[str, Any]]:
+    """Names, such as `f.weight`, and values of the inputs of the jaxpr that `trace` makes."""
     f_leaves = jtu.tree_leaves_with_path(f)
     call_leaves = jtu.tree_leaves_with_path((tuple(args), dict(kwargs)))
     chosen = _differentiated_positions(args, argnums)
-    names = [f"f{jtu.keystr(path)}" for path, _ in f_leaves]
-    for number, (path, _) in enumerate(call_leaves):
+    named = [(f"f{jtu.keystr(path)}", leaf) for path, leaf in f_leaves]
+    for number, (path, leaf) in enumerate(call_leaves):
         place = ("args", "kwargs")[path[0].idx] + jtu.keystr(path[1:])
-        names.append(f"the input {place}" if number in chosen else place)
+        named.append((f"the input {place}" if number in chosen else place, leaf))
     changing = _changing([leaf for _, leaf in f_leaves], [leaf for _, leaf in call_leaves], chosen)
-    return [name for name, moves in zip(names, changing, strict=True) if moves]
+    return list(compress(named, changing))
 
 
 def _changing(

@@ -10,9 +10,9 @@ from typing import Any, TYPE_CHECKING
 
 from .._arrays import has_derivative
 from .._jaxprs import nested_jaxprs
-from ._dependence import Dependence
-from ._masks import as_dependence, as_mask, everywhere, Mask
+from ._masks import everywhere, Mask
 from ._registry import find_rule
+from ._rule_facts import spread
 from ._value import Value
 
 
@@ -59,8 +59,4 @@ def _masks(equation: Equation) -> Sequence[Mask | None]:
         return everything
     if any(equation.operands[k].undecided is not None for k in rule.steered_by(equation)):
         return everything
-    reads = rule.functions.get("changes", rule)
-    results = reads(equation, *map(as_dependence, marks))
-    if results is NotImplemented:
-        return everything
-    return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]
+    return spread(equation, rule, marks)

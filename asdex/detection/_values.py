@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from .._jaxprs import open_jaxpr
+from ._changes import changing
 from ._facts import Facts
 from ._interpreter import Interpreter
 from ._knowledge import bounds_of, support_of
-from ._masks import as_dependence, as_mask, everywhere, Mask
+from ._masks import as_mask, Mask
 from ._ranges import Range
 from ._registry import load_plugins
 from ._value import Value
@@ -30,15 +29,10 @@ def changing_elements(jaxpr: Any, *, captured: str = "constant") -> list[Mask]:
     """
     load_plugins()
     inner = open_jaxpr(jaxpr)
-    shapes = [getattr(variable.aval, "shape", ()) for variable in inner.invars]
-    inputs = [Value(as_dependence(everywhere(shape)), None) for shape in shapes]
+    inputs = [changing(variable.aval) for variable in inner.invars]
     results = Interpreter(captured=captured, of_changes=True).run(jaxpr, inputs)
-    return [
-        np.zeros(variable.aval.shape, np.bool_)
-        if one.dependence is None
-        else as_mask(one.dependence)
-        for one, variable in zip(results, inner.outvars, strict=True)
-    ]
+    pairs = zip(results, inner.outvars, strict=True)
+    return [as_mask(one.as_dependence(variable.aval)) for one, variable in pairs]
 
 
 def claimed_facts(jaxpr: Any, masks: Sequence[Mask]) -> list[tuple[Mask, Range]]:

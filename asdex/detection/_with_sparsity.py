@@ -20,8 +20,8 @@ from jax.core import Tracer
 from .._arrays import has_derivative, size_of, struct_of
 from .._jaxprs import jaxpr_consts, open_jaxpr
 from .._pattern import as_pattern, PatternLike, SparsityPattern
-from ._declared import declared_p, Function
-from ._dependence import Dependence
+from ._declared import abstract, declared_p, Function
+from ._dependence import Dependence, identities
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -158,6 +158,7 @@ def _call(function: Any, whole: _Whole, args: tuple[Any, ...], kwargs: dict[str,
         pattern=SparsityPattern.from_scipy(sp.hstack([dense, declared], format="csr")),
         batch_ndim=0,
         num_linear=0,
+        results=abstract(out_avals),
     )
     structure, rest = output
     return eqx.combine(jtu.tree_unflatten(structure, results), rest)
@@ -170,12 +171,7 @@ def _declared(
     sparsity: Any, counts: Sequence[int], in_avals: Sequence[Any], out_avals: Sequence[Any]
 ) -> sp.csr_array:
     """Which elements of the results, as rows, read which elements of the arguments."""
-    offsets = np.cumsum([0, *map(size_of, in_avals)])
-    width = int(offsets[-1])
-    operands = [
-        Dependence.identity(aval.shape, offset=int(offset), width=width)
-        for aval, offset in zip(in_avals, offsets, strict=False)
-    ]
+    operands = identities(in_avals)
     if callable(sparsity) and not isinstance(sparsity, SparsityPattern):
         results = sparsity(Call(in_avals, out_avals), *operands)
         results: Any = [results] if isinstance(results, Dependence) else list(results)
@@ -193,7 +189,7 @@ def _declared(
         results = [reduce(or_, some) for some in zip(*parts, strict=True)]
     else:
         results = _read(sparsity, operands, out_avals)
-    return Dependence.join(results).to_csr(width)
+    return Dependence.join(results).to_csr(sum(map(size_of, in_avals)))
 
 
 _EVERYTHING = object()

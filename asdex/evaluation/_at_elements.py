@@ -85,7 +85,7 @@ def at_elements(
     if not _is_suitable(derivative, search) or not (force or whole.num_colors >= _FEWEST_COLORS):
         return derivative
     try:
-        with limited(Limit(_allowed(whole))) if not force else contextlib.nullcontext():
+        with limited(Limit(_allowed(whole)).admits) if not force else contextlib.nullcontext():
             return _at_elements(derivative, samples, detection, search, force)
     except MemoryError:  # more entries at the elements than could pay
         return derivative

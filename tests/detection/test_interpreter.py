@@ -299,3 +299,15 @@ def test_a_broken_derivative_rule_gives_a_dense_pattern_and_a_warning():
 
     with pytest.warns(asdex.UnknownPrimitiveWarning, match=r"custom_jvp_call.*test_interpreter"):
         np.testing.assert_array_equal(pattern(lambda x: f(x), X), np.ones((5, 5)))
+
+
+@pytest.mark.parametrize("rounded", [jnp.round, jnp.floor, jnp.ceil, jnp.sign])
+def test_a_derivative_rule_may_round(rounded):
+    """As that of a network with quantized gradients."""
+
+    @jax.custom_vjp
+    def double(x):
+        return 2 * x
+
+    double.defvjp(lambda x: (2 * x, None), lambda _, cotangent: (rounded(3 * cotangent),))
+    np.testing.assert_array_equal(asdex.jacobian_sparsity(double, jnp.ones(3)).todense(), np.eye(3))

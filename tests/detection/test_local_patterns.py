@@ -387,3 +387,11 @@ def test_explain_compares():
     assert len(asdex.explain(jnp.sort, X, local=True, entry=(0, 3)).links) == 1
     with pytest.raises(ValueError, match="of the pattern"):
         asdex.explain(jnp.sort, X, local=True, entry=(0, 0))
+
+
+def test_a_sought_value_that_is_in_the_table():
+    """`searchsorted` compares in another way than `<` does."""
+    x = jnp.array([1.0, 2.0, 3.0, 4.0, 2.0])
+    for method in ("scan", "sort", "compare_all"):
+        pattern = at(lambda x, m=method: x[:4][jnp.searchsorted(x[:4], x[4], method=m)], x)
+        assert set(np.flatnonzero(pattern)) >= {1, 2}, method

@@ -180,4 +180,5 @@ def test_sums_of_integers_are_exact():
 def test_constants_of_which_two_may_come_first(indices, nnz):
     def f(x):
         return x[jnp.floor(indices()).astype(int)]
+
     assert asdex.jacobian_sparsity(f, jnp.ones(6)).nnz == nnz

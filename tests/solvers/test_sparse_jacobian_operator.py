@@ -271,5 +271,5 @@ def test_errors():
         Operator(lambda y: y[1:], y, coloring=coloring)
     with pytest.raises(ValueError, match="Expected a vector with the structure"):
         lx.linearise(Operator(brusselator, y)).mv(point(N + 1))
-    with pytest.raises(TypeError, match="known colors"):
+    with pytest.raises(TypeError, match="known coloring"):
         jax.jit(lambda c: Operator(brusselator, y, coloring=c).mv(y))(coloring)

@@ -184,7 +184,7 @@ def test_errors():
         lx.linear_solve(lazy(lambda y: jnp.tile(y, 2), y), jnp.tile(y, 2), Sparse(coloring))
     with pytest.raises(TypeError, match=r"Expected an asdex\.ColoredPattern, got SparsityPattern"):
         Sparse(coloring.sparsity)
-    with pytest.raises(TypeError, match="known colors"):
+    with pytest.raises(TypeError, match="known coloring"):
         jax.jit(lambda one: Sparse(one).plain.kernel.colors)(coloring)
     hessian = asdex.hessian_coloring(lambda y: jnp.sum(y**2), y)
     with pytest.raises(ValueError, match=r"Use asdex\.jacobian_coloring"):
