@@ -73,9 +73,9 @@ class SparseJacobianLinearOperator(KnownPatternOperator):
         rest = (args,) if args is not None or _takes_two(fn) else ()
         if coloring is None:
             coloring = jacobian_coloring(fn, x, *rest, mode=mode or "auto")
+        self.compression = Compression.of(coloring)
         sparsity = coloring.sparsity
         check_inputs(differentiated((x,), 0), sparsity.input_avals, sparsity.n)
-        self.compression = Compression.of(coloring)
         self.structure = self.compression.structure
         # As in lineax: `linear_solve` refuses functions that close over traced values.
         self.fn = eqx.filter_closure_convert(fn, x, *rest)

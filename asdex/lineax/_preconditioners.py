@@ -165,13 +165,15 @@ def _inverse(
 ) -> InverseLinearOperator:
     """The inverse of a part of a matrix, of which definiteness and symmetry are true as well."""
     part = matrix_like(matrix, data, structure, matrix.tags)
-    return InverseLinearOperator(BandedLU().init(part, {}), matrix.tags)
+    return InverseLinearOperator(BandedLU().init(part, {}), matrix.tags - {lx.unit_diagonal_tag})
 
 
 def _on_host(operator: lx.AbstractLinearOperator, method: Any, *, keeps_tags: bool) -> Any:
     matrix = jax.lax.stop_gradient(to_sparse(operator))
     state = DirectState.of(HostFactors.of(matrix, method), matrix)
-    return InverseLinearOperator(state, matrix.tags if keeps_tags else frozenset())
+    return InverseLinearOperator(
+        state, matrix.tags - {lx.unit_diagonal_tag} if keeps_tags else frozenset()
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,3 +71,13 @@ def test_many_unknowns_at_each_point_are_no_lattice():
     rows, cols = ((300 * of[:, None] + batch).ravel() for of in (item.rows, item.cols))
     pattern = asdex.SparsityPattern.from_coo(rows, cols, (12_000, 12_000))
     assert lattice_star(pattern, 2, 60, ((40, 300),)) is None
+
+
+def test_at_most_so_many_colors():
+    """Of two species that are coupled with each other alone."""
+    couplings = [(s, 1 - s, offset) for s in (0, 1) for offset in cross(2)]
+    pattern = stencil((12, 13), [], species=2, couplings=couplings)
+    assert lattice_star(pattern, 1, 5) is None
+    colors = lattice_star(pattern, 1, 6)
+    assert colors is not None
+    assert np.unique(colors).size == 6

@@ -1,10 +1,12 @@
 """What a rule's author forgets or mistakes is said in his own words: registrations and results."""
 
 import re
+import warnings
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 
@@ -126,3 +128,21 @@ def test_a_rule_may_return_a_tuple_or_leave_the_equation_to_asdex():
     asdex.register(pair, override=True)(lambda eqn, x: NotImplemented)
     with pytest.warns(asdex.UnknownPrimitiveWarning):
         assert asdex.jacobian_sparsity(lambda x: pair.bind(x), X).nnz == 20
+
+
+@pytest.mark.parametrize("trait", ["linear", "moves"])
+def test_a_rule_with_traits_may_leave_the_equation_alone(trait):
+    """Also where it is asked for facts, and for parts of complex numbers."""
+    twice = primitive("twice")
+    asdex.register("twice", **{trait: True})(lambda eqn, operand: NotImplemented)
+
+    def of_facts(x, w):
+        return twice.bind(jnp.where(np.arange(4) < 2, w, 0.0)) * x
+
+    def of_parts(x, w):
+        return twice.bind(lax.complex(x, w)).real
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", asdex.UnknownPrimitiveWarning)
+        for f in (of_facts, of_parts):
+            assert (asdex.jacobian_sparsity(f, X, X).todense().diagonal() == 1).all()

@@ -178,6 +178,22 @@ def test_matrices_are_shown_by_their_patterns(ax, kind):
     np.testing.assert_array_equal(~drawn(ax).mask, dense != 0)
 
 
+def test_blocks_whose_components_come_first(ax):
+    """They are shown in the order of the unknowns, and not node by node."""
+
+    def f(x):
+        u, v = x
+        coupled = jnp.roll(u, 1) * jnp.roll(v, 1)
+        return jnp.stack([u * v + coupled, u - v + coupled])
+
+    pattern = asdex.jacobian_sparsity(f, jnp.ones((2, 4)))
+    blocks = asdex.BlockPattern.from_sparsity(pattern)
+    assert blocks.components == "first"
+    matrix = blocks(jnp.ones(pattern.nnz))
+    asdex.spy(matrix, ax=ax)
+    np.testing.assert_array_equal(~drawn(ax).mask, np.asarray(matrix.todense()) != 0)
+
+
 def test_what_is_no_pattern_gets_cause_and_remedy(ax):
     derivative = asdex.jacobian(jnp.sin, jnp.ones(3))
     with pytest.raises(TypeError, match=r"2-D matrix .*got SparseDerivative.*`coloring`"):

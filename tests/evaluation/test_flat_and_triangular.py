@@ -170,3 +170,13 @@ def test_the_gradient_of_a_full_and_of_a_linear_function():
     _, gradient, hessian = asdex.value_gradient_and_hessian(lambda x: jnp.sum(3 * x), x)(x)
     np.testing.assert_allclose(gradient, np.full(6, 3.0))
     assert hessian.nse == 0
+
+
+def test_integer_leaves_do_not_widen_a_gradient():
+    x = jnp.ones(3, jnp.float16), jnp.arange(2)
+    call = asdex.value_gradient_and_hessian(
+        lambda x: jnp.sum(x[0] ** 2), x, allow_int=True, flatten=True
+    )
+    value, gradient, hessian = call(x)
+    assert value.dtype == gradient.dtype == hessian.dtype == jnp.float16
+    np.testing.assert_array_equal(gradient, [2, 2, 2, 0, 0])

@@ -174,3 +174,15 @@ def test_refusals():
         asdex.jacobian(f, X, verify=cast(Any, "always"))
     with pytest.raises(TypeError, match="verify"):
         asdex.compressed_jacobian(f, X, verify=True)
+
+
+@pytest.mark.parametrize("output_format", ["bsr", "scipy_bsr"])
+def test_blocks_of_a_triangle_and_of_constant_entries(output_format):
+    def of_nodes(x):
+        mixed = jnp.stack([x[:, 0] * x[:, 1], x[:, 0] + x[:, 1] ** 2], 1)
+        return mixed + 2 * x + 3 * jnp.roll(x, 1, 0)
+
+    options: dict[str, Any] = {"output_format": output_format, "verify": "flag", "flatten": True}
+    x = jnp.arange(1.0, 11.0).reshape(5, 2)
+    assert agrees(asdex.jacobian(of_nodes, x, constant="reuse", **options), x)
+    assert agrees(asdex.hessian(energy, X, local=True, triangle="lower", **options), X)

@@ -228,3 +228,19 @@ def test_operators_of_lineax():
     operator = lx.FunctionLinearOperator(second_difference, X)
     matrix = asdex.materialize(operator.mv, operator.in_structure())
     np.testing.assert_array_equal(matrix.todense(), operator.as_matrix())
+
+
+def test_each_block_has_a_dtype_of_its_own():
+    def f(x):
+        return 2 * x, (3 * x).astype(jnp.float16)
+
+    blocks = asdex.materialize(f, X)
+    expected = asdex.jacobian(f, X)(jnp.ones(8))
+    assert [one.dtype for one in blocks] == [one.dtype for one in expected]
+    for block, other in zip(blocks, expected, strict=True):
+        np.testing.assert_array_equal(block.todense(), other.todense())
+
+
+def test_formats_that_a_map_has_not():
+    with pytest.raises(ValueError, match="output_format"):
+        asdex.materialize(second_difference, X, output_format="row_blocks")

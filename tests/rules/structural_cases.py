@@ -59,6 +59,8 @@ CASES: dict[str, list[Case]] = {
     ],
     "pad": [
         padded((1, 2, 0)),
+        padded((-5, 4, 0)),
+        padded((4, -5, 0)),
         padded((0, 0, 2)),
         padded((-1, 0, 0)),
         padded((0, -2, 0)),

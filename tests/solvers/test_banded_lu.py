@@ -263,3 +263,9 @@ def test_errors():
     )
     with pytest.raises(ValueError, match=r"would hold \d+ entries.*KLU"):
         eqx.filter_eval_shape(SOLVER.init, Matrix(jnp.ones(arrow.nnz), arrow), {})
+
+
+def test_a_system_without_unknowns():
+    pattern = asdex.SparsityPattern([], [], (0, 0))
+    operator = asdex.lineax.SparseMatrixLinearOperator(jnp.zeros(0), pattern)
+    assert lx.linear_solve(operator, jnp.zeros(0), asdex.lineax.BandedLU()).value.shape == (0,)

@@ -128,3 +128,13 @@ def test_errors():
         asdex_lineax.block_jacobi(poisson(np.float32)[0], 0)
     with pytest.raises(TypeError, match="pattern is known"):
         asdex_lineax.ilu(lx.MatrixLinearOperator(jnp.eye(2)))
+
+
+def test_an_inverse_has_no_unit_diagonal():
+    dense = jnp.array([[1.0, 2.0], [3.0, 1.0]])
+    pattern = asdex.SparsityPattern.from_dense(np.ones((2, 2)))
+    matrix = asdex.lineax.SparseMatrixLinearOperator(dense.ravel(), pattern, lx.unit_diagonal_tag)
+    assert lx.has_unit_diagonal(matrix)
+    inverse = asdex.lineax.block_jacobi(matrix, 2)
+    assert not lx.has_unit_diagonal(inverse)
+    np.testing.assert_allclose(inverse.mv(jnp.array([1.0, 0.0])), [-0.2, 0.6], rtol=1e-6)

@@ -114,3 +114,13 @@ def test_gradients(enable_x64):
         )
         for got, want in zip(sparse, dense, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-7)
+
+
+def test_shapes_alone_matter():
+    y = jnp.ones(6)
+    term = dfx.ODETerm(lambda t, y, args: -y)
+    made = [
+        asdex.diffrax.sparse_root_finder(term, t, y)
+        for t in (0.0, jax.ShapeDtypeStruct((), jnp.float64))
+    ]
+    assert jax.tree.structure(made[0]) == jax.tree.structure(made[1])
