@@ -34,7 +34,7 @@ def test_page_is_current(generator):
 def test_page_tells_exact_rules_from_others(generator):
     page = generator.page()
     assert "| `rev` | `rules/structural.py` | exact | 0.6.0 – " in page
-    assert "| `floor` | `asdex.zero_derivative` | zero | 0.6.0 – " in page
+    assert "| `clz` | `asdex.zero_derivative` | zero | 0.6.0 – " in page
     assert "| `scatter` | `rules/indexing.py` | over-full | 0.6.0 – " in page
     assert "| `log2` | `asdex.elementwise` | exact | 0." in page
     assert "| `eigh` | `rules/linear_algebra.py` | batched-dense | 0.6.0 – " in page
