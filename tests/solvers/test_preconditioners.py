@@ -133,8 +133,8 @@ def test_errors():
 def test_an_inverse_has_no_unit_diagonal():
     dense = jnp.array([[1.0, 2.0], [3.0, 1.0]])
     pattern = asdex.SparsityPattern.from_dense(np.ones((2, 2)))
-    matrix = asdex.lineax.SparseMatrixLinearOperator(dense.ravel(), pattern, lx.unit_diagonal_tag)
+    matrix = Matrix(dense.ravel(), pattern, lx.unit_diagonal_tag)
     assert lx.has_unit_diagonal(matrix)
-    inverse = asdex.lineax.block_jacobi(matrix, 2)
+    inverse = asdex_lineax.block_jacobi(matrix, 2)
     assert not lx.has_unit_diagonal(inverse)
     np.testing.assert_allclose(inverse.mv(jnp.array([1.0, 0.0])), [-0.2, 0.6], rtol=1e-6)

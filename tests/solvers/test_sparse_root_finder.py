@@ -119,8 +119,5 @@ def test_gradients(enable_x64):
 def test_shapes_alone_matter():
     y = jnp.ones(6)
     term = dfx.ODETerm(lambda t, y, args: -y)
-    made = [
-        asdex.diffrax.sparse_root_finder(term, t, y)
-        for t in (0.0, jax.ShapeDtypeStruct((), jnp.float64))
-    ]
+    made = [sparse_root_finder(term, t, y) for t in (0.0, jax.ShapeDtypeStruct((), jnp.float64))]
     assert jax.tree.structure(made[0]) == jax.tree.structure(made[1])
