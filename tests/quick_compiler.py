@@ -6,9 +6,11 @@ users.
 """
 
 import gc
+import importlib
 import os
 import threading
 from importlib.metadata import version
+from typing import Any
 
 
 FLAGS = ["--xla_cpu_parallel_codegen_split_count=1"]
@@ -22,8 +24,6 @@ os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
 gc.set_threshold(50_000, 20, 100)
 
 import jax  # noqa: E402
-from jax._src.interpreters import mlir  # noqa: E402
-from jaxlib.mlir import ir  # noqa: E402
 
 
 PROGRAMS = 20
@@ -36,11 +36,13 @@ class Contexts(threading.local):
     To make one takes 4 ms, of 6 that the lowering of a small program takes, and a twelfth of all tests.
     """
 
-    make = staticmethod(mlir.make_ir_context)
     left = 0
 
+    def __init__(self, make, kind):
+        self.make, self.kind = make, kind
+
     def __call__(self):
-        if ir.Context.current is not None:
+        if self.kind.current is not None:
             # A program that is lowered while another one is would be put into that one.
             return self.make()
         if not self.left:
@@ -49,5 +51,10 @@ class Contexts(threading.local):
         return self.context
 
 
-if jax.__version_info__ < (0, 12):
-    mlir.make_ir_context = Contexts()
+if jax.__version_info__ < (
+    0,
+    12,
+):  # all of which have this function; later versions need none of it
+    mlir: Any = importlib.import_module("jax._src.interpreters.mlir")
+    ir = importlib.import_module("jaxlib.mlir.ir")
+    mlir.make_ir_context = Contexts(mlir.make_ir_context, ir.Context)

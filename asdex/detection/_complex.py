@@ -22,7 +22,7 @@ class Parts(NamedTuple):
 def _apart(eqn: Equation, *operands: Parts) -> Any:
     rule: Any = find_rule(eqn.primitive)
     returned = [rule(eqn, *half) for half in zip(*operands, strict=True)]
-    if NotImplemented in returned:
+    if any(one is NotImplemented for one in returned):
         return NotImplemented
     halves = [results_of(eqn, one) for one in returned]
     return [Parts(*pair) for pair in zip(*halves, strict=True)]

@@ -25,10 +25,10 @@ SUMS: Final = ("add", "add_any", "sub")
 ROUNDINGS: Final = 16
 """By how many roundings, at least, sums and functions such as `sin` may differ."""
 
-
 Leaf = tuple[np.ndarray, bool]
 """A term, and whether it is subtracted, or a factor, and whether it divides."""
 _PAIRED: Final = 3
+"""Leaves of which all orders are computed."""
 
 
 class Chain(NamedTuple):
@@ -55,6 +55,7 @@ _KINDS: Final = (
 )
 _INVERTS: Final = ("sub", DIVIDES)
 _MOST_LEAVES: Final = 8
+"""So many are kept, and with them their arrays."""
 _HIGHEST_POWER: Final = 4
 
 

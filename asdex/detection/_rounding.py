@@ -30,9 +30,11 @@ Factors = tuple[np.ndarray, np.ndarray] | None
 
 _JUMPS: Final = ("floor", "ceil", "round", "sign", "rem")
 """Primitives whose floating-point results are decisions."""
-_MERGED: Final = (*PRODUCTS, *SUMS)
-_SMALL_FAR_OUT: Final = ("erfc", "exp2", "igammac", "logistic", "pow")
-"""Functions that go to zero, which they are nowhere, beside `exp`."""
+_POWERS: Final = ("exp", "exp2", "pow")
+_MERGED: Final = (*PRODUCTS, *SUMS, *_POWERS)
+"""Primitives of which two may become one, which keeps in range what one of them does not."""
+_SMALL_FAR_OUT: Final = (*_POWERS, "erfc", "igammac", "logistic")
+"""Functions that go to zero, which they are at infinity alone."""
 _COMBINED: Final = 2
 """Rounded operands up to which a decision is made again for all combinations of their values."""
 
@@ -191,7 +193,8 @@ def _out_of_range(
     """Masks of the elements that are zero in one program and tiny in another, or infinite and large.
 
     And two values of either. Tiny numbers are zero where a processor computes, and not where the compiler
-    does; a product of two constants may be in range where those with a third are not.
+    does; a product of two constants may be in range where those with a third are not, as is `exp(a - b)`
+    where `exp(a) / exp(b)` is not.
 
     **Arguments:** `merges`: whether the result may be computed in another order.
     """
@@ -201,7 +204,7 @@ def _out_of_range(
     limits, size = np.finfo(result.dtype), np.abs(result)
     small, large = size < limits.tiny, np.isinf(result) & (merges and primitive in _MERGED)
     if small.any():
-        small = small & ((result != 0) | _underflows(primitive, operands, limits))
+        small = small & ((result != 0) | _underflows(primitive, operands))
     edges = [
         (small, np.copysign(limits.tiny, result), np.zeros_like(result)),
         (large, result, np.copysign(limits.max, result)),
@@ -209,13 +212,13 @@ def _out_of_range(
     return [edge for edge in edges if edge[0].any()]
 
 
-def _underflows(primitive: str, operands: Sequence[np.ndarray], limits: Any) -> Any:
+def _underflows(primitive: str, operands: Sequence[np.ndarray]) -> Any:
     """Where a result of zero may be a number that is too small."""
-    if primitive == "exp":
-        return operands[0] > 2 * np.log(limits.smallest_subnormal.astype(np.float64))
+    if primitive in _SMALL_FAR_OUT:
+        return functools.reduce(np.logical_and, map(np.isfinite, operands))
     if primitive in PRODUCTS:
         return functools.reduce(np.logical_and, [(one != 0) & np.isfinite(one) for one in operands])
-    return primitive in _SMALL_FAR_OUT
+    return False
 
 
 def around_zero(array: Any) -> Alternates:

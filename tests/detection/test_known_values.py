@@ -431,6 +431,8 @@ functions = [
     lambda x: jnp.where(jnp.sign(jnp.asarray(weights) - 0.5e-40) > 0, x, 2 * x[::-1]),
     lambda x: jax.lax.sort((jnp.asarray(weights), x), num_keys=1)[1],
     lambda x: jnp.where(jnp.isfinite(jnp.arange(4.0) * 2e38 * 0.5), x, 0),
+    lambda x: jnp.where(jnp.exp(jnp.arange(4.0) * 90) / jnp.exp(jnp.arange(4.0) * 90) > 0.5, x, 0),
+    lambda x: jnp.where(jnp.exp(jnp.arange(4.0) * -90) / jnp.exp(jnp.arange(4.0) * -90) > 0.5, x, 0),
 ]
 for f in functions:
     check(f, x, jax.jit(jax.jacobian(f)))
