@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import everywhere, Facts, same_places, support_of
+from asdex.detection import everywhere, Facts, nowhere, same_places, support_of
 
 from .equinox_internal import is_checkpointed_loop
 
@@ -34,10 +34,9 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     ]
     if not any(constant):
         return results
-    operands_alone = [value._replace(dependence=None) for value in eqn.operands]
-    primals = eqn.interpret(_function(eqn), operands_alone, constant)
+    primals = eqn.interpret(_function(eqn), eqn.primals(), constant)
     return [
-        Value(None, primal.known, primal.facts) if use else result
+        primal._replace(dependence=None) if use else result
         for result, primal, use in zip(results, primals, constant, strict=True)
     ]
 
@@ -65,6 +64,18 @@ def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
         return [everywhere(aval.shape) for aval in eqn.out_avals]
     results = equation.interpret(_function(equation), equation.operands)
     return [support_of(value, aval) for value, aval in zip(results, eqn.out_avals, strict=True)]
+
+
+@custom_jvp_call.undecided
+@custom_vjp_call.undecided
+def undecided_within(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
+    """What the function itself leaves undecided."""
+    del undecided
+    results = eqn.interpret(_function(eqn), eqn.primals())
+    return [
+        nowhere(aval.shape) if one.undecided is None else one.undecided
+        for one, aval in zip(results, eqn.out_avals, strict=True)
+    ]
 
 
 def _function(eqn: Equation) -> Any:

@@ -79,7 +79,8 @@ def chosen(eqn: Equation, a: Dependence, b: Dependence) -> Any:
 
 convert_element_type = elementwise("convert_element_type", zero_at_zero=True)
 convert_element_type.alternatives(ranges.converted)
-convert_element_type.undecided(jumps)
+for _rule in (convert_element_type, RULES["reduce_precision"]):
+    _rule.undecided(jumps)
 
 
 @convert_element_type.value

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import as_dependence, as_mask, connected_components, everywhere, Facts
+from asdex.detection import as_dependence, as_mask, connected_components, everywhere, Facts, nowhere
 
 from .ties import within_groups
 
@@ -36,6 +36,16 @@ def zeros_of_a_solution(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     solution = solve_by_components(equation, matvec, consts, right_hand_side)
     others = [everywhere(aval.shape) for aval in eqn.out_avals[len(solution) :]]
     return [*map(as_mask, solution), *others]
+
+
+@custom_linear_solve.undecided
+def undecided_solution(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
+    """All of it, if products with the matrix are undecided. How the solution is found does not count."""
+    lengths, primals = eqn.params["const_lengths"], eqn.primals()
+    read = [*primals[: lengths.matvec], *primals[sum(lengths) :]]
+    products = eqn.interpret(eqn.params["jaxprs"].matvec, read)
+    decide = nowhere if all(one.undecided is None for one in products) else everywhere
+    return [decide(aval.shape) for aval in eqn.out_avals]
 
 
 @custom_linear_solve.cause

@@ -31,7 +31,7 @@ _MANY_STEPS = 32
 
 
 @register("scan")
-def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
+def scan(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Applies `jaxpr` to `(constants, carry, slices)`, once for each slice of the scanned operands.
 
     The body is analysed once and its structure applied at each step. Where it uses values that are known at
@@ -41,12 +41,13 @@ def scan(eqn: Equation, *operands: Dependence) -> list[Value | Dependence]:
     loop = _scanned(eqn)
     length, backwards = eqn.params["length"], eqn.params["reverse"]
     order = range(length - 1, -1, -1) if backwards else range(length)
-    carry, outputs = loop.at_point(order) or loop.run(order)
+    followed = loop.at_point(order)
+    carry, outputs = followed or loop.run(order)
     stacked = [
         (_slice(one, slice(None, None, -1)) if backwards else one)._replace(facts=facts)
         for one, facts in zip(outputs, loop.facts_of_outputs(), strict=True)
     ]
-    return [*carry, *stacked]
+    return loop.marked([*carry, *stacked], followed is not None)
 
 
 def _scanned(eqn: Equation) -> Loop:
@@ -82,6 +83,13 @@ class Loop(LoopBody):
             return None
         self.find_supports([True] * self.num_carry)
         return self._interpreted(order)
+
+    def marked(self, results: Sequence[Value], followed: bool) -> Sequence[Value | Dependence]:
+        """The results, as dependences if it was not followed at a point: then none of them is marked."""
+        if followed or not self.eqn.at_point:
+            return results
+        pairs = zip(results, self.eqn.out_avals, strict=True)
+        return [value.as_dependence(aval) for value, aval in pairs]
 
     def zeros(self) -> list[np.ndarray]:
         """What is zero in every step, where all operands depend on nothing."""

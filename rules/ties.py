@@ -1,8 +1,8 @@
 """Order and ties of values at a point: elements that are equal up to rounding are tied."""
 
 import operator
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from typing import Any
 
 import jax.numpy as jnp
@@ -41,7 +41,6 @@ _PIECES: dict[str, Any] = {
     "ceil": np.ceil,
     "round": lambda value: np.floor(value + 0.5),
     "sign": np.sign,
-    "convert_element_type": np.trunc,
     "rem": np.trunc,
 }
 """Functions, of the quotient where there are two operands, that jump where the results of primitives do."""
@@ -55,8 +54,8 @@ def jumps(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
     values = [np.asarray(one, np.float64) for one in found if one is not None and _is_real(one)]
     facts = [eqn.operands[k].facts for k in range(count)]
     computed = any(one is not None and not one.is_same for one in facts)
-    to_float = eqn.name == "convert_element_type" and has_derivative(eqn.out_avals[0])
-    if len(values) < count or not computed or to_float:
+    piece = _piece(eqn) if len(values) == count and computed else None
+    if piece is None:
         return either
     with np.errstate(all="ignore"):
         middle = values[0] if count == 1 else values[0] / values[1]
@@ -64,10 +63,26 @@ def jumps(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
     limits = jnp.finfo(eqn.in_avals[0].dtype)
     size = np.maximum(_ROUNDINGS * float(limits.eps) * np.abs(middle), float(limits.tiny))
     margin = np.where(reduce(operator.or_, nonzero), size, 0)
-    piece = np.sign if eqn.out_avals[0].dtype == np.bool_ else _PIECES[eqn.name]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         here, below, above = (piece(one) for one in (middle, middle - margin, middle + margin))
     return either | ((below != here) | (here != above)) & np.isfinite(middle)
+
+
+def _piece(eqn: Equation) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The piecewise constant function that an equation computes; `None` if it keeps all digits."""
+    new = eqn.out_avals[0].dtype
+    if new == np.bool_:
+        return np.sign
+    if not has_derivative(eqn.out_avals[0]) or eqn.name in _PIECES:
+        return _PIECES.get(eqn.name, np.trunc)
+    digits = eqn.params.get("mantissa_bits", jnp.finfo(new).nmant)
+    return partial(_rounded, digits) if digits < jnp.finfo(eqn.in_avals[0].dtype).nmant else None
+
+
+def _rounded(digits: int, value: np.ndarray) -> np.ndarray:
+    """Numbers rounded to so many binary digits after the first."""
+    fraction, exponent = np.frexp(value)
+    return np.ldexp(np.rint(np.ldexp(fraction, digits + 1)), exponent - digits - 1)
 
 
 def _is_real(value: np.ndarray) -> bool:

@@ -26,7 +26,7 @@ from .ties import differing
 
 
 @register("while")
-def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
+def while_(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Applies `body_jaxpr` to the carry until `cond_jaxpr` is false.
 
     A trip count that depends on known values alone is followed. Otherwise any number of steps may be taken:
@@ -46,7 +46,8 @@ def while_(eqn: Equation, *operands: Dependence) -> list[Value]:
         eqn.forbid("rev")
     if eqn.of_changes and steps is None:
         results = loop.with_any_number_of_steps(results, eqn.params["cond_jaxpr"], split)
-    return [value._replace(known=known) for value, known in zip(results, knowns, strict=True)]
+    pairs = zip(results, knowns, strict=True)
+    return loop.marked([value._replace(known=known) for value, known in pairs], followed=False)
 
 
 def _repeated(eqn: Equation) -> _While:

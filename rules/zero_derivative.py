@@ -77,6 +77,13 @@ for _name in _PIECEWISE_CONSTANT:
     RULES[_name].undecided(jumps)
 
 
+@RULES["is_finite"].undecided
+def nearly_finite(eqn: Equation, undecided: np.ndarray) -> np.ndarray:
+    """What is not finite at the point may be next to it: a quotient by a difference that is zero, say."""
+    value = eqn.value(0)
+    return undecided if value is None else undecided | (eqn.varies(0) & ~np.isfinite(value))
+
+
 @RULES["and"].undecided
 @RULES["or"].undecided
 def combined(eqn: Equation, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -72,6 +72,13 @@ class Equation(EquationView):
         pairs = zip(self.operands, self.in_avals, strict=True)
         return [operand.as_dependence(aval) for operand, aval in pairs]
 
+    def primals(self) -> list[Value]:
+        """The operands without what they depend on: their values may vary, their derivatives do not count."""
+        return [
+            one._replace(dependence=None, varies=one.varies or one.dependence is not None)
+            for one in self.operands
+        ]
+
     def known(self, index: int) -> np.ndarray | None:
         """The value of operand `index`, if it depends on constants alone, or at a point; else `None`.
 

@@ -35,7 +35,7 @@ from ._masks import is_everywhere
 from ._numpy_values import known_results, partly_known_results
 from ._registry import find_rule
 from ._results import checked, results_of
-from ._undecided import with_undecided
+from ._undecided import may_be_undecided, with_undecided
 from ._unknown_primitives import report
 from ._value import Value
 
@@ -146,14 +146,17 @@ class Interpreter:
         known = self._known_results(eqn, operands)
         facts = facts_of_results(eqn, operands, self)
         constant = all(operand.dependence is None for operand in operands)
+        equation = Equation(eqn, operands, needed, self)
         passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
-        if constant and not (passing and any(operand.known is not None for operand in operands)):
+        looks_inside = passing and any(operand.known is not None for operand in operands)
+        if self.at_point and nested_jaxprs(eqn):
+            looks_inside = looks_inside or may_be_undecided(equation)
+        if constant and not looks_inside:
             pairs = zip(known, facts, strict=True)
             values = [Value(None, *pair) for pair in pairs]
             if self.at_point:
-                values = with_undecided(Equation(eqn, operands, needed, self), values)
+                values = with_undecided(equation, values)
             return self._with_arguments(operands, values)
-        equation = Equation(eqn, operands, needed, self)
         record = None
         if self._recorder is not None and not constant:
             record = self._recorder.enter(equation, (id(eqn), *map(id, self._callers)))

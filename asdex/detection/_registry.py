@@ -117,7 +117,10 @@ class Rule:
         return self._add("at_point", function)
 
     def undecided(self, function: _F) -> _F:
-        """Gets for each operand the mask of its elements that are undecided at a point; returns the same."""
+        """Gets for each operand the mask of its elements that are undecided at a point; returns the same.
+
+        Called where an operand is undecided, or varies and something decides by its value.
+        """
         return self._add("undecided", function)
 
     def parts(self, function: _F) -> _F:

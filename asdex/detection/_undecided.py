@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TYPE_CHECKING
 
 from .._arrays import has_derivative
-from .._jaxprs import nested_jaxprs
+from .._jaxprs import EquationView, nested_jaxprs, open_jaxpr
 from ._masks import everywhere, Mask
 from ._registry import find_rule
 from ._rule_facts import spread
@@ -27,13 +27,9 @@ def with_undecided(
 
     **Arguments:** `returned`: what the rule returned. Results of nested jaxprs that are `Value`s are marked.
     """
-    varies = equation.on_tangents and any(operand.varies for operand in equation.operands)
-    masks = _masks(equation)
-    if returned and nested_jaxprs(equation):
-        masks = [
-            value.undecided if isinstance(one, Value) else mask
-            for value, one, mask in zip(values, returned, masks, strict=True)
-        ]
+    varies = any(operand.varies for operand in equation.operands)
+    inside = nested_jaxprs(equation) and [isinstance(one, Value) for one in returned]
+    masks = [value.undecided for value in values] if inside and all(inside) else _masks(equation)
     return [
         value._replace(varies=varies)
         if mask is None or not mask.any()
@@ -44,19 +40,49 @@ def with_undecided(
     ]
 
 
+def may_be_undecided(equation: Equation) -> bool:
+    """Whether an operand is undecided, or varies where something decides by its value."""
+    return not _is_settled(equation) or (_varies(equation) and _jumps(equation))
+
+
+def _is_settled(equation: Equation) -> bool:
+    return all(operand.undecided is None for operand in equation.operands)
+
+
 def _masks(equation: Equation) -> Sequence[Mask | None]:
-    rule, count = find_rule(equation.primitive), len(equation.out_avals)
-    decide = None if rule is None else rule.functions.get("undecided")
-    settled = all(operand.undecided is None for operand in equation.operands)
-    if settled and (decide is None or not any(map(has_derivative, equation.in_avals))):
-        return [None] * count
+    if not may_be_undecided(equation):
+        return [None] * len(equation.out_avals)
+    rule = find_rule(equation.primitive)
     marks = [equation.undecided(k) for k in range(len(equation.operands))]
+    decide = None if rule is None else rule.functions.get("undecided")
     if decide is not None:
         found = decide(equation, *marks)
         return found if isinstance(found, list) else [found]
     everything = [everywhere(aval.shape) for aval in equation.out_avals]
-    if rule is None or not rule.says_of_changes or nested_jaxprs(equation):
+    if rule is None or not rule.says_of_changes or nested_jaxprs(equation) or _is_settled(equation):
         return everything
     if any(equation.operands[k].undecided is not None for k in rule.steered_by(equation)):
         return everything
     return spread(equation, rule, marks)
+
+
+def _jumps(equation: EquationView) -> bool:
+    """Whether anything in an equation decides by floating-point values, so that results may jump."""
+    inner = nested_jaxprs(equation)
+    if inner:
+        return any(_jumps(EquationView(one)) for jaxpr in inner for one in open_jaxpr(jaxpr).eqns)
+    moving = {k for k, aval in enumerate(equation.in_avals) if has_derivative(aval)}
+    rule = find_rule(equation.primitive)
+    if rule is not None and (
+        "undecided" in rule.functions or moving & {*rule.steered_by(equation)}
+    ):
+        return bool(moving)
+    return bool(moving) and not all(map(has_derivative, equation.out_avals))
+
+
+def _varies(equation: Equation) -> bool:
+    """Whether a floating-point operand depends on what is differentiated."""
+    return any(
+        has_derivative(aval) and (one.varies or not one.as_dependence(aval).is_none)
+        for one, aval in zip(equation.operands, equation.in_avals, strict=True)
+    )
