@@ -35,7 +35,8 @@ class Library:
 
     def run_code(self, *arguments: str, **variables: str) -> str:
         """Standard output of this library's interpreter, with further environment variables."""
-        own = ("PYTHONPATH", "JAX_PLATFORMS")
+        # Bytecode is kept, as it is for users.
+        own = ("PYTHONPATH", "JAX_PLATFORMS", "PYTHONDONTWRITEBYTECODE")
         environment = {key: value for key, value in os.environ.items() if key not in own}
         environment |= self.environment | variables
         if self.platform is not None:
