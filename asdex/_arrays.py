@@ -17,6 +17,16 @@ def has_derivative(value: Any) -> bool:
     return _is_of(value, np.inexact)
 
 
+def is_real(value: Any) -> bool:
+    """Whether an array, or its abstract value, is real floating point, of few digits (`bfloat16`) or many."""
+    return _is_of(value, np.floating)
+
+
+def is_half(value: Any) -> bool:
+    """Whether an array, or its abstract value, is floating point of fewer digits than single precision."""
+    return is_real(value) and value.dtype.itemsize < 4
+
+
 def is_complex(value: Any) -> bool:
     """Whether an array, or its abstract value, is complex."""
     return _is_of(value, np.complexfloating)

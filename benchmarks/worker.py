@@ -6,6 +6,7 @@ either, and imports nothing but the standard library, jax and whichever asdex it
     python -P worker.py TASK '{"keyword": value, ...}'
 """
 
+import importlib
 import json
 import resource
 import sys
@@ -105,6 +106,17 @@ def first_jacobian(n):
     return {"done": time.time(), "cpu": time.process_time()}
 
 
+def smallest_array(modules):
+    """The moment at which some modules are imported and JAX has made its first array."""
+    import jax
+    import jax.numpy as jnp
+
+    for module in modules:
+        importlib.import_module(module)
+    jax.block_until_ready(jnp.arange(3.0))
+    return {"done": time.time(), "cpu": time.process_time()}
+
+
 def tutorial(n, repeats, dense_repeats):
     """Warm plain calls of a sparse Jacobian and of `jax.jacobian`, neither jitted by hand."""
     import jax
@@ -129,7 +141,7 @@ def tutorial(n, repeats, dense_repeats):
     return results
 
 
-TASKS = {task.__name__: task for task in (detection, first_jacobian, tutorial)}
+TASKS = {task.__name__: task for task in (detection, first_jacobian, smallest_array, tutorial)}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ product. A bound is kept as it is where no order of evaluation rounds it, else m
 from collections.abc import Callable
 from functools import reduce
 
+import jax.numpy as jnp
 import numpy as np
 
 from asdex.detection import Facts, Range
@@ -27,7 +28,7 @@ def between(eqn: Facts, *values: tuple[np.ndarray, np.ndarray | float]) -> Range
     dtype = np.dtype(eqn.out_avals[0].dtype)
     if dtype.kind != "f":
         return exactly(eqn, *(value for value, _ in values))
-    unit = _ERRORS * float(np.finfo(dtype).eps)
+    unit = _ERRORS * float(jnp.finfo(dtype).eps)
     with np.errstate(invalid="ignore"):
         rounded = [(value, np.where(np.isinf(value), 0, unit * error)) for value, error in values]
         low = reduce(np.minimum, [value - error for value, error in rounded])
@@ -50,7 +51,7 @@ def exactly(eqn: Facts, *values: np.ndarray) -> Range:
 
 def rounding(dtype: np.dtype, *values: np.ndarray) -> np.ndarray:
     """The error in rounding the last of some values: none where all of them are short numbers of the type."""
-    short = np.float16 if dtype == np.float16 else np.float32
+    short = dtype if dtype.itemsize < 4 else np.float32
     with np.errstate(over="ignore", invalid="ignore"):
         exact = reduce(np.logical_and, [value.astype(short) == value for value in values])
         return np.where(exact, 0, np.abs(values[-1]))
@@ -59,7 +60,7 @@ def rounding(dtype: np.dtype, *values: np.ndarray) -> np.ndarray:
 def _sum(eqn: Facts, *corners: tuple[np.ndarray, np.ndarray]) -> Range:
     """Sums of multiples of one half, unless these are large, are the same in any order."""
     dtype = np.dtype(eqn.out_avals[0].dtype)
-    limit = 2.0 ** (np.finfo(dtype).nmant - 3) if dtype.kind == "f" else np.inf
+    limit = 2.0 ** (jnp.finfo(dtype).nmant - 3) if dtype.kind == "f" else np.inf
 
     def error(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         exact = [(np.rint(2 * one) == 2 * one) & (np.abs(one) <= limit) for one in (x, y)]

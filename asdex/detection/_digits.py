@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._arrays import is_real
+
 
 def _parts(array: np.ndarray) -> np.ndarray:
     """The real numbers in an array that are not zero, in double precision."""
     parts = np.stack([np.real(array), np.imag(array)]) if array.dtype.kind == "c" else array
-    return parts[parts != 0].astype(np.float64) if parts.dtype.kind == "f" else np.empty(0)
+    return parts[parts != 0].astype(np.float64) if is_real(parts) else np.empty(0)
 
 
 def common_step(operands: Sequence[np.ndarray], factors: int = 1) -> float:
@@ -35,4 +37,4 @@ def has_digits(array: np.ndarray, digits: int) -> bool:
 
 
 def is_power_of_two(array: np.ndarray) -> bool:
-    return has_digits(array, 1) if array.dtype.kind == "f" else False
+    return is_real(array) and has_digits(array, 1)

@@ -148,10 +148,9 @@ class Interpreter:
         constant = all(operand.dependence is None for operand in operands)
         equation = Equation(eqn, operands, needed, self)
         passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
-        looks_inside = passing and any(operand.known is not None for operand in operands)
         if self.at_point and nested_jaxprs(eqn):
-            looks_inside = looks_inside or may_be_undecided(equation)
-        if constant and not looks_inside:
+            passing = passing or may_be_undecided(equation)
+        if constant and not (passing and any(operand.known is not None for operand in operands)):
             pairs = zip(known, facts, strict=True)
             values = [Value(None, *pair) for pair in pairs]
             if self.at_point:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -48,7 +49,7 @@ class Range(NamedTuple):
         """The range as a device holds numbers of a type: tiny ones may be zero, huge ones are infinite."""
         if dtype.kind != "f":
             return self
-        tiny, huge = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+        tiny, huge = float(jnp.finfo(dtype).tiny), float(jnp.finfo(dtype).max)
         low = np.where((self.low > 0) & (self.low < tiny), 0, np.minimum(self.low, huge))
         high = np.where((self.high < 0) & (self.high > -tiny), 0, np.maximum(self.high, -huge))
         return Range(np.where(low < -huge, -np.inf, low), np.where(high > huge, np.inf, high))

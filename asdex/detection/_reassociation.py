@@ -12,8 +12,10 @@ import functools
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
+from .._arrays import has_derivative, is_half
 from .._jaxprs import is_literal
 from ._digits import common_step, is_power_of_two
 from ._registry import find_rule
@@ -96,19 +98,23 @@ def merging_error(
     """
     kind = _kind_of(eqn)
     merges = any(one is not None and kind in one.kinds for one in chains)
-    is_half = result.dtype == np.float16
-    if chain is None or kind is None or result.dtype.kind not in "fc" or not (merges or is_half):
+    if (
+        chain is None
+        or kind is None
+        or not has_derivative(result)
+        or not (merges or is_half(result))
+    ):
         return None
-    unit = float(np.finfo(result.dtype).eps)
+    limits = jnp.finfo(result.dtype)
     if chain.leaves is not None:
-        if _is_exact(kind, chain.leaves, np.finfo(result.dtype)):
+        if _is_exact(kind, chain.leaves, limits):
             return None
-        if len(chain.leaves) == _PAIRED and not (chain.moved or is_half):
+        if len(chain.leaves) == _PAIRED and not (chain.moved or is_half(result)):
             errors = [np.abs(one - result) for one in _orders(kind, chain.leaves)]
             size = np.nan_to_num(functools.reduce(np.fmax, errors), posinf=np.inf)
             return size / ROUNDINGS if size.any() else None
     size = np.full(result.shape, chain.total) if kind == "sum" else 2 * np.abs(result)
-    return size * (unit / ROUNDINGS)
+    return size * (float(limits.eps) / ROUNDINGS)
 
 
 def _orders(kind: str, leaves: Sequence[Leaf]) -> list[np.ndarray]:
@@ -143,7 +149,7 @@ def is_merged(eqns: Sequence[Any]) -> bool:
     for eqn in eqns:
         kind = _kind_of(eqn)
         found = {kinds[one] for one in eqn.invars if not is_literal(one) and one in kinds}
-        if kind is not None and (kind in found or eqn.outvars[0].aval.dtype == np.float16):
+        if kind is not None and (kind in found or is_half(eqn.outvars[0].aval)):
             return True
         if kind is not None:
             kinds[eqn.outvars[0]] = kind
@@ -153,7 +159,7 @@ def is_merged(eqns: Sequence[Any]) -> bool:
 
 
 def _kind_of(eqn: Any) -> str | None:
-    if eqn is None or (eqn.primitive.name == _ROUNDS and eqn.outvars[0].aval.dtype != np.float16):
+    if eqn is None or (eqn.primitive.name == _ROUNDS and not is_half(eqn.outvars[0].aval)):
         return None
     return _KINDS.get(eqn.primitive.name)
 
@@ -181,7 +187,7 @@ def _together(leaves: Sequence[tuple[Leaf, ...] | None]) -> tuple[Leaf, ...] | N
 
 
 def _largest(array: np.ndarray) -> float:
-    return float(np.abs(array).max(initial=0)) if array.dtype.kind in "fc" else np.inf
+    return float(np.abs(array).max(initial=0)) if has_derivative(array) else np.inf
 
 
 def _is_exact(kind: str, leaves: Sequence[Leaf], limits: Any) -> bool:
@@ -191,7 +197,7 @@ def _is_exact(kind: str, leaves: Sequence[Leaf], limits: Any) -> bool:
     arrays = [1 / one if divides and kind == "product" else one for one, divides in leaves]
     steps, largest = [common_step([one]) for one in arrays], [_largest(one) for one in arrays]
     if kind == "sum":
-        return bool(min(steps) >= limits.eps * sum(largest))
-    in_range = np.prod(np.maximum(largest, 1)) <= limits.max
-    in_range = in_range and np.prod(np.minimum(steps, 1)) >= limits.tiny
-    return bool(in_range and np.prod(steps) >= limits.eps * np.prod(largest))
+        return bool(min(steps) >= float(limits.eps) * sum(largest))
+    in_range = np.prod(np.maximum(largest, 1)) <= float(limits.max)
+    in_range = in_range and np.prod(np.minimum(steps, 1)) >= float(limits.tiny)
+    return bool(in_range and np.prod(steps) >= float(limits.eps) * np.prod(largest))

@@ -15,9 +15,10 @@ from itertools import product
 from typing import Any, Final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from .._arrays import is_key
+from .._arrays import has_derivative, is_key, is_real
 from ._reassociation import DIVIDES, PRODUCTS, SUMS
 from ._registry import find_rule
 from ._roundoff import drawing, shifted
@@ -81,7 +82,7 @@ def alternates_of(
     - `factors`: those of each operand.
     """
     found: list[Alternates] = [None] * len(results)
-    is_quotient = primitive == DIVIDES and np.asarray(results[0]).dtype.kind == "f"
+    is_quotient = primitive == DIVIDES and is_real(np.asarray(results[0]))
     is_fused = primitive in SUMS and any(pair is not None for pair in factors)
     rounds = any(size is not None for size in errors)
     exact = all(pair is None for pair in alternates)
@@ -130,7 +131,7 @@ def factors_of(
     **Arguments:** `eqn`: `None` for what moves elements without an equation.
     """
     nothing: list[Factors] = [None] * len(results)
-    if not results or np.asarray(results[0]).dtype.kind != "f":
+    if not results or not is_real(np.asarray(results[0])):
         return nothing
     name = "" if eqn is None else eqn.primitive.name
     if name in PRODUCTS:
@@ -199,9 +200,9 @@ def _out_of_range(
     **Arguments:** `merges`: whether the result may be computed in another order.
     """
     result = np.asarray(result)
-    if result.dtype.kind != "f":
+    if not is_real(result):
         return []
-    limits, size = np.finfo(result.dtype), np.abs(result)
+    limits, size = jnp.finfo(result.dtype), np.abs(result)
     small, large = size < limits.tiny, np.isinf(result) & (merges and primitive in _MERGED)
     if small.any():
         small = small & ((result != 0) | _underflows(primitive, operands))
@@ -223,7 +224,7 @@ def _underflows(primitive: str, operands: Sequence[np.ndarray]) -> Any:
 
 def around_zero(array: Any) -> Alternates:
     """The alternates of an array that no equation makes, of which tiny elements may count as zeros."""
-    if not isinstance(array, np.ndarray | jax.Array) or is_key(array) or array.dtype.kind != "f":
+    if not isinstance(array, np.ndarray | jax.Array) or is_key(array) or not is_real(array):
         return None
     array = np.asarray(array)
     edges = _out_of_range("", (), array, merges=False)
@@ -233,7 +234,7 @@ def around_zero(array: Any) -> Alternates:
 def _rounding_of(factors: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """A bound on the rounding error of a product."""
     product = np.abs(factors[0] * factors[1])
-    return product * np.finfo(product.dtype).eps
+    return product * jnp.finfo(product.dtype).eps
 
 
 def _halves(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -261,7 +262,7 @@ def _multiplied(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
 
 
 def _is_floating(array: Any) -> bool:
-    return np.asarray(array).dtype.kind in "fc"
+    return has_derivative(np.asarray(array))
 
 
 def are_equal(one: Any, other: Any) -> bool:

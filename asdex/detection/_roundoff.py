@@ -102,16 +102,14 @@ def roundoff(
         rounds = rounds and not (name == DIVIDES and is_power_of_two(operands[1]))
     else:  # a product of complex numbers is made of products and a sum
         rounds = is_rounded(eqn) or (name in PRODUCTS and found[0].dtype.kind == "c")
-    if not rounds or not any(one.dtype.kind in "fc" for one in (*operands, *found)):
+    if not rounds or not any(map(has_derivative, (*operands, *found))):
         return exact
     rule = find_rule(eqn.primitive)
     if rule is not None and _adds_many(eqn, rule):
         sizes = _of_sums(eqn, compute, operands, found, of_products)
     else:
         sizes = [_size(eqn, operands, one) * _unit([eqn], one.dtype) for one in found]
-    return [
-        size if one.dtype.kind in "fc" else None for size, one in zip(sizes, found, strict=True)
-    ]
+    return [size if has_derivative(one) else None for size, one in zip(sizes, found, strict=True)]
 
 
 def _size(eqn: Any, operands: Sequence[np.ndarray], result: np.ndarray) -> Any:
@@ -121,7 +119,7 @@ def _size(eqn: Any, operands: Sequence[np.ndarray], result: np.ndarray) -> Any:
     if name in _ABSOLUTE:
         return np.maximum(size, 1)
     if name in _IN_ANY_ORDER:
-        largest = [np.abs(one).max(initial=0) for one in operands if one.dtype.kind in "fc"]
+        largest = [np.abs(one).max(initial=0) for one in operands if has_derivative(one)]
         return np.maximum(size, max(largest, default=0))
     if rule is None or rule.in_place or nested_jaxprs(eqn):
         return size
@@ -158,7 +156,7 @@ def _of_sums(
     factors = len(rule.linear_in) or 1
     digits = _digits(eqn, results[0].dtype)
     steering = rule.steered_by(EquationView(eqn))
-    numbers = [k for k, one in enumerate(operands) if k not in steering and one.dtype.kind in "fc"]
+    numbers = [k for k, one in enumerate(operands) if k not in steering and has_derivative(one)]
     first = -1 if eqn.primitive.name == "scatter-sub" else 1
 
     def of_sizes(size: Callable[[np.ndarray], np.ndarray]) -> Sequence[Any]:

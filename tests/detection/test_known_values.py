@@ -444,3 +444,32 @@ def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
     subprocess.run([sys.executable, "-c", CHECK + program], env=variables, check=True)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor"), [(jnp.bfloat16, 0.95), (jnp.float16, 0.4), (jnp.float8_e5m2, 0.7)]
+)
+def test_half_precision_may_be_computed_in_single(dtype, factor):
+    """Accelerators need not round in between."""
+    factors = np.array([factor, 3], dtype)
+
+    def places(dtype):
+        first, second = factors.astype(dtype)
+        return jnp.floor(jnp.arange(8, dtype=dtype) * first * second).astype(int)
+
+    pattern = asdex.jacobian_sparsity(lambda x: x[places(dtype)], jnp.ones(24)).todense()
+    assert (places(dtype) != places(jnp.float32)).any()
+    for found in (places(dtype), places(jnp.float32)):
+        assert (pattern[np.arange(8), found] != 0).all()
+
+
+def test_ranges_of_numbers_of_few_digits():
+    """17 is none: it becomes 16."""
+
+    def f(x, k):
+        return x[jnp.clip(k, 17, 18).astype(jnp.float8_e5m2).astype(int)]
+
+    pattern = asdex.jacobian_sparsity(f, jnp.ones(64), 17).todense()
+    found = np.asarray(jax.jacobian(f)(jnp.ones(64), 17))
+    assert found[16] == 1
+    assert pattern[0, 16] != 0

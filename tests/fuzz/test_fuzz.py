@@ -17,7 +17,7 @@ from run import add_to_record, compare_in_processes, program_of_seed, Tally
 from small_limits import lower
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_no_entry_is_missing(data):
     function = program(lambda limit: data.draw(st.integers(0, limit - 1)))
