@@ -17,8 +17,6 @@ from asdex.detection import (
     literal_value,
     live_steps,
     may_collide,
-    may_differ,
-    nudged,
     open_jaxpr,
     rebind,
     scan_arity,
@@ -66,14 +64,10 @@ def known_carry(
     scanned: Sequence[Any],
     length: int,
     reverse: bool = False,
-    nudge: int = 0,
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     """The carried values that are `kept`, as they are known: after the last step, and before each step.
 
-    **Arguments:**
-
-    - `consts`, `initial`, `scanned`: the operands of the loop; `None` for those not known.
-    - `nudge`: which way other roundings of each step are taken, if its equations may be rounded otherwise.
+    **Arguments:** `consts`, `initial`, `scanned`: the operands of the loop; `None` for those not known.
     """
     inner = open_jaxpr(body)
     consts, count = list(consts), len(kept)
@@ -81,17 +75,9 @@ def known_carry(
         return [None] * count, [None] * count
     start = [one if keep else None for one, keep in zip(initial, kept, strict=True)]
     wanted = [*kept, *(False for _ in inner.outvars[count:])]
-    eqns = [eqn for eqn, *_ in live_steps(inner, wanted)]
-    rounds = nudge and may_differ(eqns)
 
     def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
-        after = evaluated(body, [*consts, *carry, *slices], wanted)[:count]
-        if rounds:
-            after = [
-                new if new is None or new is old else nudged(new, nudge, eqns)
-                for new, old in zip(after, carry, strict=True)
-            ]
-        return after, carry
+        return evaluated(body, [*consts, *carry, *slices], wanted)[:count], carry
 
     return jax.lax.scan(step, start, scanned, length=length, reverse=reverse)
 

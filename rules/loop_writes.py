@@ -16,6 +16,7 @@ from asdex.detection import (
     are_equal,
     boolean_product,
     has_derivative,
+    in_three,
     is_key,
     Known,
     on_host,
@@ -115,24 +116,27 @@ class _Steps:
     def _known_carry(self) -> tuple[Sequence[Known], Sequence[Known]]:
         """The known carried values after the last step, and those before each step, with their alternates."""
         loop, count = self.loop, len(self.order)
-        operands = [*map(_available, loop.consts)], [*map(_available, loop.initial)], self.slices
-        several = any(one is not None and len(one) > 1 for part in operands for one in part)
-        carried = compress(loop.avals, loop.kept)
-        nudges = (0, 1, -1) if several or any(map(has_derivative, carried)) else (0,)
+        operands = [*map(_available, (*loop.consts, *loop.initial)), *self.slices]
+        given = [one for one in operands if one is not None]
+        start, stop = len(loop.consts), len(loop.consts) + loop.num_carry
 
-        def run(nudge: int) -> tuple[Sequence[Any], Sequence[Any]]:
-            consts, initial, scanned = (
-                [one and one[nudge % len(one)] for one in part] for part in operands
-            )
-            return known_carry(loop.body, loop.kept, consts, initial, scanned, count, nudge=nudge)
+        def run(*arrays: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+            left = iter(arrays)
+            filled = [None if one is None else next(left) for one in operands]
+            parts = filled[:start], filled[start:stop], filled[stop:]
+            return known_carry(loop.body, loop.kept, *parts, count)
 
         try:
             with on_host():
-                found = jax.device_get(jax.jit(lambda: list(map(run, nudges)))())
+                agree, found = in_three(
+                    run, [[one[k % len(one)] for one in given] for k in range(3)]
+                )
         except Exception as error:  # what does not run on the host
             raise _OneByOne from error
-        final, before = map(_with_alternates, zip(*found, strict=True))
-        return final, before
+        if not agree:
+            raise _OneByOne
+        known = list(map(_with_alternates, found))
+        return known[: len(known) // 2], known[len(known) // 2 :]
 
     def _structure(self, before: Sequence[Known]) -> list[Value]:
         """The structure of all steps in terms of constants, of one carry for all, and of their slices."""
@@ -247,17 +251,14 @@ def _available(value: Value) -> list[np.ndarray] | None:
     return value.known.all_values() or None
 
 
-def _with_alternates(found: Sequence[Sequence[Any]]) -> list[Known]:
-    """The known ones among some values, each with what it is where rounding differs."""
-    known = []
-    for value, *others in zip(*found, strict=True):
-        if value is None:
-            continue
-        same = all(are_equal(one, value) for one in others)
-        if not same and not has_derivative(value):  # a decision that rounding may turn
-            raise _OneByOne
-        known.append(Known.of(value) if same else Known.of(value, *others))
-    return known
+def _with_alternates(found: Sequence[Any]) -> Known:
+    """A value, with what it is where rounding differs."""
+    value, *others = found
+    if all(are_equal(one, value) for one in others):
+        return Known.of(value)
+    if not has_derivative(value):  # a decision that rounding may turn
+        raise _OneByOne
+    return Known.of(value, *others)
 
 
 def _value(place: Value) -> np.ndarray:

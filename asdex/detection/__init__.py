@@ -49,6 +49,7 @@ from ._known import (
 )
 from ._limit import Limit as Limit
 from ._limited_sets import limited as limited
+from ._loops_in_three import in_three as in_three
 from ._masks import (
     as_dependence as as_dependence,
     as_mask as as_mask,
@@ -76,7 +77,7 @@ from ._registry import (
     zero_derivative as zero_derivative,
 )
 from ._rounding import are_equal as are_equal
-from ._roundoff import may_differ as may_differ, nudged as nudged
+from ._roundoff import may_differ as may_differ
 from ._rule_facts import spread as spread
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value

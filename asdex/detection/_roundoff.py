@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._arrays import has_derivative
-from .._jaxprs import EquationView, nested_jaxprs, open_jaxpr
+from .._arrays import has_derivative, is_complex
+from .._jaxprs import EquationView, nested_jaxprs, open_jaxpr, rebind
 from ._digits import common_step, has_digits, is_power_of_two
 from ._reassociation import DIVIDES, is_merged, PRODUCTS, ROUNDINGS, SUMS
 from ._registry import find_rule
@@ -74,6 +74,35 @@ def may_differ(eqns: Sequence[Any]) -> bool:
     fused = not names.isdisjoint(PRODUCTS) and not names.isdisjoint(SUMS)
     apart = {DIVIDES} if jax.default_backend() == "cpu" else {DIVIDES, *_APPROXIMATED}
     return fused or not names.isdisjoint(apart) or is_merged(eqns) or any(map(is_rounded, eqns))
+
+
+def may_be_otherwise(eqn: Any) -> bool:
+    """Whether another program may compute an equation otherwise, beside some others of a larger program."""
+    floating = any(has_derivative(one.aval) for one in eqn.outvars)
+    return floating and (eqn.primitive.name in (*PRODUCTS, *SUMS, "sqrt") or is_rounded(eqn))
+
+
+def errors_within(eqn: Any, operands: Sequence[Any], results: Sequence[Any]) -> list[Any]:
+    """The sizes of the rounding errors of an equation that is traced.
+
+    Sums and products of whole numbers have none. Those of sums are in proportion to sums of absolute values,
+    since nearly everything may cancel.
+    """
+    name, rule = eqn.primitive.name, find_rule(eqn.primitive)
+    unit, sizes = _unit([eqn], results[0].dtype), list(map(abs, results))
+    many = rule is not None and _adds_many(eqn, rule)
+    if not many and name not in (*PRODUCTS, *SUMS):
+        return [ROUNDINGS * unit * one for one in sizes]
+    numbers = [one for one in operands if has_derivative(one)]
+    if many:
+        parts = [abs(one) if has_derivative(one) else one for one in operands]
+        sizes = [abs(one) for one in rebind(eqn, parts)]
+    elif name in SUMS:
+        sizes = [sum(map(abs, numbers))]
+    whole = [one == jnp.round(one) for one in numbers]
+    exact = functools.reduce(jnp.logical_and, map(jnp.all, whole) if many else whole)
+    limit = 1 / float(jnp.finfo(results[0].dtype).eps)
+    return [jnp.where(exact & (one <= limit) & (name != DIVIDES), 0, unit * one) for one in sizes]
 
 
 def roundoff(
@@ -206,21 +235,6 @@ def drawing(primitive: str, operands: Sequence[np.ndarray]) -> Callable[[Any], n
     return lambda size: size * rng.uniform(ROUNDINGS, 4 * ROUNDINGS, np.shape(size))
 
 
-def shifted(array: Any, errors: Any) -> np.ndarray:
+def shifted(array: Any, errors: Any) -> Any:
     """An array, whose elements differ by errors; both parts of a complex number do."""
-    array = np.asarray(array)
-    return (array + (1 + 1j if array.dtype.kind == "c" else 1) * errors).astype(array.dtype)
-
-
-def nudged(array: Any, way: int, eqns: Sequence[Any]) -> Any:
-    """A traced array with elements some roundings farther from zero, or closer to it; zeros stay.
-
-    Both parts of a complex number differ by roundings of its absolute value.
-
-    **Arguments:** `way`: 1 or -1. `eqns`: what computes the array.
-    """
-    if not jnp.issubdtype(array.dtype, jnp.inexact):
-        return array
-    is_complex = jnp.issubdtype(array.dtype, jnp.complexfloating)
-    size = (1 + 1j) * abs(array) if is_complex else array
-    return (array + way * ROUNDINGS * _unit(eqns, array.dtype) * size).astype(array.dtype)
+    return (array + (1 + 1j if is_complex(array) else 1) * errors).astype(array.dtype)

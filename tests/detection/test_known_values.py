@@ -417,6 +417,30 @@ for f in functions:
 """
 
 
+IN_LOOPS = """
+x, n, far = jnp.arange(1.0, 65.0), jnp.arange(12.0), jnp.float32(12582912)
+lax = jax.lax
+
+def rounded(t):
+    return (t * 0.3 + far) - far
+
+def whole(t):
+    return jnp.floor((n + 0.1) - 0.1).astype(int)
+
+functions = [
+    lambda x: x[lax.scan(lambda s, t: (s, jnp.floor(rounded(t)).astype(int)), 0, n)[1]],
+    lambda x: x[lax.map(lambda t: jnp.floor(rounded(t)).astype(int), n)],
+    lambda x: x[:12] * lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, rounded(s[1])), (0, n))[1],
+    lambda x: x[lax.while_loop(lambda s: s[0] < 1, lambda s: (s[0] + 1, whole(s)), (0, whole(0) * 0))[1]],
+    lambda x: x[:12] * lax.cond(n[1] > 0, rounded, lambda t: t, n),
+    lambda x: x[lax.cond(n[1] > 0, whole, lambda t: t.astype(int), n)],
+    lambda x: x[:12] * lax.map(lambda t: (t * 0.1 + 0.3) - 0.3 - t * 0.1, n),
+]
+for f in functions:
+    check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
 SUBNORMAL = """
 x = jnp.arange(1.0, 5.0)
 weights = np.exp(-np.array([0.0, 9.4, 9.7, 12.0], np.float32) ** 2)
@@ -439,7 +463,9 @@ for f in functions:
 """
 
 
-@pytest.mark.parametrize("program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, SUBNORMAL])
+@pytest.mark.parametrize(
+    "program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, SUBNORMAL]
+)
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
     variables = os.environ | {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}

@@ -1,0 +1,171 @@
+"""Loops and branches on known values as three programs compute them, of which two round otherwise.
+
+Their results alone do not say how far rounding may take them: what cancels within a loop, or is rounded to a
+whole number there, does not show. So each equation within is evaluated three times, as in discrete stochastic
+arithmetic (Vignes, Mathematics and Computers in Simulation 35, 1993), as many steps and in the branches that
+the first program takes, and it is noted whether the other two would go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from .._arrays import has_derivative
+from .._jaxprs import (
+    call_jaxpr,
+    evaluated,
+    jaxpr_consts,
+    nested_jaxprs,
+    open_jaxpr,
+    rebind,
+    scan_arity,
+)
+from .._versions import evaluate
+from ._roundoff import errors_within, may_be_otherwise, may_differ, shifted
+
+
+Triple = tuple[Any, Any, Any]
+"""A value in each of the programs."""
+_CUSTOM: Final = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")
+_FARTHEST: Final = 4
+"""Programs differ by one to so many of what `errors_within` returns."""
+
+
+def decides_within(eqn: Any) -> bool:
+    """Whether an equation is a loop or a branch within which other programs may round otherwise."""
+    if eqn is None or eqn.primitive.name not in _Programs.HANDLED:
+        return False
+    return any(may_differ(open_jaxpr(one).eqns) for one in nested_jaxprs(eqn))
+
+
+def in_three(
+    compute: Callable[..., Any], operands: Sequence[Sequence[Any]]
+) -> tuple[bool, list[Triple]]:
+    """Whether the programs go the same way, and the results, which NumPy's arrays hold.
+
+    **Arguments:** `compute`: of the operands. `operands`: of each program.
+    """
+    jaxpr = jax.make_jaxpr(compute)(*operands[0])
+
+    def program(operands: Sequence[Sequence[Any]]) -> tuple[list[Triple], Any]:
+        return _run(jaxpr, list(zip(*operands, strict=True)))
+
+    results, agree = jax.device_get(evaluate(jax.jit(program), [operands]))
+    return bool(agree), results
+
+
+def _run(jaxpr: Any, operands: Sequence[Any]) -> tuple[list[Triple], Any]:
+    """The results of a jaxpr in the programs, and whether these go the same way."""
+    programs = _Programs(may_differ(open_jaxpr(jaxpr).eqns))
+    consts = list(map(_triple, jaxpr_consts(jaxpr)))
+    results = evaluated(open_jaxpr(jaxpr), consts, operands, programs)
+    return list(map(_triple, results)), programs.agree
+
+
+class _Programs:
+    """Evaluates equations in the three programs.
+
+    **Attributes:** `rounds`: whether they round otherwise. `agree`: whether all went the same way so far.
+    """
+
+    HANDLED: Final = ("scan", "while", "cond")
+
+    def __init__(self, rounds: bool) -> None:
+        self.rounds = rounds
+        self.agree: Any = jnp.array(True)
+        self._drawing = np.random.default_rng(0)
+
+    def __call__(self, eqn: Any, operands: Sequence[Any]) -> list[Triple]:
+        triples = list(map(_triple, operands))
+        name = eqn.primitive.name
+        if name in self.HANDLED:
+            return getattr(self, f"_{name}")(eqn, triples)
+        inner = call_jaxpr(eqn)
+        if inner is None and name in _CUSTOM:
+            inner = eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))
+        return self._plain(eqn, triples) if inner is None else self._within(inner, triples)
+
+    def _within(self, jaxpr: Any, triples: Sequence[Triple]) -> list[Triple]:
+        results, agree = _run(jaxpr, triples)
+        self.agree &= agree
+        return results
+
+    def _plain(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
+        results = [rebind(eqn, operands) for operands in zip(*triples, strict=True)]
+        if not (self.rounds and may_be_otherwise(eqn)):
+            return list(zip(*results, strict=True))
+        size = errors_within(eqn, [one[0] for one in triples], results[0])
+        for k, way in ((1, 1), (2, -1)):
+            draw = way * self._drawing.uniform(1, _FARTHEST)
+            results[k] = [
+                shifted(one, draw * far) if has_derivative(one) else one
+                for one, far in zip(results[k], size, strict=True)
+            ]
+        return list(zip(*results, strict=True))
+
+    def _scan(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
+        body = eqn.params["jaxpr"]
+        num_consts, num_carry = scan_arity(eqn)
+        consts, end = triples[:num_consts], num_consts + num_carry
+
+        def step(state: Any, slices: Any) -> Any:
+            carry, agree = state
+            results, same = _run(body, [*consts, *carry, *slices])
+            return (results[:num_carry], agree & same), results[num_carry:]
+
+        how = {name: eqn.params[name] for name in ("length", "reverse")}
+        start = triples[num_consts:end], self.agree
+        (carry, self.agree), stacked = lax.scan(step, start, triples[end:], **how)
+        return [*carry, *stacked]
+
+    def _while(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
+        condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
+        first = eqn.params["cond_nconsts"]
+        second = first + eqn.params["body_nconsts"]
+
+        def proceed(carry: Sequence[Triple]) -> Triple:
+            ((goes_on,), _) = _run(condition, [*triples[:first], *carry])
+            return goes_on
+
+        def step(state: Any) -> Any:
+            carry, agree = state
+            goes_on = proceed(carry)
+            results, same = _run(body, [*triples[first:second], *carry])
+            if goes_on[0].ndim:  # loops of a batch, of which some are over
+                results = [
+                    tuple(_where(goes_on[0], *pair) for pair in zip(new, old, strict=True))
+                    for new, old in zip(results, carry, strict=True)
+                ]
+            return results, agree & same & _are_same(goes_on)
+
+        start = triples[second:], self.agree
+        carry, agree = lax.while_loop(lambda state: jnp.any(proceed(state[0])[0]), step, start)
+        self.agree = agree & _are_same(proceed(carry))
+        return carry
+
+    def _cond(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
+        which, *operands = triples
+        self.agree &= _are_same(which)
+        branches = [lambda of, one=one: _run(one, of) for one in eqn.params["branches"]]
+        results, agree = lax.switch(which[0], branches, operands)
+        self.agree &= agree
+        return results
+
+
+def _triple(value: Any) -> Triple:
+    return value if isinstance(value, tuple) else (value, value, value)
+
+
+def _are_same(triple: Triple) -> Any:
+    first, second, third = triple
+    return jnp.all((first == second) & (first == third))
+
+
+def _where(mask: Any, new: Any, old: Any) -> Any:
+    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
