@@ -140,6 +140,13 @@ def div(eqn: Equation, a: Dependence, b: Dependence) -> Dependence:
     return a.broadcast_to(shape) | _where_nonzero(eqn, b.broadcast_to(shape), 0)
 
 
+@div.undecided
+def at_poles(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
+    """Where the divisor is zero and varies: next to the point the quotient has either sign."""
+    divisor, either = eqn.value(1), undecided[0] | (undecided[1] & eqn.nonzero(0))
+    return either if divisor is None else either | (eqn.varies(1) & (divisor == 0))
+
+
 div.zeros(rem_zeros)
 div.range(arithmetic.div)
 

@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from asdex import Dependence, Equation, register, registered_rules, Value, zero_derivative
+from asdex.detection import everywhere
 
 
 zero_derivative("unvmap_all", "unvmap_any", "unvmap_max")
@@ -41,6 +43,16 @@ def vprim(eqn: Equation, *operands: Dependence) -> Any:
     primitive, _, _ = innermost(eqn)
     rule = registered_rules().get(primitive.name)
     return NotImplemented if rule is None else rule(eqn, *operands)
+
+
+@vprim.undecided
+def undecided_in_a_batch(eqn: Equation, *undecided: np.ndarray) -> Any:
+    """As the primitive's own rule says; all, where it does not."""
+    rule = registered_rules().get(innermost(eqn)[0].name)
+    decide = None if rule is None else rule.functions.get("undecided")
+    if decide is None:
+        return [everywhere(aval.shape) for aval in eqn.out_avals]
+    return decide(eqn, *undecided)
 
 
 class Batch(NamedTuple):

@@ -10,8 +10,10 @@ matrix functionals using triangular factorization*, Math. Comp. 80 (2011).
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
+from jax import lax
 
 from asdex import Dependence, Equation, register, zero_derivative
 from asdex.detection import (
@@ -19,10 +21,14 @@ from asdex.detection import (
     as_mask,
     connected_components,
     everywhere,
+    on_host,
     pairs_to_csr,
     transitive_closure,
 )
 
+
+_ROUNDINGS = 16
+"""Units in the last place, times the number of unknowns, by which elements that may be pivots differ."""
 
 zero_derivative("lu_pivots_to_permutation")
 
@@ -65,6 +71,26 @@ def lu(eqn: Equation, matrix: Dependence) -> list[Dependence]:
         columns = matrix.accumulate(-1).keep(together).reduce([-2])
         result = _columns_of(columns, factors.shape).keep(together)
     return [result, *(Dependence.none(aval.shape) for aval in permutations)]
+
+
+@lu.undecided
+def tied_pivots(eqn: Equation, undecided: np.ndarray) -> list[np.ndarray]:
+    """All of a matrix in which two elements may be a pivot: up to rounding, a factor is one then."""
+    value = eqn.value(0)
+    if value is None:
+        return [everywhere(aval.shape) for aval in eqn.out_avals]
+    with on_host():
+        factors = np.abs(np.asarray(lax.linalg.lu(value)[0]))
+    size = max(value.shape[-2:])
+    limit = 1 - _ROUNDINGS * size * float(jnp.finfo(factors.dtype).eps)
+    below = np.tri(*value.shape[-2:], k=-1, dtype=bool)
+    several = (undecided | (below & ~(factors < limit))).any((-2, -1))
+    return [
+        np.broadcast_to(
+            np.expand_dims(several, tuple(range(several.ndim, len(aval.shape)))), aval.shape
+        )
+        for aval in eqn.out_avals
+    ]
 
 
 @cholesky.zeros

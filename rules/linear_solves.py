@@ -40,12 +40,20 @@ def zeros_of_a_solution(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
 
 @custom_linear_solve.undecided
 def undecided_solution(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
-    """All of it, if products with the matrix are undecided. How the solution is found does not count."""
+    """All of it, if products with the matrix are undecided. How the solution is found does not count.
+
+    It does for auxiliary results.
+    """
     lengths, primals = eqn.params["const_lengths"], eqn.primals()
-    read = [*primals[: lengths.matvec], *primals[sum(lengths) :]]
-    products = eqn.interpret(eqn.params["jaxprs"].matvec, read)
+    # Not the values of the right-hand side, of which a zero would hide a column of the matrix.
+    unknowns = [one._replace(known=None, facts=None) for one in primals[sum(lengths) :]]
+    products = eqn.interpret(eqn.params["jaxprs"].matvec, [*primals[: lengths.matvec], *unknowns])
     decide = nowhere if all(one.undecided is None for one in products) else everywhere
-    return [decide(aval.shape) for aval in eqn.out_avals]
+    solution, auxiliary = eqn.out_avals[: len(products)], eqn.out_avals[len(products) :]
+    return [
+        *(decide(aval.shape) for aval in solution),
+        *(everywhere(aval.shape) for aval in auxiliary),
+    ]
 
 
 @custom_linear_solve.cause

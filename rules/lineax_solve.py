@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from asdex import Dependence, Equation, register, Value
+from asdex.detection import everywhere, nowhere
 
 from .equinox_internal import implementation, innermost
 from .linear_solves import solve_by_components
@@ -40,6 +41,13 @@ def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Depen
         return eqn.expand(implementation(eqn))
     # The tangent solves in turn depend on inputs through their right-hand sides alone.
     return eqn.derive_forward()
+
+
+@linear_solve.undecided
+def undecided_solution(eqn: Equation, *undecided: Any) -> list[Any]:
+    """All of it, if the matrix or the right-hand side is. How the solution is found does not count."""
+    decide = everywhere if any(mask.any() for mask in undecided) else nowhere
+    return [decide(aval.shape) for aval in eqn.out_avals]
 
 
 class _Call:

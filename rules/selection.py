@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import everywhere, Known, nowhere
+from asdex.detection import everywhere, has_derivative, Known, nowhere
 
 from . import ranges
 from .ties import tied, within_groups
@@ -46,14 +46,14 @@ def sorted_at_point(eqn: Equation, *operands: Dependence) -> Any:
     keys = [key for key in found if key is not None]
     if len(keys) < count or all(operand.is_none for operand in operands[:count]):
         return NotImplemented
-    return [one for one in _by_rank(keys, operands, axis, descending=False)]
+    return [one for one in _by_rank(eqn, keys, operands, axis, descending=False)]
 
 
 def _by_rank(
-    keys: list[np.ndarray], operands: Any, axis: int, *, descending: bool
+    eqn: Equation, keys: list[np.ndarray], operands: Any, axis: int, *, descending: bool
 ) -> list[Dependence]:
     """The operands in the order of the keys; each element reads all that are tied with it."""
-    order, labels = _ranked(keys, axis, descending)
+    order, labels = _ranked(eqn, keys, axis, descending)
     return [
         within_groups(one.rearrange(lambda p: np.take_along_axis(p, order, axis)), labels)
         for one in operands
@@ -61,14 +61,21 @@ def _by_rank(
 
 
 def _ranked(
-    keys: list[np.ndarray], axis: int, descending: bool = False
+    eqn: Equation, keys: list[np.ndarray], axis: int, descending: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The places of the sorted keys, and the number of the group of tied elements that each is in."""
     places = _places(keys[0].shape, axis)
     order = _sorted_places(keys, places, axis)
     order = np.flip(order, axis) if descending else order
-    parts = [part for key in keys for part in _ordered(key)]
-    return order, tied([np.take_along_axis(part, order, axis) for part in parts], axis)
+    parts = [(part, _moves(eqn, k)) for k, key in enumerate(keys) for part in _ordered(key)]
+    ordered = [[np.take_along_axis(one, order, axis) for one in pair] for pair in parts]
+    return order, tied(ordered, axis)
+
+
+def _moves(eqn: Equation, index: int) -> np.ndarray:
+    """Which elements of an operand may be a little larger or smaller next to the point."""
+    aval = eqn.in_avals[index]
+    return eqn.varies(index) if has_derivative(aval) else nowhere(aval.shape)
 
 
 def _undecided_places(eqn: Equation, count: int, axis: int, descending: bool = False) -> np.ndarray:
@@ -77,10 +84,10 @@ def _undecided_places(eqn: Equation, count: int, axis: int, descending: bool = F
     keys = [key for key in found if key is not None]
     if len(keys) < count:
         return everywhere(eqn.in_avals[0].shape)
-    varies = reduce(operator.or_, map(eqn.varies, range(count)))
+    varies = reduce(operator.or_, (_moves(eqn, k) for k in range(count)))
     if not varies.any():
         return nowhere(eqn.in_avals[0].shape)
-    order, labels = _ranked(keys, axis, descending)
+    order, labels = _ranked(eqn, keys, axis, descending)
     weights = np.take_along_axis(varies, order, axis).reshape(-1)
     several = np.bincount(labels.reshape(-1)) > 1
     return np.asarray((several & (np.bincount(labels.reshape(-1), weights) > 0))[labels])
@@ -178,7 +185,7 @@ def largest_at_point(eqn: Equation, operand: Dependence) -> Any:
     value, axis = eqn.known(0), eqn.params.get("axis", operand.ndim - 1)
     if value is None:
         return NotImplemented
-    (ranked,) = _by_rank([value], [operand], axis, descending=True)
+    (ranked,) = _by_rank(eqn, [value], [operand], axis, descending=True)
     count = eqn.out_avals[0].shape[axis]
     chosen = ranked.rearrange(lambda p: np.take(p, np.arange(count), axis))
     return [chosen, Dependence.none(eqn.out_avals[1].shape)]

@@ -40,27 +40,33 @@ _PIECES: dict[str, Any] = {
     "floor": np.floor,
     "ceil": np.ceil,
     "round": lambda value: np.floor(value + 0.5),
-    "sign": np.sign,
     "rem": np.trunc,
 }
 """Functions, of the quotient where there are two operands, that jump where the results of primitives do."""
 
 
 def jumps(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
-    """Where an operand that varies may be rounded over a step of a piecewise constant function."""
-    either = reduce(operator.or_, undecided)
-    count = len(undecided)
+    """Where an operand that varies may be rounded over a step of a piecewise constant function.
+
+    An input may be exactly at a step. A sign, or a truth value, is a comparison with zero.
+    """
+    either, count = reduce(operator.or_, undecided), len(undecided)
     found = [eqn.value(k) for k in range(count)]
     values = [np.asarray(one, np.float64) for one in found if one is not None and _is_real(one)]
     facts = [eqn.operands[k].facts for k in range(count)]
     computed = any(one is not None and not one.is_same for one in facts)
-    piece = _piece(eqn) if len(values) == count and computed else None
+    computed = computed or (count > 1 and all(eqn.varies(k).any() for k in range(count)))
+    if len(values) < count:
+        return either
+    limits = jnp.finfo(eqn.in_avals[0].dtype)
+    if eqn.out_avals[0].dtype == np.bool_ or eqn.name == "sign":
+        return either | (eqn.varies(0) & (np.abs(values[0]) <= float(limits.tiny)))
+    piece = _piece(eqn) if computed else None
     if piece is None:
         return either
     with np.errstate(all="ignore"):
         middle = values[0] if count == 1 else values[0] / values[1]
     nonzero = [eqn.varies(k) & eqn.nonzero(k) for k in range(count)]
-    limits = jnp.finfo(eqn.in_avals[0].dtype)
     size = np.maximum(_ROUNDINGS * float(limits.eps) * np.abs(middle), float(limits.tiny))
     margin = np.where(reduce(operator.or_, nonzero), size, 0)
     with np.errstate(all="ignore"):
@@ -70,12 +76,9 @@ def jumps(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
 
 def _piece(eqn: Equation) -> Callable[[np.ndarray], np.ndarray] | None:
     """The piecewise constant function that an equation computes; `None` if it keeps all digits."""
-    new = eqn.out_avals[0].dtype
-    if new == np.bool_:
-        return np.sign
     if not has_derivative(eqn.out_avals[0]) or eqn.name in _PIECES:
         return _PIECES.get(eqn.name, np.trunc)
-    digits = eqn.params.get("mantissa_bits", jnp.finfo(new).nmant)
+    digits = eqn.params.get("mantissa_bits", jnp.finfo(eqn.out_avals[0].dtype).nmant)
     return partial(_rounded, digits) if digits < jnp.finfo(eqn.in_avals[0].dtype).nmant else None
 
 
@@ -117,20 +120,23 @@ def keep(operand: Dependence, mask: np.ndarray) -> Dependence:
     return operand if mask.all() else operand.keep(np.broadcast_to(mask, shape))
 
 
-def tied(ordered: list[np.ndarray], axis: int) -> np.ndarray:
+def tied(ordered: Sequence[Sequence[np.ndarray]], axis: int) -> np.ndarray:
     """The number of the group of tied elements that each element is in, of arrays sorted along an axis.
 
-    The first array counts most. Elements are tied where no array tells neighbors apart.
+    The first array counts most. Elements are tied where no array tells neighbors apart. The next ones do only
+    where these are equal, and neither varies.
+
+    **Arguments:** `ordered`: each array, and a mask of its elements that vary.
     """
-    first = np.moveaxis(ordered[0], axis, -1)
+    first = np.moveaxis(ordered[0][0], axis, -1)
     apart = np.zeros(first.shape, np.bool_)
     apart[..., :1] = True
     equal = np.ones((*first.shape[:-1], max(first.shape[-1] - 1, 0)), np.bool_)
-    for array in ordered:
-        key = np.moveaxis(array, axis, -1)
+    for array, varies in ordered:
+        key, moves = np.moveaxis(array, axis, -1), np.moveaxis(varies, axis, -1)
         before, after = key[..., :-1], key[..., 1:]
         apart[..., 1:] |= equal & (is_below(before, after) | is_below(after, before))
-        equal &= before == after
+        equal &= (before == after) & ~(moves[..., :-1] | moves[..., 1:])
     labels = np.cumsum(apart.reshape(-1)).reshape(apart.shape) - 1
     return np.moveaxis(labels, -1, axis)
 

@@ -67,6 +67,10 @@ while_.cause(passing_on)
 while_.changes(while_.dependence)
 
 
+_MOST_ENDS = 100
+"""At so many steps the loop may end: one that may end at more is not followed."""
+
+
 class _While(Loop):
     """A loop that ends by a condition on its carry."""
 
@@ -84,6 +88,8 @@ class _While(Loop):
             undecided = proceed.undecided is not None
             if undecided or not value.any():
                 ends.append(carry)
+            if len(ends) > _MOST_ENDS:
+                return None
             if not undecided and not value.any():
                 return [
                     _any_of(*pair)
@@ -105,7 +111,7 @@ class _While(Loop):
         ]
         for steps in range(FOLLOWED_STEPS):
             (proceed,) = self.eqn.interpret(condition, [*consts, *state])
-            if proceed.known is None:
+            if proceed.known is None or proceed.undecided is not None:
                 break
             value = proceed.known.get_if_available()
             if value is None:  # known at each step of a loop around this one, but not here

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asdex import Dependence, Equation, register
-from asdex.detection import is_everywhere, pairs_to_csr
+from asdex.detection import everywhere, is_everywhere, pairs_to_csr
 
 from .products import zeros_of_a_product
 from .ties import is_below
@@ -248,6 +248,24 @@ def select_and_scatter_add(eqn: Equation, source: Dependence, operand: Dependenc
     number, tap = np.nonzero(positions >= 0)
     links = pairs_to_csr(positions[number, tap], number, (math.prod(shape), source.size))
     return source.through(links, shape)
+
+
+@select_and_gather_add.undecided
+@select_and_scatter_add.undecided
+def tied_windows(eqn: Equation, *undecided: np.ndarray) -> np.ndarray:
+    """What is selected, or where, in windows with several elements of which any may be the largest."""
+    shape, gathers = eqn.out_avals[0].shape, eqn.name == "select_and_gather_add"
+    windows = shape if gathers else eqn.in_avals[0].shape
+    positions = _selected(eqn, 1, windows, _selects_largest(eqn))
+    if positions is None or any(mask.any() for mask in undecided):
+        return everywhere(shape)
+    within = positions >= 0
+    several = (within.sum(axis=1) > 1) & (within & eqn.varies(1).reshape(-1)[positions]).any(axis=1)
+    if gathers:
+        return several.reshape(shape)
+    mask = np.zeros(math.prod(shape), np.bool_)
+    mask[positions[several][within[several]]] = True
+    return mask.reshape(shape)
 
 
 def _windowed(

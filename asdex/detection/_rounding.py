@@ -108,7 +108,7 @@ def alternates_of(
     if rounds:
         draw = drawing(primitive, operands)
         pairs = [
-            pair if size is None else (shifted(pair[0], draw(size)), shifted(pair[1], -draw(size)))
+            pair if size is None else _moved_apart(pair, size, draw)
             for pair, size in zip(pairs, errors, strict=True)
         ]
     for k, (one, pair, edge) in enumerate(zip(results, pairs, edges, strict=True)):
@@ -229,6 +229,11 @@ def around_zero(array: Any) -> Alternates:
     array = np.asarray(array)
     edges = _out_of_range("", (), array, merges=False)
     return tuple(np.where(edges[0][0], one, array) for one in edges[0][1:]) if edges else None
+
+
+def _moved_apart(pair: Sequence[Any], size: Any, draw: Callable[[Any], Any]) -> Any:
+    up, down = map(np.asarray, pair)
+    return shifted(up, draw(size)), shifted(down, -draw(size))
 
 
 def _rounding_of(factors: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

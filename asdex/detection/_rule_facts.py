@@ -100,4 +100,9 @@ def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
     results = reads(eqn, *operands)
     if results is NotImplemented:
         return [everywhere(aval.shape) for aval in eqn.out_avals]
-    return [as_mask(one) for one in ([results] if isinstance(results, Dependence) else results)]
+    results = [results] if isinstance(results, Dependence) else results
+    pairs = zip(results, eqn.out_avals, strict=True)
+    return [
+        as_mask(one if isinstance(one, Dependence) else one.as_dependence(aval))
+        for one, aval in pairs
+    ]

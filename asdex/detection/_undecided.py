@@ -59,7 +59,10 @@ def _masks(equation: Equation) -> Sequence[Mask | None]:
         found = decide(equation, *marks)
         return found if isinstance(found, list) else [found]
     everything = [everywhere(aval.shape) for aval in equation.out_avals]
-    if rule is None or not rule.says_of_changes or nested_jaxprs(equation) or _is_settled(equation):
+    if _is_settled(equation) and not (nested_jaxprs(equation) or _steers(equation)):
+        pairs = zip(equation.out_avals, everything, strict=True)
+        return [None if has_derivative(aval) else mask for aval, mask in pairs]
+    if rule is None or not rule.says_of_changes or nested_jaxprs(equation):
         return everything
     if any(equation.operands[k].undecided is not None for k in rule.steered_by(equation)):
         return everything
@@ -71,13 +74,17 @@ def _jumps(equation: EquationView) -> bool:
     inner = nested_jaxprs(equation)
     if inner:
         return any(_jumps(EquationView(one)) for jaxpr in inner for one in open_jaxpr(jaxpr).eqns)
-    moving = {k for k, aval in enumerate(equation.in_avals) if has_derivative(aval)}
     rule = find_rule(equation.primitive)
-    if rule is not None and (
-        "undecided" in rule.functions or moving & {*rule.steered_by(equation)}
-    ):
-        return bool(moving)
-    return bool(moving) and not all(map(has_derivative, equation.out_avals))
+    decides = rule is not None and "undecided" in rule.functions
+    decides = decides or not all(map(has_derivative, equation.out_avals))
+    return (decides and any(map(has_derivative, equation.in_avals))) or _steers(equation)
+
+
+def _steers(equation: EquationView) -> bool:
+    """Whether floating-point values decide where elements go."""
+    rule = find_rule(equation.primitive)
+    steering = () if rule is None else rule.steered_by(equation)
+    return any(has_derivative(equation.in_avals[k]) for k in steering)
 
 
 def _varies(equation: Equation) -> bool:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.experimental.sparse import BCOO
 
 import asdex
 
@@ -61,6 +62,32 @@ def solved(a, c):
     )
 
 
+def with_a_zero(a, c):
+    """The decided coefficient multiplies an unknown that is not zero, though its right-hand side is."""
+    factor = jnp.where(a > c, 1.0, 2.0)
+    solution = lax.custom_linear_solve(
+        lambda z: jnp.stack([z[0], z[0] + factor * z[1]]),
+        jnp.stack([jnp.ones(2), jnp.zeros(2)]),
+        lambda _, b: jnp.stack([b[0], (b[1] - b[0]) / factor]),
+        lambda _, b: jnp.stack([b[0] - b[1] / factor, b[1] / factor]),
+    )
+    return solution[1]
+
+
+def beside_a_solution(a, c):
+    """What the solver says besides."""
+
+    def solve(_, b):
+        return b / 2, b > 2 * c / 2
+
+    return lax.custom_linear_solve(lambda z: 2 * z, a, solve, solve, has_aux=True)[1]
+
+
+def first_pivots(a, c):
+    matrices = jnp.stack([jnp.stack([a, jnp.ones(2)]), jnp.stack([c, 2 * jnp.ones(2)])])
+    return lax.linalg.lu(jnp.moveaxis(matrices, -1, 0))[1][:, 0]
+
+
 def with_jvp(function, tangent):
     outer = jax.custom_jvp(function)
     outer.defjvp(lambda primals, tangents: (outer(*primals), tangent(*primals, *tangents)))
@@ -91,16 +118,23 @@ FOLLOWED = {
     "isfinite": lambda a, c: jnp.isfinite(1 / (a - c)) & (a > 0),
     "isinf": lambda a, c: jnp.isinf(1 / (a - c)),
     "linear system": lambda a, c: solved(a, c) > 0.75,
+    "linear system with a zero on the right": lambda a, c: with_a_zero(a, c) < -0.75,
+    "first pivot": lambda a, c: first_pivots(a, c) == 0,
+    "max pooling": pooled,
+    "truth value": lambda a, c: (a - c).astype(bool),
+    "sign": lambda a, c: jnp.sign(a - c) > 0,
+    "remainder": lambda a, c: lax.rem(a, c) > 0.5,
+    "pole": lambda a, c: 1 / (a - c) > 0,
     "loop": by_steps,
     "while": by_condition,
 }
 NOT_FOLLOWED = {
+    "auxiliary result": beside_a_solution,
     "signbit": lambda a, c: jnp.signbit(c - a),
     "bits": lambda a, c: lax.bitcast_convert_type(a, int) > lax.bitcast_convert_type(c, int),
     "copysign": lambda a, c: jnp.copysign(1.0, c - a) < 0,
     "shard_map": sharded,
     "reduce": combined,
-    "max pooling": pooled,
 }
 
 
@@ -155,3 +189,36 @@ def test_a_number_between_two_of_fewer_digits_is_undecided(name):
 
     np.testing.assert_array_equal(pattern(decide, between, between), 1)
     np.testing.assert_array_equal(pattern(decide, between + 2.0**-10, between), [[1, 0]] * 2)
+
+
+@pytest.mark.parametrize("second", [[1, 0], [0, 1]])
+def test_a_later_key_does_not_tell_apart_what_varies(second):
+    def f(x):
+        return lax.sort((x[:2], jnp.array(second), x[2:]), num_keys=2)[2]
+
+    found = asdex.jacobian_sparsity(f, jnp.array([1.0, 1.0, 3.0, 4.0]), local=True)
+    np.testing.assert_array_equal(found.todense(), [[0, 0, 1, 1]] * 2)
+
+
+def test_a_sparse_matrix_times_undecided_values():
+    """The rule returns values, not dependences."""
+
+    def f(x):
+        chosen = jnp.where(x[:2] > x[1::-1], x[2:4], x[4:6])
+        return BCOO.fromdense(jnp.eye(2), nse=2) @ chosen
+
+    found = asdex.jacobian_sparsity(f, jnp.ones(6), local=True)
+    np.testing.assert_array_equal(found.todense(), [[0, 0, 1, 0, 1, 0], [0, 0, 0, 1, 0, 1]])
+
+
+def test_a_loop_that_may_end_at_any_step():
+    """It is not followed to its end 10,000 times."""
+
+    def f(x):
+        def step(state):
+            return state[0] + 1, jnp.roll(state[1], 1)
+
+        return lax.while_loop(lambda state: (x[0] >= x[1]) & (state[0] < 300), step, (0, x))[1]
+
+    found = asdex.jacobian_sparsity(f, jnp.array([1.0, 1.0, 3.0, 4.0]), local=True)
+    assert found.nnz == 16
