@@ -13,7 +13,7 @@ import numpy as np
 from .._arrays import has_derivative, is_key, on_device, size_of
 from .._graphs import in_order
 from .._versions import evaluate
-from ._known import Known, on_host, Probe, Unavailable
+from ._known import APART, Known, on_host, Probe, Unavailable
 from ._loops_in_three import decides_within, in_three
 from ._reassociation import Chain, chain_of, merging_error
 from ._rounding import (
@@ -256,11 +256,6 @@ def _compute(order: Sequence[Evaluation], left: dict[Evaluation, None]) -> None:
 
 _RECURRING: Final = 4
 
-# Each equation rounds as when it is called alone, and chains compile in linear time: fused, every result
-# would compute all before it once more (256 sines: 0.05 s, fused 8 s). Options that compile faster round
-# `tanh` in another way, by which a comparison of known values came out otherwise than in the program.
-_APART: Final = {"xla_disable_hlo_passes": "fusion"}
-
 
 def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
     """Compute with JAX, and add to the kinds of what was computed before."""
@@ -304,7 +299,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
         return list(results.values())
 
     arrays = {key: known.raw() for key, known in outside.items()}
-    results = evaluate(jax.jit(program, compiler_options=_APART), [arrays])
+    results = evaluate(jax.jit(program, compiler_options=APART), [arrays])
     for one, result in zip(evaluations, results, strict=True):
         one.settle(result)
 

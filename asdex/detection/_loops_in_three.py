@@ -27,6 +27,7 @@ from .._jaxprs import (
     scan_arity,
 )
 from .._versions import evaluate
+from ._known import APART
 from ._roundoff import errors_within, may_be_otherwise, may_differ, shifted
 
 
@@ -56,7 +57,7 @@ def in_three(
     def program(operands: Sequence[Sequence[Any]]) -> tuple[list[Triple], Any]:
         return _run(jaxpr, list(zip(*operands, strict=True)))
 
-    results, agree = jax.device_get(evaluate(jax.jit(program), [operands]))
+    results, agree = jax.device_get(evaluate(jax.jit(program, compiler_options=APART), [operands]))
     return bool(agree), results
 
 
