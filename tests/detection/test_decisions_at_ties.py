@@ -1,6 +1,7 @@
 """Decisions by tied values within functions and loops, or by primitives of which little is known."""
 
 import importlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,10 @@ def by_condition(a, c):
 
 def sharded(a, c):
     mesh, spec = jax.make_mesh((1,), ("i",)), jax.sharding.PartitionSpec()
-    return jax.shard_map(above, mesh=mesh, in_specs=(spec, spec), out_specs=spec)(a, c)
+    is_public = hasattr(jax, "shard_map")
+    module = jax if is_public else importlib.import_module("jax.experimental.shard_map")
+    mapped: Any = module.shard_map(above, mesh=mesh, in_specs=(spec, spec), out_specs=spec)
+    return mapped(a, c)
 
 
 def combined(a, c):
