@@ -146,7 +146,9 @@ class Evaluation:
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
         results = None if self.compute is None else self.compute(*operands)
-        return evaluate(self.bind, list(map(on_device, operands))) if results is None else results
+        if results is None:
+            results = map(np.asarray, evaluate(self.bind, list(map(on_device, operands))))
+        return list(results)
 
     @property
     def is_probing(self) -> bool:

@@ -499,3 +499,12 @@ def test_ranges_of_numbers_of_few_digits():
     found = np.asarray(jax.jacobian(f)(jnp.ones(64), 17))
     assert found[16] == 1
     assert pattern[0, 16] != 0
+
+
+def test_rounded_values_that_jax_computed_are_scattered():
+    def f(x):
+        known = lax.cummax(jnp.tanh(jnp.arange(6.0)))
+        return jnp.where(known.at[jnp.arange(1, 4)].set(known[3:]) > 0.5, x, 2 * x[::-1])
+
+    np.testing.assert_array_equal(pattern(f, X)[0], [0, 0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(pattern(f, X)[1:], DIAGONAL[1:])
