@@ -7,6 +7,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+import numpy as np
 
 from asdex import Dependence, Equation, register, Value
 from asdex.detection import everywhere, nowhere
@@ -44,9 +45,16 @@ def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Depen
 
 
 @linear_solve.undecided
-def undecided_solution(eqn: Equation, *undecided: Any) -> list[Any]:
-    """All of it, if the matrix or the right-hand side is. How the solution is found does not count."""
-    decide = everywhere if any(mask.any() for mask in undecided) else nowhere
+def undecided_solution(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
+    """All of it, if the right-hand side or products with the matrix are. How it is found does not count."""
+    call = _Call(eqn)
+    unknown = [Value.unknown()] * (len(call.vector) + call.num_unknowns)
+    products = eqn.interpret(call.products(), [*eqn.primals(), *unknown])
+    marked = [
+        *(one.undecided for one in products),
+        *(undecided[k] for k in call.positions_of_vector()),
+    ]
+    decide = everywhere if any(mask is not None and mask.any() for mask in marked) else nowhere
     return [decide(aval.shape) for aval in eqn.out_avals]
 
 
@@ -103,13 +111,8 @@ class _Call:
         self.num_unknowns = len(jtu.tree_leaves(operator.in_structure()))
         return vector
 
-    def by_components(self) -> list[Dependence]:
-        """An unknown reads all that meets it in its connected component.
-
-        The components of `A` as a graph between equations and unknowns, which need not be equally many, are
-        those of the square matrix that takes `(b, x)` to `(A x + b, x)`.
-        """
-        unknowns = self.eqn.out_avals[: self.num_unknowns]
+    def products(self) -> Any:
+        """The jaxpr, of the operands and of further `(b, x)`, of `(A x + b, x)`."""
 
         def product(further, operator, *_) -> list[Any]:
             vector, x = further[: len(self.vector)], further[len(self.vector) :]
@@ -118,22 +121,32 @@ class _Call:
             total = sum(jnp.sum(one) for one in x) if self.is_coupled else 0
             return [*(a + b + total for a, b in zip(result, vector, strict=True)), *x]
 
+        unknowns = self.eqn.out_avals[: self.num_unknowns]
+        further = [
+            jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in (*self.vector, *unknowns)
+        ]
+        return self.eqn.trace(self.function(product), *further)
+
+    def by_components(self) -> list[Dependence]:
+        """An unknown reads all that meets it in its connected component.
+
+        The components of `A` as a graph between equations and unknowns, which need not be equally many, are
+        those of the square matrix that takes `(b, x)` to `(A x + b, x)`.
+        """
+
         def right_hand_side(_further, _operator, _state, vector, *_) -> Any:
             return vector
 
         values = self.eqn.expand(self.function(right_hand_side))
         vector = [v.as_dependence(aval) for v, aval in zip(values, self.vector, strict=True)]
+        unknowns = self.eqn.out_avals[: self.num_unknowns]
         none = [Dependence.none(aval.shape) for aval in unknowns]
-        further = [
-            jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in (*self.vector, *unknowns)
-        ]
-        matvec = self.eqn.trace(self.function(product), *further)
         ignored = self.positions_of_vector()
         consts = [
             value._replace(dependence=None) if i in ignored else value
             for i, value in enumerate(self.eqn.operands)
         ]
-        solved = solve_by_components(self.eqn, matvec, consts, [*vector, *none])
+        solved = solve_by_components(self.eqn, self.products(), consts, [*vector, *none])
         rest = self.eqn.out_avals[self.num_unknowns :]
         return [*solved[len(vector) :], *(Dependence.none(aval.shape) for aval in rest)]
 

@@ -122,6 +122,27 @@ def test_matrix_free_operators():
     assert_exact(lambda b: solve(lx.IdentityLinearOperator(structure), b), B, nnz=N)
 
 
+@pytest.mark.parametrize("kind", ["function", "jacobian"])
+def test_a_tie_within_an_operator_keeps_open_what_its_solution_decides(kind):
+    def f(x):
+        a, c, left, right = x
+
+        def product(z):
+            return jnp.where(a > c, 2.0, 4.0) * z
+
+        b = jnp.ones(2)
+        if kind == "function":
+            operator = lx.FunctionLinearOperator(product, jax.eval_shape(lambda: b))
+        else:
+            operator = lx.JacobianLinearOperator(lambda z, _: product(z), b)
+        return jnp.where(solve(operator, b, lx.LU()) > 0.3, left, right)
+
+    found = asdex.jacobian_sparsity(f, jnp.ones(4), local=True)
+    np.testing.assert_array_equal(found.todense()[:, 2:], 1)
+    apart = asdex.jacobian_sparsity(f, jnp.asarray([2.0, 1.0, 1.0, 1.0]), local=True)
+    np.testing.assert_array_equal(apart.todense()[:, 2:], [[1, 0]] * 2)
+
+
 def test_pytrees():
     operator = lx.PyTreeLinearOperator(
         {"a": {"a": BASE[:2, :2], "b": BASE[:2, 2:]}, "b": {"a": BASE[2:, :2], "b": BASE[2:, 2:]}},
