@@ -76,6 +76,16 @@ def call_jaxpr(eqn: Any) -> Any | None:
     return found[0] if same_arity else None
 
 
+def custom_jaxpr(eqn: Any) -> Any | None:
+    """The jaxpr of a function with a derivative rule of its own; `None` for other equations.
+
+    Its name in the parameters depends on the version of jax.
+    """
+    if not eqn.primitive.name.startswith(("custom_jvp_call", "custom_vjp_call")):
+        return None
+    return eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))
+
+
 def inlined_jaxpr(eqn: Any) -> Any | None:
     """The jaxpr of a call of `jax.jit` that may as well be a part of the program around it; else `None`."""
     if eqn.primitive.name not in ("jit", "pjit"):

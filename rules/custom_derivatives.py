@@ -1,12 +1,11 @@
 """Functions with derivative rules of their own: what counts is the rule, not the function."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import everywhere, Facts, nowhere, same_places, support_of
+from asdex.detection import custom_jaxpr, everywhere, Facts, nowhere, same_places, support_of
 
 from .equinox_internal import is_checkpointed_loop
 
@@ -27,14 +26,14 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
     Results that depend on nothing, such as a loop counter that is only passed through, stay known.
     """
     if eqn.on_tangents or all(operand.is_none for operand in operands):
-        return eqn.interpret(_function(eqn), eqn.operands, eqn.needed)
+        return eqn.interpret(custom_jaxpr(eqn), eqn.operands, eqn.needed)
     results = eqn.derive_forward()
     constant = [
         result.is_none and needed for result, needed in zip(results, eqn.needed, strict=True)
     ]
     if not any(constant):
         return results
-    primals = eqn.interpret(_function(eqn), eqn.primals(), constant)
+    primals = eqn.interpret(custom_jaxpr(eqn), eqn.primals(), constant)
     return [
         primal._replace(dependence=None) if use else result
         for result, primal, use in zip(results, primals, constant, strict=True)
@@ -44,7 +43,7 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 @register("custom_vjp_call", "custom_vjp_call_jaxpr")
 def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Follows the function's VJP rule, transposed. JAX has no forward mode for such functions."""
-    function = _function(eqn)
+    function = custom_jaxpr(eqn)
     if eqn.on_tangents or all(operand.is_none for operand in operands):
         return eqn.interpret(function, eqn.operands, eqn.needed)
     eqn.forbid("fwd")
@@ -62,7 +61,7 @@ def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
     equation = eqn.equation()
     if not equation.at_point:
         return [everywhere(aval.shape) for aval in eqn.out_avals]
-    results = equation.interpret(_function(equation), equation.operands)
+    results = equation.interpret(custom_jaxpr(equation), equation.operands)
     return [support_of(value, aval) for value, aval in zip(results, eqn.out_avals, strict=True)]
 
 
@@ -71,13 +70,8 @@ def zeros_of_a_function(eqn: Facts, *masks: np.ndarray) -> list[np.ndarray]:
 def undecided_within(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray]:
     """What the function itself leaves undecided."""
     del undecided
-    results = eqn.interpret(_function(eqn), eqn.primals())
+    results = eqn.interpret(custom_jaxpr(eqn), eqn.primals())
     return [
         nowhere(aval.shape) if one.undecided is None else one.undecided
         for one, aval in zip(results, eqn.out_avals, strict=True)
     ]
-
-
-def _function(eqn: Equation) -> Any:
-    """The jaxpr of the function itself, whose name in the parameters depends on the version of jax."""
-    return eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))

@@ -4,6 +4,7 @@ from .._arrays import has_derivative as has_derivative, is_key as is_key, size_o
 from .._graphs import connected_components as connected_components
 from .._jaxprs import (
     call_jaxpr as call_jaxpr,
+    custom_jaxpr as custom_jaxpr,
     EquationView as EquationView,
     evaluated as evaluated,
     is_jaxpr as is_jaxpr,

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import compress, count
+from itertools import count
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import jax
 import numpy as np
 
-from .._arrays import has_derivative, is_key, on_device, size_of
+from .._arrays import is_key, on_device, size_of
 from .._graphs import in_order
 from .._versions import evaluate
 from ._known import APART, Known, on_host, Probe, Unavailable
-from ._loops_in_three import decides_within, in_three
-from ._reassociation import Chain, chain_of, merging_error
+from ._loops_in_three import alternates_inside, decides_within, may_be_inlined
+from ._reassociation import Chain, chain_of, error_inside, inlined, merging_error
 from ._rounding import (
     Alternates,
     alternates_of,
     are_certain,
-    are_equal,
     Factors,
     factors_of,
 )
@@ -102,17 +101,22 @@ class Evaluation:
         alternates = [known.alternates for known in self.operands]
         factors = [known.factors for known in self.operands]
         self.alternates = self.factors = [None] * len(results)
-        known = not self.of_point and not any(map(is_key, (*operands, *results)))
-        if known and decides_within(self.eqn):
-            self.alternates = self._in_three(operands, alternates, results)
-        elif known:
+        chains = [known.chain for known in self.operands]
+        rounds = not self.of_point and not any(map(is_key, (*operands, *results)))
+        is_inlined = rounds and may_be_inlined(self.eqn)
+        inside: list[np.ndarray | None] = [None] * len(operands)
+        if is_inlined:
+            pairs = zip(chains, map(np.asarray, operands), strict=True)
+            inside = [error_inside(*pair) for pair in pairs]
+        if rounds and (decides_within(self.eqn) or any(one is not None for one in inside)):
+            self.alternates = alternates_inside(self.bind, operands, alternates, inside, results)
+        elif rounds:
             arrays, name = list(map(np.asarray, operands)), self.kind[0]
             with np.errstate(all="ignore"):
                 if not are_certain(name, self._again, arrays, alternates, results):
                     raise Unavailable
                 of_products = any(pair is not None for pair in factors)
                 errors = roundoff(self.eqn, self._again, arrays, results, by_numpy, of_products)
-                chains = [known.chain for known in self.operands]
                 self.chain = chain_of(self.eqn, arrays, chains)
                 merging = merging_error(self.eqn, chains, self.chain, np.asarray(results[0]))
                 if merging is not None:
@@ -121,28 +125,9 @@ class Evaluation:
                     name, self._again, arrays, alternates, results, errors, factors
                 )
                 self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
+        if is_inlined:
+            self.chain = inlined(list(map(np.asarray, results)))
         self.results, self.operands = results, ()
-
-    def _in_three(
-        self, operands: Sequence[Any], alternates: Sequence[Alternates], results: Sequence[Any]
-    ) -> list[Alternates]:
-        """The alternates of the results of a loop or a branch."""
-        others = [
-            [
-                one if pair is None else pair[k]
-                for one, pair in zip(operands, alternates, strict=True)
-            ]
-            for k in range(2)
-        ]
-        agree, triples = in_three(self.bind, [operands, *others])
-        found: list[Alternates] = [
-            None if all(are_equal(one, np.asarray(result)) for one in (up, down)) else (up, down)
-            for (_, up, down), result in zip(triples, results, strict=True)
-        ]
-        decided = [not has_derivative(one) for one in results]
-        if not agree or any(pair is not None for pair in compress(found, decided)):
-            raise Unavailable
-        return found
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
         results = None if self.compute is None else self.compute(*operands)

@@ -11,6 +11,7 @@ from jax.core import Tracer
 from .._arrays import has_derivative, is_floating
 from .._jaxprs import (
     call_jaxpr,
+    custom_jaxpr,
     is_literal,
     is_predictable,
     jaxpr_consts,
@@ -134,7 +135,8 @@ class Interpreter:
 
     def evaluate(self, eqn: Any, operands: list[Value], needed: list[bool]) -> list[Value]:
         """The results of one equation; those that are not needed are unspecified."""
-        inner = call_jaxpr(eqn)
+        constant = all(operand.dependence is None for operand in operands)
+        inner = call_jaxpr(eqn) or (custom_jaxpr(eqn) if constant else None)
         if inner is not None:
             self._callers.append(eqn)
             try:
@@ -145,14 +147,12 @@ class Interpreter:
             return [changing(variable.aval) for variable in eqn.outvars]
         known = self._known_results(eqn, operands)
         facts = facts_of_results(eqn, operands, self)
-        constant = all(operand.dependence is None for operand in operands)
         equation = Equation(eqn, operands, needed, self)
         passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
         if self.at_point and nested_jaxprs(eqn):
             passing = passing or may_be_undecided(equation)
         if constant and not (passing and any(operand.known is not None for operand in operands)):
-            pairs = zip(known, facts, strict=True)
-            values = [Value(None, *pair) for pair in pairs]
+            values = [Value(None, *pair) for pair in zip(known, facts, strict=True)]
             if self.at_point:
                 values = with_undecided(equation, values)
             return self._with_arguments(operands, values)

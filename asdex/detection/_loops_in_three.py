@@ -9,6 +9,7 @@ the first program takes, and it is noted whether the other two would go the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, Final
 
 import jax
@@ -19,6 +20,7 @@ from jax import lax
 from .._arrays import has_derivative
 from .._jaxprs import (
     call_jaxpr,
+    custom_jaxpr,
     evaluated,
     jaxpr_consts,
     nested_jaxprs,
@@ -27,13 +29,13 @@ from .._jaxprs import (
     scan_arity,
 )
 from .._versions import evaluate
-from ._known import APART
-from ._roundoff import errors_within, may_be_otherwise, may_differ, shifted
+from ._known import APART, Unavailable
+from ._rounding import Alternates, are_equal
+from ._roundoff import computes_within, errors_within, may_be_otherwise, may_differ, shifted
 
 
 Triple = tuple[Any, Any, Any]
 """A value in each of the programs."""
-_CUSTOM: Final = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")
 _FARTHEST: Final = 4
 """Programs differ by one to so many of what `errors_within` returns."""
 
@@ -43,6 +45,43 @@ def decides_within(eqn: Any) -> bool:
     if eqn is None or eqn.primitive.name not in _Programs.HANDLED:
         return False
     return any(may_differ(open_jaxpr(one).eqns) for one in nested_jaxprs(eqn))
+
+
+def may_be_inlined(eqn: Any) -> bool:
+    """Whether an equation is a branch, or a loop of one step, whose sums and products programs may merge."""
+    if eqn is None or eqn.primitive.name not in _Programs.HANDLED:
+        return False
+    once = eqn.primitive.name != "scan" or eqn.params["length"] == 1
+    return once and computes_within(eqn)
+
+
+def alternates_inside(
+    compute: Callable[..., Any],
+    operands: Sequence[Any],
+    alternates: Sequence[Alternates],
+    errors: Sequence[np.ndarray | None],
+    results: Sequence[Any],
+) -> list[Alternates]:
+    """The alternates of the results of a loop or a branch.
+
+    **Arguments:** `errors`: what operands without alternates are off by, if programs merge what makes them.
+
+    **Raises:** `Unavailable` if other programs may go another way, or decide otherwise.
+    """
+    pairs = [
+        pair or ((one, one) if error is None else (shifted(one, error), shifted(one, -error)))
+        for one, pair, error in zip(operands, alternates, errors, strict=True)
+    ]
+    programs = [operands, *([pair[k] for pair in pairs] for k in range(2))]
+    agree, triples = in_three(compute, programs)
+    found: list[Alternates] = [
+        None if all(are_equal(one, np.asarray(result)) for one in (up, down)) else (up, down)
+        for (_, up, down), result in zip(triples, results, strict=True)
+    ]
+    decided = [not has_derivative(one) for one in results]
+    if not agree or any(pair is not None for pair in compress(found, decided)):
+        raise Unavailable
+    return found
 
 
 def in_three(
@@ -61,9 +100,12 @@ def in_three(
     return bool(agree), results
 
 
-def _run(jaxpr: Any, operands: Sequence[Any]) -> tuple[list[Triple], Any]:
-    """The results of a jaxpr in the programs, and whether these go the same way."""
-    programs = _Programs(may_differ(open_jaxpr(jaxpr).eqns))
+def _run(jaxpr: Any, operands: Sequence[Any], rounds: bool = False) -> tuple[list[Triple], Any]:
+    """The results of a jaxpr in the programs, and whether these go the same way.
+
+    **Arguments:** `rounds`: whether equations are rounded otherwise, as they are around the jaxpr.
+    """
+    programs = _Programs(rounds or may_differ(open_jaxpr(jaxpr).eqns))
     consts = list(map(_triple, jaxpr_consts(jaxpr)))
     results = evaluated(open_jaxpr(jaxpr), consts, operands, programs)
     return list(map(_triple, results)), programs.agree
@@ -87,18 +129,16 @@ class _Programs:
         name = eqn.primitive.name
         if name in self.HANDLED:
             return getattr(self, f"_{name}")(eqn, triples)
-        inner = call_jaxpr(eqn)
-        if inner is None and name in _CUSTOM:
-            inner = eqn.params.get("call_jaxpr", eqn.params.get("fun_jaxpr"))
+        inner = call_jaxpr(eqn) or custom_jaxpr(eqn)
         return self._plain(eqn, triples) if inner is None else self._within(inner, triples)
 
     def _within(self, jaxpr: Any, triples: Sequence[Triple]) -> list[Triple]:
-        results, agree = _run(jaxpr, triples)
+        results, agree = _run(jaxpr, triples, self.rounds)
         self.agree &= agree
         return results
 
     def _plain(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
-        results = [rebind(eqn, operands) for operands in zip(*triples, strict=True)]
+        results = [rebind(eqn, [one[k] for one in triples]) for k in range(3)]
         if not (self.rounds and may_be_otherwise(eqn)):
             return list(zip(*results, strict=True))
         size = errors_within(eqn, [one[0] for one in triples], results[0])
@@ -117,7 +157,7 @@ class _Programs:
 
         def step(state: Any, slices: Any) -> Any:
             carry, agree = state
-            results, same = _run(body, [*consts, *carry, *slices])
+            results, same = _run(body, [*consts, *carry, *slices], self.rounds)
             return (results[:num_carry], agree & same), results[num_carry:]
 
         how = {name: eqn.params[name] for name in ("length", "reverse")}
@@ -131,13 +171,13 @@ class _Programs:
         second = first + eqn.params["body_nconsts"]
 
         def proceed(carry: Sequence[Triple]) -> Triple:
-            ((goes_on,), _) = _run(condition, [*triples[:first], *carry])
+            ((goes_on,), _) = _run(condition, [*triples[:first], *carry], self.rounds)
             return goes_on
 
         def step(state: Any) -> Any:
             carry, agree = state
             goes_on = proceed(carry)
-            results, same = _run(body, [*triples[first:second], *carry])
+            results, same = _run(body, [*triples[first:second], *carry], self.rounds)
             if goes_on[0].ndim:  # loops of a batch, of which some are over
                 results = [
                     tuple(_where(goes_on[0], *pair) for pair in zip(new, old, strict=True))
@@ -153,7 +193,9 @@ class _Programs:
     def _cond(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
         which, *operands = triples
         self.agree &= _are_same(which)
-        branches = [lambda of, one=one: _run(one, of) for one in eqn.params["branches"]]
+        branches = [
+            lambda of, one=one: _run(one, of, self.rounds) for one in eqn.params["branches"]
+        ]
         results, agree = lax.switch(which[0], branches, operands)
         self.agree &= agree
         return results

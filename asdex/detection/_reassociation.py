@@ -113,8 +113,34 @@ def merging_error(
             errors = [np.abs(one - result) for one in _orders(kind, chain.leaves)]
             size = np.nan_to_num(functools.reduce(np.fmax, errors), posinf=np.inf)
             return size / ROUNDINGS if size.any() else None
+    return _error_of_orders(kind, chain, result) / ROUNDINGS
+
+
+def _error_of_orders(kind: str, chain: Chain, result: np.ndarray) -> np.ndarray:
     size = np.full(result.shape, chain.total) if kind == "sum" else 2 * np.abs(result)
-    return size * (float(limits.eps) / ROUNDINGS)
+    return size * float(jnp.finfo(result.dtype).eps)
+
+
+def error_inside(chain: Chain | None, array: np.ndarray) -> np.ndarray | None:
+    """By how much an array may be other than it is within a loop or a branch that a program inlines.
+
+    **Arguments:** `chain`: that of the array. `None` is returned where no order rounds it.
+    """
+    if chain is None or not has_derivative(array):
+        return None
+    limits = jnp.finfo(array.dtype)
+    kinds = [
+        one
+        for one in chain.kinds
+        if chain.leaves is None or not _is_exact(one, chain.leaves, limits)
+    ]
+    errors = [_error_of_orders(one, chain, array) for one in kinds]
+    return functools.reduce(np.maximum, errors) if errors else None
+
+
+def inlined(results: Sequence[np.ndarray]) -> Chain:
+    """That of the results of a loop or a branch that a program may inline: sums or products of anything."""
+    return Chain(frozenset(("sum", "product")), None, max(map(_largest, results), default=0.0))
 
 
 def _orders(kind: str, leaves: Sequence[Leaf]) -> list[np.ndarray]:
@@ -158,10 +184,16 @@ def is_merged(eqns: Sequence[Any]) -> bool:
     return False
 
 
+def kinds_of(eqns: Sequence[Any]) -> set[str]:
+    """Which of sums and products there are among some equations."""
+    return {kind for eqn in eqns if (kind := _kind_of(eqn)) is not None}
+
+
 def _kind_of(eqn: Any) -> str | None:
-    if eqn is None or (eqn.primitive.name == _ROUNDS and not is_half(eqn.outvars[0].aval)):
+    if eqn is None or eqn.primitive.name not in _KINDS:
         return None
-    return _KINDS.get(eqn.primitive.name)
+    rounds = is_half if eqn.primitive.name == _ROUNDS else has_derivative
+    return _KINDS[eqn.primitive.name] if rounds(eqn.outvars[0].aval) else None
 
 
 def _moves(eqn: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import jax
@@ -14,7 +14,7 @@ import numpy as np
 from .._arrays import has_derivative, is_complex
 from .._jaxprs import EquationView, nested_jaxprs, open_jaxpr, rebind
 from ._digits import common_step, has_digits, is_power_of_two
-from ._reassociation import DIVIDES, is_merged, PRODUCTS, ROUNDINGS, SUMS
+from ._reassociation import DIVIDES, is_merged, kinds_of, PRODUCTS, ROUNDINGS, SUMS
 from ._registry import find_rule
 
 
@@ -41,23 +41,32 @@ _DIGITS: Final = {"cpu": 24, "gpu": 11}
 """Binary digits of the factors of products of single precision, by the backend; 8 on others, such as TPUs."""
 
 
+_SHORT: Final = (1, 256)
+"""Numbers that are whole after multiplication with one of these are short: few bits follow the point."""
+
+
 def is_rounded(eqn: Any) -> bool:
     """Whether another program may round the results of an equation otherwise, though not its operands.
 
     Quotients are dealt with apart, but within a nested jaxpr.
     """
-    jaxprs = nested_jaxprs(eqn)
+    return _is_rounded_itself(eqn) or may_differ(_within(eqn))
+
+
+def _is_rounded_itself(eqn: Any) -> bool:
+    """As `is_rounded`, but for what is computed within nested jaxprs."""
     rule = find_rule(eqn.primitive)
     if rule is not None and _adds_many(eqn, rule):
         return True
-    if jaxprs:
-        inner = [one for jaxpr in jaxprs for one in open_jaxpr(jaxpr).eqns]
-        return may_differ(inner) or (
-            eqn.primitive.name in _IN_ANY_ORDER and any(map(_rounds, inner))
-        )
+    if nested_jaxprs(eqn):
+        return eqn.primitive.name in _IN_ANY_ORDER and any(map(_rounds, _within(eqn)))
     if rule is None or eqn.primitive.name in _EXACT:
         return rule is None
     return not (rule.moves or rule.picks or (rule.in_place and "value" in rule.functions))
+
+
+def _within(eqn: Any) -> list[Any]:
+    return [one for jaxpr in nested_jaxprs(eqn) for one in open_jaxpr(jaxpr).eqns]
 
 
 def _rounds(eqn: Any) -> bool:
@@ -67,13 +76,34 @@ def _rounds(eqn: Any) -> bool:
 
 
 def may_differ(eqns: Sequence[Any]) -> bool:
-    """Whether another program may round what equations compute otherwise, also quotients and fused sums."""
+    """Whether another program may round what equations compute otherwise, also quotients and fused sums.
+
+    What is computed within nested jaxprs may be merged with what is around them.
+    """
+    levels = list(_levels(eqns))
+    flat = [eqn for level in levels for eqn in level]
     names = {
-        eqn.primitive.name for eqn in eqns if any(has_derivative(one.aval) for one in eqn.outvars)
+        eqn.primitive.name for eqn in flat if any(has_derivative(one.aval) for one in eqn.outvars)
     }
     fused = not names.isdisjoint(PRODUCTS) and not names.isdisjoint(SUMS)
     apart = {DIVIDES} if jax.default_backend() == "cpu" else {DIVIDES, *_APPROXIMATED}
-    return fused or not names.isdisjoint(apart) or is_merged(eqns) or any(map(is_rounded, eqns))
+    kinds = list(map(kinds_of, levels))
+    across = sum(map(len, kinds)) > len(set().union(*kinds))
+    return (
+        fused
+        or across
+        or not names.isdisjoint(apart)
+        or any(map(is_merged, levels))
+        or any(map(_is_rounded_itself, flat))
+    )
+
+
+def _levels(eqns: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The equations of a jaxpr, and those of each jaxpr nested in it."""
+    yield eqns
+    for eqn in eqns:
+        for jaxpr in nested_jaxprs(eqn):
+            yield from _levels(open_jaxpr(jaxpr).eqns)
 
 
 def may_be_otherwise(eqn: Any) -> bool:
@@ -82,27 +112,53 @@ def may_be_otherwise(eqn: Any) -> bool:
     return floating and (eqn.primitive.name in (*PRODUCTS, *SUMS, "sqrt") or is_rounded(eqn))
 
 
+def computes_within(eqn: Any) -> bool:
+    """Whether there are such equations within the jaxprs of an equation."""
+    return any(may_be_otherwise(one) for level in _levels(_within(eqn)) for one in level)
+
+
 def errors_within(eqn: Any, operands: Sequence[Any], results: Sequence[Any]) -> list[Any]:
     """The sizes of the rounding errors of an equation that is traced.
 
-    Sums and products of whole numbers have none. Those of sums are in proportion to sums of absolute values,
+    Sums and products of short numbers have none. Those of sums are in proportion to sums of absolute values,
     since nearly everything may cancel.
     """
     name, rule = eqn.primitive.name, find_rule(eqn.primitive)
     unit, sizes = _unit([eqn], results[0].dtype), list(map(abs, results))
-    many = rule is not None and _adds_many(eqn, rule)
-    if not many and name not in (*PRODUCTS, *SUMS):
-        return [ROUNDINGS * unit * one for one in sizes]
     numbers = [one for one in operands if has_derivative(one)]
-    if many:
+    if rule is not None and _adds_many(eqn, rule):
         parts = [abs(one) if has_derivative(one) else one for one in operands]
         sizes = [abs(one) for one in rebind(eqn, parts)]
+        exact = _are_short(numbers, sizes, len(rule.linear_in) or 1, jnp.all)
+    elif name == DIVIDES:
+        exact = [not is_complex(operands[1]) and abs(jnp.frexp(operands[1])[0]) == 0.5]
     elif name in SUMS:
         sizes = [sum(map(abs, numbers))]
-    whole = [one == jnp.round(one) for one in numbers]
-    exact = functools.reduce(jnp.logical_and, map(jnp.all, whole) if many else whole)
-    limit = 1 / float(jnp.finfo(results[0].dtype).eps)
-    return [jnp.where(exact & (one <= limit) & (name != DIVIDES), 0, unit * one) for one in sizes]
+        exact = _are_short(numbers, sizes, 1)
+    elif name in PRODUCTS:
+        exact = _are_short(numbers, sizes, eqn.params.get("y", 2))
+    else:
+        return [ROUNDINGS * unit * one for one in sizes]
+    return [jnp.where(a, 0, unit * b) for a, b in zip(exact, sizes, strict=True)]
+
+
+def _are_short(
+    numbers: Sequence[Any],
+    sizes: Sequence[Any],
+    factors: int,
+    together: Callable[[Any], Any] = lambda short: short,
+) -> list[Any]:
+    """Where numbers have so few digits that no sum of them, or of products of so many, is rounded.
+
+    **Arguments:** `sizes`: sums or products of their absolute values.
+    """
+    exact: list[Any] = [False] * len(sizes)
+    for scale in _SHORT if factors > 0 else ():
+        whole = [together(scale * one == jnp.round(scale * one)) for one in numbers]
+        limit = 1 / (scale**factors * float(jnp.finfo(sizes[0].dtype).eps))
+        are_whole = functools.reduce(jnp.logical_and, whole)
+        exact = [a | (are_whole & (b <= limit)) for a, b in zip(exact, sizes, strict=True)]
+    return exact
 
 
 def roundoff(

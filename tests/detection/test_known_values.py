@@ -436,6 +436,23 @@ functions = [
     lambda x: x[lax.cond(n[1] > 0, whole, lambda t: t.astype(int), n)],
     lambda x: x[:12] * lax.map(lambda t: (t * 0.1 + 0.3) - 0.3 - t * 0.1, n),
 ]
+
+def custom(function):
+    outer = jax.custom_jvp(function)
+    outer.defjvp(lambda primals, tangents: (outer(*primals), tangents[0]))
+    return outer
+
+def without(t):
+    return t - far
+
+def once(t):
+    return lax.scan(lambda s, _: (s - far, None), t, None, length=1)[0]
+
+for inner in (jax.jit(without), custom(without), jax.checkpoint(without), once):
+    functions += [
+        lambda x, inner=inner: x[lax.map(lambda t: jnp.floor(inner(t + far)).astype(int), n * 0.9)],
+        lambda x, inner=inner: x[jnp.floor(inner(n * 0.9 + far)).astype(int)],
+    ]
 for f in functions:
     check(f, x, jax.jit(jax.jacobian(f)))
 """
@@ -499,6 +516,32 @@ def test_ranges_of_numbers_of_few_digits():
     found = np.asarray(jax.jacobian(f)(jnp.ones(64), 17))
     assert found[16] == 1
     assert pattern[0, 16] != 0
+
+
+EXACT_INSIDE = {
+    "halves": lambda n: lax.map(lambda t: (t * 0.5 + 0.5).astype(int), n),
+    "counter of floats": lambda n: lax.scan(
+        lambda t, _: (t + 1.0, t.astype(int)), jnp.zeros(()), n
+    )[1],
+    "beside a sine": lambda n: lax.scan(
+        lambda t, s: (t + 1, (t.astype(int), jnp.sin(s))), jnp.zeros(()), n
+    )[1][0],
+    "steps of a quarter": lambda n: lax.while_loop(
+        lambda s: s[0] < 3, lambda s: (s[0] + 0.25, jnp.roll(s[1], 1)), (0.0, n.astype(int))
+    )[1],
+    "no operands": lambda n: lax.cond(
+        n[1] > 0, lambda: (jnp.arange(N) * 2.0 / 2.0).astype(int), lambda: jnp.zeros(N, int)
+    ),
+    "function with a rule": lambda n: jax.nn.relu(n * 1.0 - 2).astype(int),
+}
+
+
+@pytest.mark.parametrize("name", EXACT_INSIDE)
+def test_what_is_exact_within_loops_and_branches_stays_known(name):
+    def f(x):
+        return x[EXACT_INSIDE[name](jnp.arange(float(N)))]
+
+    np.testing.assert_array_equal(pattern(f, X), np.asarray(jax.jacobian(f)(X)) != 0)
 
 
 def test_rounded_values_that_jax_computed_are_scattered():
