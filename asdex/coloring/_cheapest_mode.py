@@ -23,20 +23,25 @@ def color_cheapest(
 ) -> ColoredPattern:
     """Color for whichever of the pattern's modes costs least; if `both`, also for both modes at once.
 
-    A mode is colored if its lower bound lets it win, by the fast algorithms; the winner is improved.
+    A mode is colored by the fast algorithms if its lower bound lets it win. Both modes together have to
+    win over the improved coloring of the best one.
     """
     problems: dict[str, Columns] = {"fwd": Columns(sparsity), "rev": Rows(sparsity)}
-    bounds = {mode: problem.longest for mode, problem in problems.items()}
+    bounds = {mode: max(problem.longest, 1) for mode, problem in problems.items()}
     colorings, costs = {}, {}
     for mode in sorted(sparsity.modes, key=lambda mode: _COSTS[mode] * bounds[mode]):
         if _COSTS[mode] * bounds[mode] < min(costs.values(), default=np.inf):
+            if costs and sparsity == sparsity.T:  # needs as many colors in the other mode
+                break
             colorings[mode] = (
                 start(problems[mode]) if order is None else color(problems[mode], budget, order)
             )
             costs[mode] = _COSTS[mode] * count(colorings[mode])
     mode = min(costs, key=lambda mode: costs[mode])
+    if order is None:
+        colorings[mode] = improve(problems[mode], colorings[mode], Budget(budget.left))
     bidirectional = Bidirectional(sparsity)
-    together = _cheaper_together(bidirectional, costs[mode], order)
+    together = _cheaper_together(bidirectional, _COSTS[mode] * count(colorings[mode]), order)
     if together is not None and both:
         needs = [
             f"{_NAMES[one]} alone "
@@ -47,10 +52,7 @@ def color_cheapest(
             together = color(bidirectional, budget, order)
         colored = bidirectional.colored(together)
         return dataclasses.replace(colored, reason=f"both modes; {', '.join(needs)}")
-    colors = colorings[mode]
-    if order is None:
-        colors = improve(problems[mode], colors, budget)
-    colored = problems[mode].colored(colors, mode)
+    colored = problems[mode].colored(colorings[mode], mode)
     other = "rev" if mode == "fwd" else "fwd"
     reason = ""
     if together is not None:
@@ -77,9 +79,14 @@ def _cheaper_together(
     """A coloring for both modes that costs less, if the function allows it and a fast search finds one."""
     if len(problem.sparsity.modes) < 2 or problem.lower_bound + _BIDIRECTIONAL_OVERHEAD >= cost:
         return None
-    if problem.splits[0].bound + _BIDIRECTIONAL_OVERHEAD >= cost:
+    promising = [
+        split
+        for split in problem.splits
+        if split.bound + _BIDIRECTIONAL_OVERHEAD < cost and split.takes_both
+    ]
+    if not promising:
         return None
-    both: Bicoloring = color(problem, Budget(0.0), order)
+    both: Bicoloring = color(Bidirectional(problem.sparsity, promising), Budget(0.0), order)
     return both if _cost_of_both(count(both.columns), count(both.rows)) < cost else None
 
 

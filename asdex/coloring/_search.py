@@ -13,14 +13,14 @@ from .problems import GraphProblem, Problem
 from .reductions import possible_hubs, with_hubs, without_hubs
 
 
-_LEAST, _MOST = 0.03, 0.045
+_LEAST, _MOST = 0.027, 0.045
 """Seconds of the default budget: the least, and the most for patterns of up to a million nonzeros."""
 _CALLS, _PASS = 1000, 1.2e-9
 """Between these, a search may take what one color less saves in a thousand calls. A color costs, in seconds
 per nonzero and call, 0.1e-9 to 0.2e-9 on a Brusselator, 0.7e-9 on small meshes, 2.4e-9 on large ones."""
 _DETECTION = 3e-8
 """Seconds that detection takes per nonzero, which bounds the search on larger patterns."""
-_CONFLICT_COST, _VERTEX_COST, _SATURATION_COST = 3e-9, 1e-6, 2.1e-7
+_CONFLICT_COST, _VERTEX_COST, _SATURATION_COST = 3e-9, 1e-6, 1.4e-7
 """Seconds of an order: smallest-last per conflict and per vertex, saturation per conflict."""
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 4
 

@@ -262,7 +262,7 @@ def nearly_dense(n, missing, seed=0):
 
 
 def test_the_search_stops_at_the_lower_bound():
-    assert times(band(200, 2, 2), 10.0) == (0, 5)  # a lattice
+    assert times(band(200, 2, 2), 10.0) == (1, 5)  # one, which bounds the colors of a lattice
     assert times(complete(300), 10.0) == (0, 300)
     found, number = times(PATTERNS["rows"], 10.0)
     assert found > 50 and number > 5
@@ -280,9 +280,9 @@ def test_the_search_keeps_to_its_budget():
     pattern = PATTERNS["rows"]
     problem = Columns(pattern)
     sweep = problem.sweep_cost(10)
-    assert times(pattern, 0.0)[0] == 2
-    assert times(pattern, 50 * sweep)[0] <= 52
-    assert 2 < times(pattern, 1000 * sweep)[0] <= 1002
+    assert times(pattern, 0.0)[0] == 3
+    assert times(pattern, 50 * sweep)[0] <= 53
+    assert 3 < times(pattern, 1000 * sweep)[0] <= 1003
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.01, 0.03])

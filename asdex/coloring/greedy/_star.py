@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -39,29 +40,32 @@ def greedy_star(
     """
     n = graph.num_vertices
     end = 1 << (n if limit is None else limit)
-    indptr, neighbors = graph.indptr.tolist(), graph.indices.tolist()
+    indices = graph.indices.tolist()
+    neighbors = [indices[start:stop] for start, stop in pairwise(graph.indptr.tolist())]
     bits, once, twice, hubs = [0] * n, [0] * n, [0] * n, [0] * n
     for v in order.tolist():
-        around = neighbors[indptr[v] : indptr[v + 1]]
-        forbidden, repeated = once[v], twice[v]
+        around, forbidden, repeated = neighbors[v], once[v], twice[v]
         for w in around:
             forbidden |= hubs[w]
-            if bits[w] & repeated:
-                forbidden |= once[w]
+        leaves = [w for w in around if bits[w] & repeated] if repeated else []
+        for w in leaves:
+            forbidden |= once[w]
         bit = ~forbidden & (forbidden + 1)
         if bit >= end:
             return None
+        for w in leaves:
+            hubs[w] |= bit
         for w in around:
-            if bits[w] & repeated:
-                hubs[w] |= bit
             if not once[w] & bit:
                 once[w] |= bit
                 continue
             hubs[v] |= bits[w]
             if not twice[w] & bit:
                 twice[w] |= bit
-                beside = neighbors[indptr[w] : indptr[w + 1]]
-                hubs[next(u for u in beside if bits[u] == bit)] |= bits[w]
+                for u in neighbors[w]:
+                    if bits[u] == bit:
+                        hubs[u] |= bits[w]
+                        break
         bits[v] = bit
     return np.fromiter((bit.bit_length() - 1 for bit in bits), np.int32, n)
 

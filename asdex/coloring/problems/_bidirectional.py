@@ -1,7 +1,7 @@
 """The problem of coloring columns and rows together: each nonzero is read from a column or from a row."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,11 @@ class Split(NamedTuple):
     by_row: Bool[np.ndarray, " nnz"]
     bound: int
 
+    @property
+    def takes_both(self) -> bool:
+        """Whether there is something to read from rows, and something from columns."""
+        return bool(self.by_row.any() and not self.by_row.all())
+
 
 class Bidirectional(Problem):
     """The columns and rows of a pattern, of which each nonzero needs one that sets it apart.
@@ -48,8 +53,9 @@ class Bidirectional(Problem):
     Coleman and Verma 1998; Gebremedhin, Manne and Pothen, SIAM Review 47, 2005, section 6.)
     """
 
-    def __init__(self, sparsity: SparsityPattern):
+    def __init__(self, sparsity: SparsityPattern, splits: Sequence[Split] | None = None):
         self.sparsity = sparsity
+        self._splits = splits
 
     @functools.cached_property
     def lower_bound(self) -> int:
@@ -57,9 +63,9 @@ class Bidirectional(Problem):
         return -(-self.sparsity.nnz // max(self.sparsity.m, self.sparsity.n, 1))
 
     @functools.cached_property
-    def splits(self) -> list[Split]:
-        """The splits with the least lower bounds, the best first."""
-        return best_splits(self.sparsity)
+    def splits(self) -> Sequence[Split]:
+        """The splits to try; by default those with the least lower bounds, the best first."""
+        return best_splits(self.sparsity) if self._splits is None else self._splits
 
     @functools.cached_property
     def has_conflicts(self) -> bool:
@@ -140,7 +146,8 @@ def _scan(sparsity: SparsityPattern) -> list[tuple[int, int]]:
     for number, end in zip(numbers.tolist(), ends, strict=True):
         np.add.at(overlap, sparsity.cols[by_number[start:end]], 1)
         rest = int(falling[number]) if number < len(falling) else 0
-        result.append((number, rest + int(overlap.max(initial=0))))
+        if rest or not number:  # else all rows are peeled, as when no column is
+            result.append((number, rest + int(overlap.max(initial=0))))
         start = end
     return result
 

@@ -16,6 +16,10 @@ from ..reductions import Blocks, Copies, find_blocks, find_copies
 from ..stencils import Shapes
 
 
+_CHEAP = 3e-3
+"""Seconds of a greedy coloring that bounds the search for a lattice, which takes 5 to 50 ms."""
+
+
 class Problem(abc.ABC):
     """A pattern, and the condition on a coloring from which its nonzeros can be read.
 
@@ -129,8 +133,15 @@ class GraphProblem(Problem):
 
     @functools.cached_property
     def periodic(self) -> Colors | None:
-        """A periodic coloring with fewer colors than vertices, if the graph is a stencil."""
-        return self.lattice(int(np.count_nonzero(np.diff(self.incidence.indptr))) - 1)
+        """A periodic coloring with fewer colors than vertices, if the graph is a stencil.
+
+        It has no more colors than a greedy coloring where that costs less than the search.
+        """
+        most = int(np.count_nonzero(np.diff(self.incidence.indptr))) - 1
+        if self.cost < _CHEAP:
+            found = self.greedy(np.arange(self.num_vertices), most)
+            most = most if found is None else count(found)
+        return self.lattice(most)
 
     @property
     def every_order(self) -> tuple[Order, ...]:

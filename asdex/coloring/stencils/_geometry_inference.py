@@ -1,7 +1,8 @@
 """Possible grids for the columns of a pattern, given by shapes or inferred from distances."""
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,8 @@ from ._geometry import Block, conflict_types, Geometry, Pairs, periodic_axes, wr
 
 
 Shapes = Sequence[tuple[int, ...]]
+Rating = tuple[float, int, int]
+Rate = Callable[[Geometry], Rating]
 
 _MAX_SPECIES_DIMENSION = 8
 _MAX_SPECIES = 16
@@ -36,25 +39,26 @@ def geometries(n: int, shapes: Shapes, pairs: Pairs) -> Iterator[Geometry]:
         elif all(len(shape) == len(known[0]) for shape in known):
             yield _staggered(known)
     candidates = _candidate_strides(n, pairs)
+    rate = functools.cache(functools.partial(_rating, pairs=pairs))
     seen = set()
     for start in dict.fromkeys([base, ()]):
-        likeliest = _refine(n, start, candidates, pairs, (True, False))
+        likeliest = _refine(n, start, candidates, rate, (True, False))
         if likeliest not in seen:
             yield likeliest
         if likeliest.num_species > 1:
-            other = _refine(n, start, candidates, pairs, (False,))
+            other = _refine(n, start, candidates, rate, (False,))
         else:
-            start = _species_stride(n, candidates, pairs)
-            other = _refine(n, start, candidates, pairs, (True,))
+            start = _species_stride(n, candidates, rate)
+            other = _refine(n, start, candidates, rate, (True,))
         if other not in {likeliest, *seen}:
             yield other
         seen |= {likeliest, other}
 
 
-def _species_stride(n: int, candidates: list[int], pairs: Pairs) -> tuple[int, ...]:
+def _species_stride(n: int, candidates: list[int], rate: Rate) -> tuple[int, ...]:
     """The stride that most likely counts species, in a tuple that is empty if there is none."""
     trials = [(_from_strides(n, (stride,), True), stride) for stride in candidates]
-    trials = [(_rating(trial, pairs), stride) for trial, stride in trials if trial.num_species > 1]
+    trials = [(rate(trial), stride) for trial, stride in trials if trial.num_species > 1]
     return (min(trials)[1],) if trials else ()
 
 
@@ -102,14 +106,14 @@ def _refine(
     n: int,
     strides: tuple[int, ...],
     candidates: list[int],
-    pairs: Pairs,
+    rate: Rate,
     with_species: tuple[bool, ...],
 ) -> Geometry:
     """Add the stride that explains the pairs best, again and again, until none improves the rating."""
 
-    def rated(chain: tuple[int, ...]) -> tuple[tuple[float, int, int], Geometry]:
+    def rated(chain: tuple[int, ...]) -> tuple[Rating, Geometry]:
         trials = dict.fromkeys(_from_strides(n, chain, species) for species in with_species)
-        return min(((_rating(trial, pairs), trial) for trial in trials), key=lambda trial: trial[0])
+        return min(((rate(trial), trial) for trial in trials), key=lambda trial: trial[0])
 
     best, geometry = rated(strides)
     while len(strides) < _MAX_DIMENSIONS - 1:
@@ -127,7 +131,7 @@ def _refine(
     return geometry
 
 
-def _rating(geometry: Geometry, pairs: Pairs) -> tuple[float, int, int]:
+def _rating(geometry: Geometry, pairs: Pairs) -> Rating:
     """A sort key of geometries: few types per species are best, then few species, then many axes.
 
     If the points are divided into kinds that are not species, the number of types per kind stays the
