@@ -137,7 +137,7 @@ class GraphProblem(Problem):
 
         It has no more colors than a greedy coloring where that costs less than the search.
         """
-        most = int(np.count_nonzero(np.diff(self.incidence.indptr))) - 1
+        most = max(int(np.count_nonzero(np.diff(self.incidence.indptr))) - 1, 0)
         if self.cost < _CHEAP:
             found = self.greedy(np.arange(self.num_vertices), most)
             most = most if found is None else count(found)
