@@ -13,15 +13,15 @@ from .problems import GraphProblem, Problem
 from .reductions import possible_hubs, with_hubs, without_hubs
 
 
-_LEAST, _MOST = 0.027, 0.045
+_LEAST, _MOST = 0.025, 0.045
 """Seconds of the default budget: the least, and the most for patterns of up to a million nonzeros."""
 _CALLS, _PASS = 1000, 1.2e-9
 """Between these, a search may take what one color less saves in a thousand calls. A color costs, in seconds
 per nonzero and call, 0.1e-9 to 0.2e-9 on a Brusselator, 0.7e-9 on small meshes, 2.4e-9 on large ones."""
 _DETECTION = 3e-8
 """Seconds that detection takes per nonzero, which bounds the search on larger patterns."""
-_CONFLICT_COST, _VERTEX_COST, _SATURATION_COST = 3e-9, 1e-6, 1.4e-7
-"""Seconds of an order: smallest-last per conflict and per vertex, saturation per conflict."""
+_SMALLEST_LAST, _SATURATION = (3e-9, 1e-6), (4.5e-8, 3.5e-6)
+"""Seconds of an order per conflict and per vertex."""
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 4
 
 
@@ -148,18 +148,21 @@ def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Col
     """The same as `improve`, without a search for copies and blocks."""
     if count(best) <= problem.lower_bound:
         return best
-    graph, work = problem.incidence, num_conflicts(problem.incidence)
-    saturation_cost = _SATURATION_COST * work + problem.cost
+    graph = problem.incidence
+    sizes = num_conflicts(graph), graph.num_vertices
+    last, saturated = (
+        problem.cost + np.dot(seconds, sizes) for seconds in (_SMALLEST_LAST, _SATURATION)
+    )
     orders = problem.further_orders if problem.periodic is None else problem.every_order
     attempts = [
         *((order, problem.cost) for order in orders),
-        (smallest_last, _CONFLICT_COST * work + _VERTEX_COST * graph.num_vertices + problem.cost),
-        (saturation, saturation_cost),
+        (smallest_last, last),
+        (saturation, saturated),
     ]
     for order, cost in attempts:
         if count(best) > problem.lower_bound and budget.pay(cost):
             best = fewer(best, problem.greedy(order(graph), count(best)))
-    return iterate(problem, best, budget, saturation_cost)
+    return iterate(problem, best, budget, saturated)
 
 
 def fewer(a: Colors, b: Colors | None) -> Colors:
