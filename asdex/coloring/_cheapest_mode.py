@@ -10,6 +10,7 @@ from ._colors import count
 from ._search import Budget, color, improve, start
 from .greedy import Order
 from .problems import Bicoloring, Bidirectional, Columns, Rows
+from .recoverability import is_symmetric
 
 
 _REVERSE_COST = 1.1
@@ -31,7 +32,7 @@ def color_cheapest(
     colorings, costs = {}, {}
     for mode in sorted(sparsity.modes, key=lambda mode: _COSTS[mode] * bounds[mode]):
         if _COSTS[mode] * bounds[mode] < min(costs.values(), default=np.inf):
-            if costs and sparsity == sparsity.T:  # needs as many colors in the other mode
+            if costs and is_symmetric(sparsity):  # the other mode takes as many colors
                 break
             colorings[mode] = (
                 start(problems[mode]) if order is None else color(problems[mode], budget, order)

@@ -61,14 +61,24 @@ def mirror_positions(sparsity: SparsityPattern) -> Int[np.ndarray, " nnz"]:
             "Color the rows or the columns instead (`symmetric=False`)."
         )
     _, mirror = column_order(sparsity)
-    asymmetric = (sparsity.rows[mirror] != sparsity.cols) | (sparsity.cols[mirror] != sparsity.rows)
-    if np.any(asymmetric):
+    if not _are_mirrored(sparsity, mirror):
         raise ValueError(
             f"Symmetric coloring needs a structurally symmetric pattern, got {sparsity!r}, where "
             f"{_lonely_entry(sparsity)} has no mirror image. Pass the union of the pattern with "
             "its transpose, or color without symmetry (`symmetric=False`)."
         )
     return mirror
+
+
+def is_symmetric(sparsity: SparsityPattern) -> bool:
+    """Whether a pattern is square and has the nonzero (j, i) for each nonzero (i, j)."""
+    return sparsity.m == sparsity.n and _are_mirrored(sparsity, column_order(sparsity)[1])
+
+
+def _are_mirrored(sparsity: SparsityPattern, order: Int[np.ndarray, " nnz"]) -> bool:
+    """**Arguments:** `order`: the nonzeros column after column."""
+    rows, cols = sparsity.rows, sparsity.cols
+    return np.array_equal(rows[order], cols) and np.array_equal(cols[order], rows)
 
 
 def _lonely_entry(sparsity: SparsityPattern) -> str:

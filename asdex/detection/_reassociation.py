@@ -139,7 +139,7 @@ def error_inside(chain: Chain | None, array: np.ndarray) -> np.ndarray | None:
 
 
 def inlined(results: Sequence[np.ndarray]) -> Chain:
-    """That of the results of a loop or a branch that a program may inline: sums or products of anything."""
+    """The chain of what a loop or a branch returns that programs may inline: sums or products of anything."""
     return Chain(frozenset(("sum", "product")), None, max(map(_largest, results), default=0.0))
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from graph_families import (
@@ -22,7 +23,8 @@ from graph_families import (
 )
 
 import asdex
-from asdex.coloring._search import Budget, color
+from asdex.coloring import _cheapest_mode
+from asdex.coloring._search import Budget, color, start
 from asdex.coloring.greedy import adjacency, Algorithm, columns, DISTANCE_2
 from asdex.coloring.greedy._orders import breadth_first, ORDERS
 from asdex.coloring.problems import Columns
@@ -266,6 +268,25 @@ def test_the_search_stops_at_the_lower_bound():
     assert times(complete(300), 10.0) == (0, 300)
     found, number = times(PATTERNS["rows"], 10.0)
     assert found > 50 and number > 5
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_symmetric_pattern_is_colored_in_one_mode(symmetric, monkeypatch):
+    """The other mode would take as many colors; without the symmetry it might take fewer."""
+    started = []
+
+    def counted(problem):
+        started.append(problem)
+        return start(problem)
+
+    monkeypatch.setattr(_cheapest_mode, "start", counted)
+    graph = random_graph(200, 800, rng(0)).todense()
+    matrix = graph if symmetric else np.roll(graph, 1, axis=1)
+    linear = lambda _, x: jnp.asarray(matrix, float) @ x  # noqa: E731
+    pattern = asdex.jacobian_sparsity(linear, None, jnp.ones(200), argnums=1)
+    coloring = asdex.jacobian_coloring_from_sparsity(pattern)
+    assert pattern.argnums == 1 and coloring.num_colors > 1.1 * coloring.lower_bound
+    assert len(started) == (1 if symmetric else 2)
 
 
 def test_dense_columns_that_share_no_rows_share_colors():
