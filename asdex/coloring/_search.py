@@ -145,7 +145,11 @@ def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
 
 
 def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
-    """The same as `improve`, without a search for copies and blocks."""
+    """The same as `improve`, without a search for copies and blocks.
+
+    A lattice is recolored first, for one sweep may repair what it has in excess, and simple orders take more
+    colors.
+    """
     if count(best) <= problem.lower_bound:
         return best
     graph = problem.incidence
@@ -153,7 +157,10 @@ def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Col
     last, saturated = (
         problem.cost + np.dot(seconds, sizes) for seconds in (_SMALLEST_LAST, _SATURATION)
     )
-    orders = problem.further_orders if problem.periodic is None else problem.every_order
+    if problem.periodic is None:
+        orders = problem.further_orders
+    else:
+        orders, best = (), iterate(problem, best, budget, np.inf)
     attempts = [
         *((order, problem.cost) for order in orders),
         (smallest_last, last),

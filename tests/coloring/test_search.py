@@ -21,6 +21,7 @@ from graph_families import (
     random_tree,
     with_hubs,
 )
+from stencils import brusselator
 
 import asdex
 from asdex.coloring import _cheapest_mode
@@ -287,6 +288,16 @@ def test_a_symmetric_pattern_is_colored_in_one_mode(symmetric, monkeypatch):
     coloring = asdex.jacobian_coloring_from_sparsity(pattern)
     assert pattern.argnums == 1 and coloring.num_colors > 1.1 * coloring.lower_bound
     assert len(started) == (1 if symmetric else 2)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "lattice", "least"), [("direct", 7, 6), ("substitution", 8, 5)]
+)
+def test_a_lattice_is_recolored_before_other_orders_are_tried(recovery, lattice, least):
+    pattern = brusselator(32)
+    for budget, expected in ((0.0, lattice), (0.01, least)):
+        coloring = asdex.hessian_coloring_from_sparsity(pattern, recovery=recovery, budget=budget)
+        assert coloring.num_colors == expected
 
 
 def test_dense_columns_that_share_no_rows_share_colors():

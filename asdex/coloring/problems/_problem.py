@@ -143,11 +143,6 @@ class GraphProblem(Problem):
             most = most if found is None else count(found)
         return self.lattice(most)
 
-    @property
-    def every_order(self) -> tuple[Order, ...]:
-        """Both kinds of orders."""
-        return (*self.orders, *self.further_orders)
-
     def greedy(
         self, order: Int[np.ndarray, " num_vertices"], limit: int | None = None
     ) -> Colors | None:
