@@ -147,7 +147,7 @@ def improve(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
 def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Colors:
     """The same as `improve`, without a search for copies and blocks.
 
-    A lattice is recolored first, for one sweep may repair what it has in excess, and simple orders take more
+    A lattice is recolored at once, for a sweep may repair what it has in excess, and other orders take more
     colors.
     """
     if count(best) <= problem.lower_bound:
@@ -155,18 +155,14 @@ def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Col
     graph = problem.incidence
     sizes = num_conflicts(graph), graph.num_vertices
     last, saturated = (
-        problem.cost + np.dot(seconds, sizes) for seconds in (_SMALLEST_LAST, _SATURATION)
+        problem.cost + float(np.dot(seconds, sizes)) for seconds in (_SMALLEST_LAST, _SATURATION)
     )
-    if problem.periodic is None:
-        orders = problem.further_orders
-    else:
-        orders, best = (), iterate(problem, best, budget, np.inf)
     attempts = [
-        *((order, problem.cost) for order in orders),
+        *((order, problem.cost) for order in problem.further_orders),
         (smallest_last, last),
         (saturation, saturated),
     ]
-    for order, cost in attempts:
+    for order, cost in attempts if problem.periodic is None else []:
         if count(best) > problem.lower_bound and budget.pay(cost):
             best = fewer(best, problem.greedy(order(graph), count(best)))
     return iterate(problem, best, budget, saturated)

@@ -267,8 +267,7 @@ def _of_sums(
 
 def _digits(eqn: Any, dtype: Any) -> int | None:
     """The digits that factors of products in an equation, or within it, are rounded to; `None` for all."""
-    inner = [one for jaxpr in nested_jaxprs(eqn) for one in open_jaxpr(jaxpr).eqns]
-    if inner:
+    if inner := _within(eqn):
         return next((found for one in inner if (found := _digits(one, dtype)) is not None), None)
     precision = eqn.params.get("precision", jax.lax.Precision.HIGHEST)
     pair = precision if isinstance(precision, tuple) else (precision,)

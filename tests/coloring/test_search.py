@@ -283,7 +283,10 @@ def test_a_symmetric_pattern_is_colored_in_one_mode(symmetric, monkeypatch):
     monkeypatch.setattr(_cheapest_mode, "start", counted)
     graph = random_graph(200, 800, rng(0)).todense()
     matrix = graph if symmetric else np.roll(graph, 1, axis=1)
-    linear = lambda _, x: jnp.asarray(matrix, float) @ x  # noqa: E731
+
+    def linear(_, x):
+        return jnp.asarray(matrix, float) @ x
+
     pattern = asdex.jacobian_sparsity(linear, None, jnp.ones(200), argnums=1)
     coloring = asdex.jacobian_coloring_from_sparsity(pattern)
     assert pattern.argnums == 1 and coloring.num_colors > 1.1 * coloring.lower_bound
