@@ -14,7 +14,12 @@ from .._arrays import is_key, on_device, size_of
 from .._graphs import in_order
 from .._versions import evaluate
 from ._known import APART, Known, on_host, Probe, Unavailable
-from ._loops_in_three import alternates_inside, decides_within, may_be_inlined
+from ._loops_in_three import (
+    alternates_inside,
+    decides_within,
+    is_loop_or_branch,
+    may_be_inlined,
+)
 from ._reassociation import Chain, chain_of, error_inside, inlined, merging_error
 from ._rounding import (
     Alternates,
@@ -103,9 +108,9 @@ class Evaluation:
         self.alternates = self.factors = [None] * len(results)
         chains = [known.chain for known in self.operands]
         rounds = not self.of_point and not any(map(is_key, (*operands, *results)))
-        is_inlined = rounds and may_be_inlined(self.eqn)
+        is_followed = rounds and is_loop_or_branch(self.eqn)
         inside: list[np.ndarray | None] = [None] * len(operands)
-        if is_inlined:
+        if is_followed:  # what does not change in a loop, programs compute before it
             pairs = zip(chains, map(np.asarray, operands), strict=True)
             inside = [error_inside(*pair) for pair in pairs]
         if rounds and (decides_within(self.eqn) or any(one is not None for one in inside)):
@@ -125,7 +130,7 @@ class Evaluation:
                     name, self._again, arrays, alternates, results, errors, factors
                 )
                 self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
-        if is_inlined:
+        if is_followed and (may_be_inlined(self.eqn) or any(one is not None for one in inside)):
             self.chain = inlined(list(map(np.asarray, results)))
         self.results, self.operands = results, ()
 

@@ -23,7 +23,6 @@ from .._jaxprs import (
     custom_jaxpr,
     evaluated,
     jaxpr_consts,
-    nested_jaxprs,
     open_jaxpr,
     rebind,
     scan_arity,
@@ -40,18 +39,21 @@ _FARTHEST: Final = 4
 """Programs differ by one to so many of what `errors_within` returns."""
 
 
+def is_loop_or_branch(eqn: Any) -> bool:
+    """Whether an equation is a loop or a branch, whose operations are done in three programs."""
+    return eqn is not None and eqn.primitive.name in _Programs.HANDLED
+
+
 def decides_within(eqn: Any) -> bool:
     """Whether an equation is a loop or a branch within which other programs may round otherwise."""
-    if eqn is None or eqn.primitive.name not in _Programs.HANDLED:
-        return False
-    return any(may_differ(open_jaxpr(one).eqns) for one in nested_jaxprs(eqn))
+    return is_loop_or_branch(eqn) and may_differ([eqn])
 
 
 def may_be_inlined(eqn: Any) -> bool:
-    """Whether an equation is a branch, or a loop of one step, whose sums and products programs may merge."""
-    if eqn is None or eqn.primitive.name not in _Programs.HANDLED:
+    """Whether an equation is a branch, or a loop that may end after a step, that computes something."""
+    if not is_loop_or_branch(eqn):
         return False
-    once = eqn.primitive.name != "scan" or eqn.params["length"] == 1
+    once = eqn.primitive.name != "scan" or eqn.params["length"] <= eqn.params["unroll"]
     return once and computes_within(eqn)
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._arrays import has_derivative, is_half
-from .._jaxprs import is_literal
+from .._jaxprs import EquationView, is_literal
 from ._digits import common_step, is_power_of_two
 from ._registry import find_rule
 
@@ -55,6 +55,11 @@ _KINDS: Final = (
     | dict.fromkeys((*PRODUCTS, "sqrt"), "product")
     | {_ROUNDS: "product"}
 )
+_PASSING: Final = (
+    *("bitcast_convert_type", "clamp", "complex", "conj", "imag", "max", "min", "real"),
+    *("reduce_precision", "stop_gradient"),
+)
+"""What may be an identity, or a part of one, though it neither moves elements nor is linear."""
 _INVERTS: Final = ("sub", DIVIDES)
 _MOST_LEAVES: Final = 8
 """So many are kept, and with them their arrays."""
@@ -69,8 +74,10 @@ def chain_of(
     **Arguments:** `eqn`: `None` for what moves elements without an equation.
     """
     kind = _kind_of(eqn)
+    if _passes(eqn) if kind is None else _is_identity(eqn, kind, operands):
+        return _joined([one for one in chains if one is not None])
     if kind is None:
-        return _joined([one for one in chains if one is not None]) if _moves(eqn) else None
+        return None
     parts = [
         one
         if one is not None and kind in one.kinds
@@ -139,7 +146,7 @@ def error_inside(chain: Chain | None, array: np.ndarray) -> np.ndarray | None:
 
 
 def inlined(results: Sequence[np.ndarray]) -> Chain:
-    """The chain of what a loop or a branch returns that programs may inline: sums or products of anything."""
+    """The chain of results of a loop or a branch that programs may inline: sums or products of anything."""
     return Chain(frozenset(("sum", "product")), None, max(map(_largest, results), default=0.0))
 
 
@@ -179,7 +186,7 @@ def is_merged(eqns: Sequence[Any]) -> bool:
             return True
         if kind is not None:
             kinds[eqn.outvars[0]] = kind
-        elif found and _moves(eqn):
+        elif found and _passes(eqn):
             kinds.update(dict.fromkeys(eqn.outvars, found.pop()))
     return False
 
@@ -196,9 +203,20 @@ def _kind_of(eqn: Any) -> str | None:
     return _KINDS[eqn.primitive.name] if rounds(eqn.outvars[0].aval) else None
 
 
-def _moves(eqn: Any) -> bool:
+def _passes(eqn: Any) -> bool:
+    """Whether elements of the results may be elements of the operands, or their sums, in some program."""
     rule = None if eqn is None else find_rule(eqn.primitive)
-    return eqn is None or eqn.primitive.name == "neg" or (rule is not None and rule.moves)
+    if eqn is None or rule is None or eqn.primitive.name in _PASSING:
+        return True
+    return rule.moves or rule.is_linear(EquationView(eqn)) or (rule.picks and not rule.in_place)
+
+
+def _is_identity(eqn: Any, kind: str, operands: Sequence[np.ndarray]) -> bool:
+    """Whether an operand is added that is zero everywhere, or multiplied that is one: programs drop it."""
+    if eqn.primitive.name == "integer_pow":
+        return eqn.params["y"] == 1
+    neutral = 0 if kind == "sum" else 1
+    return len(operands) > 1 and any(bool(np.all(one == neutral)) for one in operands)
 
 
 def _joined(chains: Sequence[Chain]) -> Chain | None:

@@ -95,6 +95,7 @@ def may_differ(eqns: Sequence[Any]) -> bool:
         or not names.isdisjoint(apart)
         or any(map(is_merged, levels))
         or any(map(_is_rounded_itself, flat))
+        or any(eqn.params.get("unroll", 1) > 1 and computes_within(eqn) for eqn in flat)
     )
 
 

@@ -458,6 +458,47 @@ for f in functions:
 """
 
 
+PASSED_ON = """
+n, far = jnp.arange(64.0) * 0.5, jnp.float32(12582912)
+lax = jax.lax
+x = jnp.full(64, 1.5)
+
+def whole(t):
+    return jnp.floor(t).astype(int)
+
+def unrolled(t, steps, unroll):
+    return lax.scan(lambda s, _: (s - far / steps, None), t, None, length=steps, unroll=unroll)[0]
+
+same = [
+    lax.stop_gradient,
+    lambda q: jnp.array(q, copy=True),
+    lambda q: jnp.where(n > 3, q, q),
+    lambda q: lax.complex(q, q).real,
+    lambda q: q[:, None].sum(1),
+    lambda q: q[:, None].max(1),
+    lambda q: q * 1.0,
+    lambda q: lax.integer_pow(q, 1),
+    lambda q: jnp.cumsum(q[:, None], 1)[:, 0],
+    lambda q: lax.bitcast_convert_type(lax.bitcast_convert_type(q, jnp.int32), jnp.float32),
+    lambda q: lax.scan(lambda s, _: (s[::-1], None), q[::-1], None, length=1)[0],
+    lambda q: lax.while_loop(lambda s: s[0] < 1, lambda s: (s[0] + 1, s[1][::-1]), (0, q[::-1]))[1],
+    lambda q: jax.vmap(lambda s: lax.cond(s > far, lambda t: t, lambda t: t, s))(q),
+]
+functions = [lambda x, one=one: x[whole(one(jnp.arange(64.0) * 0.5 + far) - far)] for one in same]
+inside = [
+    lambda q: lax.map(lambda i: whole(q - far)[i], jnp.arange(64)),
+    lambda q: lax.fori_loop(0, 5, lambda i, s: whole(q - far), jnp.zeros(64, int)),
+    lambda q: lax.scan(lambda s, i: (s, whole(s - far)[i]), q, jnp.arange(64))[1],
+    lambda q: whole(unrolled(q, 2, 2)),
+    lambda q: whole(unrolled(q, 8, 4)),
+    lambda q: whole(unrolled(q, 8, True)),
+]
+functions += [lambda x, one=one: x[one(jnp.arange(64.0) * 0.5 + far)] for one in inside]
+for f in functions:
+    check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
 SUBNORMAL = """
 x = jnp.arange(1.0, 5.0)
 weights = np.exp(-np.array([0.0, 9.4, 9.7, 12.0], np.float32) ** 2)
@@ -481,7 +522,7 @@ for f in functions:
 
 
 @pytest.mark.parametrize(
-    "program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, SUBNORMAL]
+    "program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, PASSED_ON, SUBNORMAL]
 )
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
