@@ -242,20 +242,21 @@ def scatter_targets(
     numbers: lax.ScatterDimensionNumbers,
     mode,
 ) -> np.ndarray:
-    """The flat position that each update lands on; -1 for those that are dropped.
+    """The flat position that each update lands on; -1 for those that are dropped."""
+    if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
+        mode = _FILL
+    return _gather_positions(shape, index, transposed(numbers), sizes, mode)
 
-    A scatter writes where the gather with the transposed dimension numbers reads.
-    """
-    transposed = lax.GatherDimensionNumbers(
+
+def transposed(numbers: lax.ScatterDimensionNumbers) -> lax.GatherDimensionNumbers:
+    """Those of the gather that reads where a scatter writes."""
+    return lax.GatherDimensionNumbers(
         offset_dims=tuple(numbers.update_window_dims),
         collapsed_slice_dims=tuple(numbers.inserted_window_dims),
         start_index_map=tuple(numbers.scatter_dims_to_operand_dims),
         operand_batching_dims=tuple(numbers.operand_batching_dims),
         start_indices_batching_dims=tuple(numbers.scatter_indices_batching_dims),
     )
-    if mode == lax.GatherScatterMode.PROMISE_IN_BOUNDS:
-        mode = _FILL
-    return _gather_positions(shape, index, transposed, sizes, mode)
 
 
 @scatter.value

@@ -34,7 +34,16 @@ class Part(NamedTuple):
 
 
 class LoopBody:
-    """The body of a loop with its operands, and its structure."""
+    """The body of a loop with its operands, and its structure.
+
+    **Attributes:**
+
+    - `is_counted`: whether it is known how often the body is evaluated.
+    - `varies`: whether the body must be analysed anew at each step.
+    - `is_preview`: whether a loop around this one will be, so that nobody reads what this one depends on.
+    """
+
+    is_counted = True
 
     def __init__(
         self, eqn: Equation, body: Any, operands: Sequence[Value], num_consts: int, num_carry: int
@@ -52,8 +61,8 @@ class LoopBody:
     def analyse(self) -> None:
         """Find the carried values that stay known, and the body's structure in terms of the others."""
         consts = [None if value.dependence is not None else value for value in self.consts]
-        scanned = [_probe(value) for value in self.scanned]
-        carried = [_probe(value) for value in self.initial]
+        scanned = [self._probe(value) for value in self.scanned]
+        carried = [self._probe(value) for value in self.initial]
         # A carried value that is known but does not stay so is followed like one that is not known.
         carried = [
             value if value is not None and value.known is not None else None for value in carried
@@ -77,7 +86,21 @@ class LoopBody:
         ]
         # Values that are known only at each step of a loop around this one make that loop vary instead.
         self.varies = bool(asked) and all([known.is_available for known in asked])
+        self.is_preview = any(
+            probe.asked and probe.decides
+            for value in (*self.consts, *self.initial, *self.scanned)
+            if value.known is not None
+            for probe in value.known.probes
+        )
         self.results = results
+
+    def _probe(self, value: Value) -> Value | None:
+        """What the analysis of a body may assume of an operand that differs from step to step."""
+        if value.dependence is not None:
+            return None
+        is_known = value.known is not None and value.undecided is None
+        known = Probe(self.is_counted) if is_known else None
+        return value._replace(known=known, facts=None, undecided=None)
 
     def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
         """The structure of the body, given what is zero in every step."""
@@ -141,14 +164,18 @@ class LoopBody:
 
     def part(self, one: Dependence, steps: int = 1) -> Part:
         """What a structure of the body, on the slices of so many steps, reads of each kind of operand."""
+        a, b, c = self.ends(steps)
+        return Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
+
+    def ends(self, steps: int) -> tuple[int, int, int]:
+        """Where the constants, the carry and the slices of so many steps end, among the followed operands."""
         changing = [not keep for keep in self.kept]
         followed = [*self.followed_consts, *changing, *self.followed_slices]
         variables = open_jaxpr(self.body).invars
         sizes = [size_of(v.aval) * follow for v, follow in zip(variables, followed, strict=True)]
         start = len(self.consts)
         a, b = sum(sizes[:start]), sum(sizes[: start + self.num_carry])
-        c = b + steps * sum(sizes[start + self.num_carry :])
-        return Part(one.restrict(0, a), one.restrict(a, b), one.restrict(b, c))
+        return a, b, b + steps * sum(sizes[start + self.num_carry :])
 
     def join(self, values: Sequence[Value], followed: Sequence[bool]) -> Dependence:
         chosen = [
@@ -175,14 +202,6 @@ def in_rows(values: Sequence[Dependence], count: int) -> Dependence:
     """Arrays of several steps as one, with a row for each step."""
     rows = [one.reshape((count, one.size // max(count, 1))) for one in values]
     return Dependence.concatenate([Dependence.none((count, 0)), *rows], 1)
-
-
-def _probe(value: Value) -> Value | None:
-    """What the analysis of a body may assume of an operand that differs from step to step."""
-    if value.dependence is not None:
-        return None
-    known = None if value.known is None or value.undecided is not None else Probe()
-    return value._replace(known=known, facts=None, undecided=None)
 
 
 def _asked(value: Value | None) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from asdex.detection import open_jaxpr, scan_arity
 
-from .loop_places import writes
+from .loop_equations import Equations
+from .loop_places import Write
 from .loop_values import known_carry, known_of_scan, of_all_steps
 
 
@@ -22,10 +23,10 @@ def without_loop(eqn: Any, fixed: Sequence[bool]) -> Callable[..., list[Any]] | 
     end, body = num_consts + num_carry, eqn.params["jaxpr"]
     inner = open_jaxpr(body)
     kept = known_of_scan(eqn, fixed)[0][:num_carry]
-    found = writes(inner, num_consts, kept)
-    wanted = [*(atom for one in found for atom in one.atoms), *inner.outvars[num_carry:]]
-    if inner.effects or not all(one.is_sum for one in found):
+    found = _sums(body, num_consts, kept)
+    if found is None:
         return None
+    wanted = [*(atom for one in found for atom in one.atoms), *inner.outvars[num_carry:]]
     length, reverse = eqn.params["length"], eqn.params["reverse"]
     axes = [None] * num_consts + [0 if keep else None for keep in kept]
     axes += [0] * (len(inner.invars) - end)
@@ -51,3 +52,19 @@ def without_loop(eqn: Any, fixed: Sequence[bool]) -> Callable[..., list[Any]] | 
         return [*carry, *values]
 
     return computed
+
+
+def _sums(body: Any, num_consts: int, kept: Sequence[bool]) -> list[Write] | None:
+    """What a body adds to the carried values that are not `kept`; `None` if it does anything else to them."""
+    equations, inner = Equations(body), open_jaxpr(body)
+    found: list[Write] = []
+    for place, (before, after, keep) in enumerate(
+        zip(inner.invars[num_consts:], inner.outvars, kept, strict=False)
+    ):
+        if keep or after is before:
+            continue
+        added = equations.added(after, before)
+        if added is None:
+            return None
+        found += [Write(place, one, atoms, before.aval.shape, sign) for sign, one, atoms in added]
+    return None if inner.effects or not all(one.is_sum for one in found) else found

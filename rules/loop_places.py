@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,13 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from asdex.detection import EquationView, is_literal, literal_value
+from asdex.detection import EquationView, is_literal
 
-from .indexing import overwrites, scatter_targets, window_sizes
+from .flat_bodies import scatter_of_windows
+from .indexing import overwrites, scatter_targets, transposed, window_sizes
 
 
 _ADDITIONS = ("add", "add_any", "sub")
 _SCATTERED_ADDITIONS = ("scatter-add", "scatter-sub")
+_COMBINED = {
+    "scatter-add": lax.add,
+    "scatter-sub": lax.sub,
+    "scatter-mul": lax.mul,
+    "scatter-min": lax.min,
+    "scatter-max": lax.max,
+}
+"""How a write combines what is there with what comes; other writes replace it."""
 
 
 class Write(NamedTuple):
@@ -30,6 +38,7 @@ class Write(NamedTuple):
     - `atoms`: what is written, then where.
     - `shape`: of the carried value.
     - `sign`: 1 or -1 where the carried value is nothing but a sum, which the steps do not read; else 0.
+    - `time`: when it is done within a step, after which the carried value may be read.
     """
 
     place: int
@@ -37,11 +46,28 @@ class Write(NamedTuple):
     atoms: Sequence[Any]
     shape: tuple[int, ...]
     sign: int = 0
+    time: int = 0
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the carried value stays the same elsewhere, and may be read again within the step."""
+        return self.eqn is not None and not self.sign
+
+    def written(self, before: Any, *operands: Any) -> list[Any]:
+        """What `atoms` stand for, from the operands of the equation: what is there then, and where."""
+        combine = _COMBINED.get(self.eqn.primitive.name)
+        if combine is None:
+            return written(self.eqn, operands)
+        index, update = operands
+        numbers, mode = self.eqn.params["dimension_numbers"], self.eqn.params["mode"]
+        sizes = window_sizes(self.shape, update.shape, numbers)
+        there = lax.gather(before, index, transposed(numbers), sizes, mode=mode)
+        return [combine(there, update), index]
 
     def targets(self, count: int, places: Sequence[np.ndarray]) -> np.ndarray:
         """The flat place in the carried value that each update of each step goes to; -1 for none."""
         shape, size = (count, *self.atoms[0].aval.shape), math.prod(self.shape)
-        if is_literal(self.atoms[0]):  # a number, which may be added to a whole array
+        if self.sign and is_literal(self.atoms[0]):  # a number, which may be added to a whole array
             return np.full(shape, -1)
         if self.eqn is None or not self.shape:
             return np.broadcast_to(np.arange(size).reshape(self.shape), shape)
@@ -52,21 +78,24 @@ class Write(NamedTuple):
     def _as_scatter(self, places: Sequence[Any], library: Any) -> tuple[Any, Any, Any]:
         """Where a scatter writes what all steps do, whose indices and updates have an axis of steps first."""
         if self.eqn.primitive.name == "dynamic_update_slice":
-            axes = range(len(self.shape))
-            numbers = lax.ScatterDimensionNumbers(tuple(k + 1 for k in axes), (), tuple(axes))
-            return library.stack(places, axis=-1), numbers, lax.GatherScatterMode.CLIP
-        numbers = self.eqn.params["dimension_numbers"]
+            index, mode = library.stack(places, axis=-1), lax.GatherScatterMode.CLIP
+            numbers = scatter_of_windows(len(self.shape))
+        else:
+            (index,), mode = places, self.eqn.params["mode"]
+            numbers = self.eqn.params["dimension_numbers"]
         batching = numbers.scatter_indices_batching_dims
         shifted = numbers._replace(
             update_window_dims=tuple(axis + 1 for axis in numbers.update_window_dims),
             scatter_indices_batching_dims=tuple(axis + 1 for axis in batching),
         )
-        return places[0], shifted, self.eqn.params["mode"]
+        return index, shifted, mode
 
     @property
     def is_sum(self) -> bool:
         """Whether `added_to` can say what the carried value is after all steps."""
-        return self.sign != 0 and (self.eqn is None or self.eqn.primitive.name != "scatter")
+        return self.sign != 0 and (
+            self.eqn is None or self.eqn.primitive.name not in ("scan", "scatter")
+        )
 
     def added_to(self, total: Any, update: Any, *places: Any) -> Any:
         """A sum with what all steps add to it. All arrays but the sum have an axis of steps first."""
@@ -77,106 +106,19 @@ class Write(NamedTuple):
         return lax.scatter_add(total, index, update, numbers, mode=mode)
 
 
-def writes(inner: Any, num_consts: int, kept: Sequence[bool]) -> list[Write]:
-    """The writes of a body to the carried values, except those that are `kept` apart."""
-    body = _Equations(inner)
-    found = []
-    for place, (before, after, keep) in enumerate(
-        zip(inner.invars[num_consts:], inner.outvars, kept, strict=False)
-    ):
-        if keep or after is before:
-            continue
-        shape, eqn = before.aval.shape, body.maker(after)
-        added = body.added(after, before)
-        if added is not None:
-            found += [Write(place, eqn, atoms, shape, sign) for sign, eqn, atoms in added]
-        elif eqn is not None and eqn.invars[0] is before and body.replaces(eqn, after):
-            found.append(Write(place, eqn, _written(eqn), shape))
-        else:
-            found.append(Write(place, None, [after], shape))
-    return found
+def writes_to_a_part(eqn: Any) -> bool:
+    """Whether an equation replaces elements of its first operand, or combines them with others."""
+    return replaces(eqn) or eqn.primitive.name in _COMBINED
 
 
-_Addend = tuple[int, Any, list[Any]]
-"""A sign; an equation that puts a value into zeros or adds it to a part, or `None`; what `_written` says."""
+def replaces(eqn: Any) -> bool:
+    """Whether an equation replaces elements of its first operand."""
+    return eqn.primitive.name == "dynamic_update_slice" or overwrites(EquationView(eqn))
 
 
-def _sign(name: str) -> int:
-    return -1 if name in ("sub", "scatter-sub") else 1
-
-
-def _written(eqn: Any) -> list[Any]:
-    """What an equation writes, then where."""
+def written(eqn: Any, operands: Sequence[Any]) -> list[Any]:
+    """What an equation writes, then where, of its operands after the first one."""
     if eqn.primitive.name == "dynamic_update_slice":
-        return list(eqn.invars[1:])
-    return [eqn.invars[2], eqn.invars[1]]
-
-
-class _Equations:
-    """The equations of a body, by what they make and how often it is used."""
-
-    def __init__(self, inner: Any):
-        self._makers = {variable: eqn for eqn in inner.eqns for variable in eqn.outvars}
-        atoms = [*(atom for eqn in inner.eqns for atom in eqn.invars), *inner.outvars]
-        self._uses = Counter(atom for atom in atoms if not is_literal(atom))
-
-    def maker(self, atom: Any) -> Any | None:
-        return None if is_literal(atom) else self._makers.get(atom)
-
-    def replaces(self, eqn: Any, result: Any) -> bool:
-        """Whether an equation replaces elements of its first operand, and has a result that is read once."""
-        view = EquationView(eqn)
-        is_placing = view.name == "dynamic_update_slice" or overwrites(view)
-        return is_placing and self._uses[result] == 1
-
-    def added(self, atom: Any, carried: Any) -> list[_Addend] | None:
-        """What is added up to `atom`, starting from `carried`; `None` if it is read for anything else."""
-        found: list[_Addend] = []
-        while atom is not carried:
-            eqn = self.maker(atom)
-            if eqn is None or self._uses[atom] != 1:
-                return None
-            name = eqn.primitive.name
-            first, *others = eqn.invars
-            if name in _SCATTERED_ADDITIONS:
-                found.append((_sign(name), eqn, _written(eqn)))
-            elif name in _ADDITIONS:
-                if name != "sub" and self._leads_to(others[0], carried):
-                    first, others = others[0], [first]
-                found += self._addends(others[0], _sign(name))
-            elif name != "convert_element_type":
-                return None
-            atom = first
-        return found if self._uses[carried] == 1 else None
-
-    def _leads_to(self, atom: Any, carried: Any) -> bool:
-        """Whether `atom` is `carried`, or a sum that starts with it."""
-        while atom is not carried:
-            eqn = self.maker(atom)
-            if eqn is None or eqn.primitive.name not in (
-                *_ADDITIONS,
-                *_SCATTERED_ADDITIONS,
-                "convert_element_type",
-            ):
-                return False
-            atom = eqn.invars[0]
-        return True
-
-    def _addends(self, atom: Any, sign: int) -> list[_Addend]:
-        """A value as a sum of what is put into zeros, and of other values."""
-        eqn = self.maker(atom)
-        if eqn is not None:
-            name = eqn.primitive.name
-            if name in _ADDITIONS:
-                first, second = eqn.invars
-                return self._addends(first, sign) + self._addends(second, sign * _sign(name))
-            places = name in _SCATTERED_ADDITIONS or self.replaces(eqn, atom)
-            if places and self._is_zero(eqn.invars[0]):
-                return [(sign * _sign(name), eqn, _written(eqn))]
-        return [(sign, None, [atom])]
-
-    def _is_zero(self, atom: Any) -> bool:
-        eqn = self.maker(atom)
-        if eqn is not None and eqn.primitive.name == "broadcast_in_dim":
-            atom = eqn.invars[0]
-        return is_literal(atom) and not np.any(literal_value(atom))
+        return list(operands)
+    index, update = operands
+    return [update, index]

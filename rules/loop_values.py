@@ -113,11 +113,16 @@ def _known_part(eqn: Any, known: Sequence[bool]) -> Part:
 
 def _known_results(jaxpr: Any, known: Sequence[bool]) -> list[bool]:
     """Which results of a jaxpr follow from the operands that are known."""
+    return are_in(known_variables(jaxpr, known), open_jaxpr(jaxpr).outvars)
+
+
+def known_variables(jaxpr: Any, known: Sequence[bool]) -> set[Any]:
+    """The variables of a jaxpr that follow from the operands that are known."""
     inner = open_jaxpr(jaxpr)
     found = set(compress(inner.invars, known))
     for eqn in inner.eqns:
-        found.update(compress(eqn.outvars, _known_part(eqn, _are_in(found, eqn.invars))[0]))
-    return _are_in(found, inner.outvars)
+        found.update(compress(eqn.outvars, _known_part(eqn, are_in(found, eqn.invars))[0]))
+    return found
 
 
 def evaluated(jaxpr: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
@@ -130,14 +135,14 @@ def evaluated(jaxpr: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> li
         return literal_value(atom) if is_literal(atom) else values[atom]
 
     for eqn, *_ in live_steps(inner, wanted):
-        known = _are_in(values, eqn.invars)
+        known = are_in(values, eqn.invars)
         results, compute = _known_part(eqn, known)
         found = compute(*map(read, compress(eqn.invars, known))) if any(results) else ()
         values.update(zip(compress(eqn.outvars, results), found, strict=True))
     return [read(atom) if want else None for atom, want in zip(inner.outvars, wanted, strict=True)]
 
 
-def _are_in(known: Any, atoms: Sequence[Any]) -> list[bool]:
+def are_in(known: Any, atoms: Sequence[Any]) -> list[bool]:
     return [is_literal(atom) or atom in known for atom in atoms]
 
 

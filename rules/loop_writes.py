@@ -1,15 +1,18 @@
 """Loops that write to known places of what they carry, such as `y.at[i].set(...)` with a counter `i`.
 
 All steps are analysed at once: what is known at each step is computed for all of them, and the body is mapped
-over it. A place that is read holds what was last written to it, or what the carry held before the loop.
+over it. A place that is read holds what was last written to it, or what the carry held before the loop. A
+carried value after a write of the same step is another operand of the body.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
 import jax
 import numpy as np
+from scipy.sparse import csr_array, hstack
 
 from asdex import Dependence, Value
 from asdex.detection import (
@@ -22,12 +25,16 @@ from asdex.detection import (
     on_host,
     open_jaxpr,
     pairs_to_csr,
+    primitive_names,
     size_of,
 )
 
+from .flat_bodies import flat_body
+from .last_writes import LastWrites
 from .loop_bodies import facts_of, in_rows, LoopBody
-from .loop_places import Write, writes
-from .loop_values import known_carry, of_all_steps
+from .loop_equations import Equations
+from .loop_nests import Nest, State
+from .loop_values import known_carry
 
 
 _FEW_STEPS = 64
@@ -43,58 +50,63 @@ class _OneByOne(Exception):
 
 def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
-    found = writes(open_jaxpr(loop.body), len(loop.consts), loop.kept)
-    if not _FEW_STEPS <= len(order) <= _MOST_ELEMENTS // max(_elements(loop, found), 1):
+    few = len(order) < _FEW_STEPS and "scan" not in primitive_names(loop.body)
+    if few or open_jaxpr(loop.body).effects:
         return None
     known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
-    if open_jaxpr(loop.body).effects or not all([one.is_available for one in known]):
-        return None
-    if any(is_key(one.raw()) for one in known):
+    if not all([one.is_available for one in known]) or any(is_key(one.raw()) for one in known):
         return None
     try:
-        return _Steps(loop, np.asarray(order, np.int64), found).results()
+        return _Steps(loop, np.asarray(order, np.int64)).results()
     except _OneByOne:
         return None
-
-
-def _elements(loop: LoopBody, found: Sequence[Write]) -> int:
-    """The elements that a step writes, and those whose values are known at each step."""
-    avals = [variable.aval for variable in open_jaxpr(loop.body).invars[len(loop.consts) :]]
-    are_known = [*loop.kept, *(value.known is not None for value in loop.scanned)]
-    return sum(map(size_of, compress(avals, are_known))) + sum(
-        size_of(one.atoms[0].aval) for one in found
-    )
 
 
 class _Steps:
     """All steps of a loop at once."""
 
-    def __init__(self, loop: LoopBody, order: np.ndarray, writes: Sequence[Write]):
-        self.loop, self.order, self.writes = loop, order, writes
-        self.inner = open_jaxpr(loop.body)
+    def __init__(self, loop: LoopBody, order: np.ndarray):
+        self.loop, self.order = loop, order
         self.slices = [
             None if value.known is None else [one[order] for one in value.known.all_values()]
             for value in loop.scanned
         ]
+        known = [one is not None for one in map(_available, loop.consts)]
+        known += [*loop.kept, *(one is not None for one in self.slices)]
+        places = [None if keep else place for place, keep in enumerate(loop.kept)]
+        states: dict[Any, State] = {}
+        try:
+            equations = Equations(flat_body(loop.body))
+            self.nest = Nest(equations, len(loop.consts), known, places, states)
+        except Exception as error:  # a primitive that JAX cannot trace again
+            raise _OneByOne from error
+        self.states, self.columns = states, self.nest.columns()
+        steps = max((math.prod(one.lengths) for one in self.columns), default=1) * len(order)
+        if steps < _FEW_STEPS or self._elements() * len(order) > _MOST_ELEMENTS:
+            raise _OneByOne
+
+    def _elements(self) -> int:
+        """The elements that a step writes, and those whose values are known at each step."""
+        loop = self.loop
+        avals = [variable.aval for variable in open_jaxpr(loop.body).invars[len(loop.consts) :]]
+        are_known = [*loop.kept, *(value.known is not None for value in loop.scanned)]
+        return sum(map(size_of, compress(avals, are_known))) + sum(one.size for one in self.columns)
 
     def results(self) -> tuple[list[Value], list[Value]]:
-        loop, count = self.loop, len(self.order)
+        loop = self.loop
         final, before = self._known_carry()
-        values = self._structure(before)
-        targets, rows = self._split(values)
-        adds = self._adding(targets.shape[1])
-        replaced = (targets >= 0) & ~adds
-        keys = np.where(replaced, targets * count + np.arange(count)[:, None], -1)
-        links = _Links(keys, rows.shape[1], count)
+        targets, rows = self._split(self._structure(before))
+        times = self._times()
+        links = LastWrites(targets, times, rows.shape[1])
         if not links.are_unique:
             raise _OneByOne
         initial = loop.join_carry(loop.as_dependences(loop.initial))
         written = self._resolved(rows.reshape((rows.size,)), links, initial)
-        last = links.last(np.arange(initial.size), np.full(initial.size, count))
+        last = links.last(np.arange(initial.size), len(self.order))
         places = np.where(last >= 0, initial.size + last, np.arange(initial.size))
         carry = Dependence.join([initial, written]).take(places)
-        if adds.any():
-            step, column = np.nonzero((targets >= 0) & adds)
+        step, column = np.nonzero((targets >= 0) & (times == 0))
+        if step.size:
             read = targets[step, column], step * rows.shape[1] + column
             carry = carry | written.through(pairs_to_csr(*read, (initial.size, rows.size)))
         outputs = written.reshape(rows.shape).rearrange(lambda p: p[:, targets.shape[1] :])
@@ -140,22 +152,30 @@ class _Steps:
 
     def _structure(self, before: Sequence[Known]) -> list[Value]:
         """The structure of all steps in terms of constants, of one carry for all, and of their slices."""
-        loop, inner = self.loop, self.inner
-        written = [atom for write in self.writes for atom in write.atoms]
-        wanted = [*written, *inner.outvars[loop.num_carry :]]
+        loop, count = self.loop, len(self.order)
+        inner = open_jaxpr(self.nest.body)
         axes = [None] * len(loop.consts) + [0 if keep else None for keep in loop.kept]
-        axes += [0] * len(loop.scanned)
+        axes += [0] * len(loop.scanned) + [None] * len(self.states)
         structs = [
             jax.ShapeDtypeStruct(
-                v.aval.shape if axis is None else (len(self.order), *v.aval.shape), v.aval.dtype
+                v.aval.shape if axis is None else (count, *v.aval.shape), v.aval.dtype
             )
-            for v, axis in zip(inner.invars, axes, strict=True)
+            for v, axis in zip((*inner.invars, *self.states), axes, strict=True)
         ]
-        mapped = of_all_steps(loop.body, wanted, axes, len(self.order))
+
+        def step(*operands: Any) -> tuple[list[list[Any]], list[Any]]:
+            width = len(inner.invars)
+            return self.nest.rows(
+                operands[:width], dict(zip(self.states, operands[width:], strict=True))
+            )
+
         try:
-            jaxpr = jax.make_jaxpr(mapped)(*structs)
+            jaxpr = jax.make_jaxpr(jax.vmap(step, in_axes=axes, axis_size=count))(*structs)
         except Exception as error:  # a primitive that JAX cannot map
             raise _OneByOne from error
+        results = (one for eqn in open_jaxpr(jaxpr).eqns for one in eqn.outvars)
+        if any(size_of(one.aval) > 4 * _MOST_ELEMENTS for one in results):
+            raise _OneByOne
         known = iter(before)
         operands = [
             *(value if value.dependence is None else None for value in loop.consts),
@@ -164,25 +184,26 @@ class _Steps:
                 None if follow else Value(None, None if one is None else Known.of(*one))
                 for one, follow in zip(self.slices, loop.followed_slices, strict=True)
             ),
+            *(None for _ in self.states),
         ]
         supports = [facts_of(*pair) for pair in zip(loop.supports, loop.avals, strict=False)]
-        facts = [*(value.facts for value in loop.consts), *supports, *(None for _ in loop.scanned)]
+        facts = [*(value.facts for value in loop.consts), *supports]
+        facts += [None] * (len(operands) - len(facts))
         return loop.eqn.structure(jaxpr, operands, facts)
 
     def _split(self, values: Sequence[Value]) -> tuple[np.ndarray, Dependence]:
         """Where each step writes, and what all that it writes and returns reads: a row for each step."""
         count, stream = len(self.order), iter(values)
-        sizes = [
-            0 if keep else size_of(aval)
-            for keep, aval in zip(self.loop.kept, self.loop.avals, strict=False)
-        ]
         targets, rows = [], []
-        for write in self.writes:
+        for column in self.columns:
+            write, leading = column.write, (count, *column.lengths)
             update, *places = [next(stream) for _ in write.atoms]
-            shape = (count, *write.atoms[0].aval.shape)
+            shape = (*leading, *write.atoms[0].aval.shape)
             rows.append(update.as_dependence(jax.ShapeDtypeStruct(shape, np.float32)))
-            found = write.targets(count, [_value(one) for one in places])
-            found = np.where(found >= 0, found + sum(sizes[: write.place]), -1)
+            steps = math.prod(leading)
+            where = [one.reshape(steps, *one.shape[len(leading) :]) for one in map(_value, places)]
+            found = write.targets(steps, where)
+            found = np.where(found >= 0, found + self._start(write.place), -1)
             targets.append(found.reshape(count, -1))
         for aval, value in zip(self.loop.avals[self.loop.num_carry :], stream, strict=True):
             shape = (count, *aval.shape)
@@ -190,19 +211,47 @@ class _Steps:
         empty = np.zeros((count, 0), np.int64)
         return np.concatenate([empty, *targets], axis=1), in_rows(rows, count)
 
-    def _adding(self, width: int) -> np.ndarray:
-        """Which of the elements that a step writes are added to a sum."""
-        flags = [np.full(size_of(one.atoms[0].aval), one.sign != 0) for one in self.writes]
-        return np.concatenate([np.zeros(0, np.bool_), *flags])[:width]
+    def _start(self, place: int) -> int:
+        """Where a carried value starts among all of them that are followed."""
+        pairs = zip(self.loop.kept[:place], self.loop.avals, strict=False)
+        return sum(size_of(aval) for keep, aval in pairs if not keep)
 
-    def _resolved(self, rows: Dependence, links: "_Links", initial: Dependence) -> Dependence:
+    def _times(self) -> np.ndarray:
+        """When a step writes each element; 0 if it is added to a sum."""
+        times = [one.of_elements(one.times * (not one.write.sign)) for one in self.columns]
+        return np.concatenate([np.zeros(0, np.int64), *times])
+
+    def _starts(self, width: int) -> dict[Nest, np.ndarray]:
+        """When each body starts, in which some of the elements of a step are written or returned."""
+        nests = {nest for one in self.columns for nest in one.starts} | {self.nest}
+        starts = {nest: np.zeros(width, np.int64) for nest in nests}
+        end = 0
+        for column in self.columns:
+            begin, end = end, end + column.size
+            for nest, one in column.starts.items():
+                starts[nest][begin:end] = column.of_elements(np.broadcast_to(one, column.lengths))
+        return starts
+
+    def _resolved(self, rows: Dependence, links: LastWrites, initial: Dependence) -> Dependence:
         """What all that is written depends on, given what it reads of a carry that changes step by step."""
         loop, count = self.loop, len(self.order)
-        part = loop.part(rows, count)
-        read = part.carry.to_csr(initial.size)
+        part, width = loop.part(rows, count), rows.size // max(count, 1)
+        *_, end = loop.ends(count)
+        states = [State(0, self.nest, 0), *self.states.values()]
+        sizes = [initial.size, *(size_of(one.aval) for one in self.states)]
+        firsts = [0, *(self._start(one.place) for one in self.states.values())]
+        within = rows.restrict(end, end + sum(sizes[1:]))
+        read = csr_array(hstack([part.carry.to_csr(sizes[0]), within.to_csr(sum(sizes[1:]))]))
+        state = np.repeat(np.arange(len(states)), sizes)[read.indices]
+        places = np.concatenate(
+            [first + np.arange(n) for first, n in zip(firsts, sizes, strict=True)]
+        )
+        starts = self._starts(width)
+        starts = np.array([starts[one.nest] + one.time for one in states])
+        places = places[read.indices]
         reader = np.repeat(np.arange(rows.size), np.diff(read.indptr))
-        step = reader // max(rows.size // count, 1)
-        last = links.last(read.indices, step)
+        step, column = np.divmod(reader, max(width, 1))
+        last = links.last(places, step, starts[state, column])
         slices = [
             value.dependence.rearrange(lambda p: p[self.order])
             for value, follow in zip(loop.scanned, loop.followed_slices, strict=True)
@@ -211,37 +260,13 @@ class _Steps:
         fixed = loop.join(loop.consts, loop.followed_consts)
         result = part.consts.substitute(fixed) | part.slices.substitute(Dependence.join(slices))
         first, later = last < 0, last >= 0
-        before = pairs_to_csr(reader[first], read.indices[first], (rows.size, initial.size))
+        before = pairs_to_csr(reader[first], places[first], (rows.size, initial.size))
         result = result | initial.through(before)
         written = pairs_to_csr(reader[later], last[later], (rows.size, rows.size))
         while written.nnz:
             result = result | result.through(written)
             written = boolean_product(written, written)
         return result
-
-
-class _Links:
-    """Finds for a place and a step the last write to that place before that step."""
-
-    def __init__(self, keys: np.ndarray, width: int, count: int):
-        row = np.arange(count)[:, None] * width + np.arange(keys.shape[1])
-        valid = keys >= 0
-        order = np.argsort(keys[valid], kind="stable")
-        self._keys, self._rows, self._count = keys[valid][order], row[valid][order], count
-
-    @property
-    def are_unique(self) -> bool:
-        """Whether no step writes twice to one place."""
-        return bool((np.diff(self._keys) > 0).all())
-
-    def last(self, places: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """The row of the last write to each place before each step; -1 if there is none."""
-        places = places.astype(np.int64)
-        found = np.searchsorted(self._keys, places * self._count + steps) - 1
-        if not self._keys.size:
-            return found
-        same = (found >= 0) & (self._keys[found] // self._count == places)
-        return np.where(same, self._rows[found], -1)
 
 
 def _available(value: Value) -> list[np.ndarray] | None:

@@ -103,12 +103,26 @@ class Loop(LoopBody):
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
         """The final carry, and all steps of each further result of the body, stacked."""
         self.analyse()
+        if self.is_preview:
+            return self._preview()
         if self.varies:
             return by_writes(self, order) or self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
             return self._values(self._by_squaring(len(order))), []
         return self._in_blocks(np.asarray(order, np.int64))
+
+    def _preview(self) -> tuple[list[Value], list[Value]]:
+        """Results that may depend on all that the operands do."""
+        operands = [value.dependence for value in (*self.consts, *self.initial, *self.scanned)]
+        every = Dependence.join([one for one in operands if one is not None]).reduce((0,))
+        results = [every.broadcast_to(aval.shape) for aval in self.eqn.out_avals]
+        initial = self.as_dependences(self.initial)
+        carry = [
+            before if keep else after
+            for before, keep, after in zip(initial, self.kept, results, strict=False)
+        ]
+        return self._values(carry), [Value(one, None) for one in results[self.num_carry :]]
 
     def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Value]]:
         carry, outputs, marks = self.initial, [], []

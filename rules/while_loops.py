@@ -75,6 +75,8 @@ all later ends. A least-squares solver by the dogleg method: 23 s with 100 ends,
 class _While(Loop):
     """A loop that ends by a condition on its carry."""
 
+    is_counted = False
+
     def until(self, condition: Any, consts: Sequence[Value]) -> list[Value] | None:
         """The carry of a `while` at a point, followed step by step; `None` unless the steps are known.
 

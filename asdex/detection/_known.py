@@ -110,8 +110,13 @@ class Known:
 
         Unlike `is_available`, this asks for no value.
         """
+        return bool(self.probes)
+
+    @property
+    def probes(self) -> list[Probe]:
+        """What it rests on."""
         reads = in_order(self, lambda known: known.maker.operands if known.maker else ())
-        return any(isinstance(known, Probe) for known in reads)
+        return [known for known in reads if isinstance(known, Probe)]
 
     @property
     def maker(self) -> Evaluation | None:
@@ -133,13 +138,16 @@ class Known:
 
 
 class Probe(Known):
-    """Stands for a value that will be known later, and notices that it was asked for."""
+    """Stands for a value that will be known later, and notices that it was asked for.
 
-    __slots__ = ("asked",)
+    **Attributes:** `decides`: whether its loop is then analysed anew, where the value is known.
+    """
 
-    def __init__(self):
+    __slots__ = ("asked", "decides")
+
+    def __init__(self, decides: bool = False):
         super().__init__(None)
-        self.asked = False
+        self.asked, self.decides = False, decides
 
     def raw(self) -> Any:
         self.asked = True

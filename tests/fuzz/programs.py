@@ -7,6 +7,7 @@ the caller supplies through `choose(limit)`: hypothesis in the tests, a random g
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -243,6 +244,66 @@ def _assembled(choose: Choose) -> Function:
     return apply
 
 
+def _writes(choose: Choose) -> Function:
+    """Loops that write to places of what they carry, guarded or not, and read what they have written."""
+    before, inside, after = ([_write(choose) for _ in range(choose(3))] for _ in range(3))
+    start, stop, reverse = choose(2), [3, SIZE, 8, 64][choose(4)], bool(choose(2))
+    length, backwards, factor = choose(4), bool(choose(2)), 1 + choose(3)
+
+    def sweep(x: jax.Array) -> jax.Array:
+        def steps(writes: list[Any], y: jax.Array, i: jax.Array) -> jax.Array:
+            for write in writes:
+                y = write(i, x, y)
+            return y
+
+        def step(y: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
+            y = steps(before, y, i)
+
+            def inner(y: jax.Array, j: jax.Array) -> tuple[jax.Array, None]:
+                return steps(inside, y, factor * i + j), None
+
+            if length:
+                y = lax.scan(inner, y, jnp.arange(length), reverse=backwards)[0]
+            y = steps(after, y, i)
+            return y, y[0] * x[i % SIZE]
+
+        y, outputs = lax.scan(step, x * start, jnp.arange(stop), reverse=reverse)
+        return y.at[0].add(jnp.tanh(outputs.sum()))
+
+    return sweep
+
+
+def _write(choose: Choose) -> Callable[[jax.Array, jax.Array, jax.Array], jax.Array]:
+    to, other, reads, kind, guard = choose(SIZE), choose(SIZE), choose(SIZE), choose(5), choose(6)
+
+    def write(i: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        place, value = (i + to) % SIZE, jnp.tanh(x[(i * reads) % SIZE] + y[(i + reads) % SIZE])
+        if kind == 0:
+            return y.at[place].add(x[i % SIZE])
+        if kind == 1:
+            return y.at[place].multiply(value)
+        if kind == 2:
+            return lax.dynamic_update_slice(y, value * x[:2], (i + to - 2,))
+        return y.at[place].set(value)
+
+    def first(i: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        y = write(i, x, y)
+        return y.at[(i + other) % SIZE].set(y[to] * x[other])
+
+    def guarded(i: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        if guard == 0:
+            return jnp.where(i % 2 == 0, first(i, x, y), y)
+        if guard == 1:
+            return lax.cond(i % 3 == 1, first, write, i, x, y)
+        if guard == 2:
+            return lax.switch((i + to) % 3, [first, lambda i, x, y: y, write], i, x, y)
+        if guard == 3:
+            return jnp.where(x[to] > 0, write(i, x, y), first(i, x, y))
+        return jax.jit(first)(i, x, y) if guard == 4 else write(i, x, y)
+
+    return guarded
+
+
 _FLAT: list[Callable[[Choose], Function]] = [
     _elementwise,
     _elementwise,
@@ -254,6 +315,7 @@ _FLAT: list[Callable[[Choose], Function]] = [
     _contract,
     _custom,
     _assembled,
+    _writes,
 ]
 
 
