@@ -23,8 +23,34 @@ _DROP = lax.GatherScatterMode.FILL_OR_DROP
 
 def flat_body(body: Any) -> Any:
     """The same jaxpr without calls and branches, with the writes of branches one after the other."""
-    structs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in open_jaxpr(body).invars]
-    return jax.make_jaxpr(lambda *operands: _evaluated(body, operands, _Flattening()))(*structs)
+    return _traced(body, _Flattening())
+
+
+def with_counted_loops(body: Any, most: dict[int, int]) -> Any:
+    """The same flat jaxpr, with `while` loops as `scan`s.
+
+    **Arguments:** `most`: how many steps loops take at most, by the identities of their equations.
+    """
+
+    def evaluate(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        steps = most.get(id(eqn))
+        return rebind(eqn, operands) if steps is None else _counted(eqn, operands, steps)
+
+    return _traced(body, evaluate)
+
+
+def _counted(eqn: Any, operands: Sequence[Any], steps: int) -> Sequence[Any]:
+    """The results of a `while`, in so many steps, of which those after the end change nothing."""
+    first = eqn.params["cond_nconsts"]
+    second = first + eqn.params["body_nconsts"]
+
+    def step(carry: list[Any], _: None) -> tuple[list[Any], None]:
+        (goes_on,) = _evaluated(eqn.params["cond_jaxpr"], [*operands[:first], *carry], rebind)
+        after = _evaluated(eqn.params["body_jaxpr"], [*operands[first:second], *carry], rebind)
+        pairs = zip(carry, after, strict=True)
+        return [lax.select_n(goes_on, old, new) for old, new in pairs], None
+
+    return lax.scan(step, list(operands[second:]), None, length=steps)[0]
 
 
 def scatter_of_windows(rank: int) -> lax.ScatterDimensionNumbers:
@@ -144,6 +170,11 @@ def _inside(index: Any, shape: Sequence[int], update_shape: Sequence[int], numbe
     last = last[list(numbers.scatter_dims_to_operand_dims)]
     last = np.minimum(last, np.iinfo(index.dtype).max).astype(index.dtype)
     return jnp.clip(index, np.zeros((), index.dtype), last)
+
+
+def _traced(body: Any, evaluate: Any) -> Any:
+    structs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in open_jaxpr(body).invars]
+    return jax.make_jaxpr(lambda *operands: _evaluated(body, operands, evaluate))(*structs)
 
 
 def _evaluated(jaxpr: Any, operands: Sequence[Any], evaluate: Any) -> list[Any]:

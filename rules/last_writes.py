@@ -1,8 +1,11 @@
-"""Which write to a place was the last one before some time."""
+"""Which write to a place was the last one before some time, and what depends on what others have written."""
 
 from typing import Any
 
 import numpy as np
+
+from asdex import Dependence
+from asdex.detection import boolean_product, pairs_to_csr
 
 
 class LastWrites:
@@ -42,3 +45,32 @@ class LastWrites:
             return found
         same = (found >= 0) & (self._keys[found] // (self._count * self._depth) == places)
         return np.where(same, self._rows[found], -1)
+
+
+def with_what_they_read(
+    own: Dependence, reader: np.ndarray, read: np.ndarray, needed: np.ndarray
+) -> Dependence:
+    """What the `needed` rows depend on, from what all rows do but for the rows that they read.
+
+    A row that one other row alone reads counts as a part of that one, such as what a sum was before its last
+    addend: the sets of all sums in between would hold the square of what the last one does.
+    """
+    size = own.size
+    reader, read = pairs_to_csr(reader, read, (size, size)).nonzero()
+    within = (np.bincount(read, minlength=size)[read] == 1) & ~needed[read]
+    whole = np.arange(size)
+    whole[read[within]] = reader[within]
+    while not np.array_equal(whole, whole[whole]):
+        whole = whole[whole]
+    parts = np.flatnonzero(whole != np.arange(size))
+    own = own | own.through(pairs_to_csr(whole[parts], parts, (size, size)))
+    pairs = np.stack([whole[reader[~within]], read[~within]])
+    linked, numbers = np.unique(pairs, return_inverse=True)
+    links = pairs_to_csr(*numbers.reshape(pairs.shape), (linked.size, linked.size))
+    result = own.take(linked)
+    while links.nnz:
+        result = result | result.through(links)
+        links = boolean_product(links, links)
+    rows = np.arange(size)
+    rows[linked] = size + np.arange(linked.size)
+    return Dependence.join([own, result]).take(rows)

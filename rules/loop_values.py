@@ -23,6 +23,9 @@ from asdex.detection import (
 )
 
 
+MOST_COUNTED = 1 << 17
+"""Steps of a `while` that are counted."""
+
 Part = tuple[list[bool], Callable[..., Sequence[Any]]]
 """Which results of an equation are known, and a function from the known operands to these results."""
 
@@ -54,6 +57,47 @@ def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
         return list(compress([*carry, *stacked], results))
 
     return results, computed
+
+
+def count_of_while(eqn: Any, known: Sequence[bool]) -> Part | None:
+    """Which carried values of a `while` are known, and a function that counts its steps.
+
+    **Returns:** `None` if unknown values decide when it ends. The function returns the number of steps, which
+    is at most `MOST_COUNTED`, and these values after them.
+    """
+    condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
+    first = eqn.params["cond_nconsts"]
+    second = first + eqn.params["body_nconsts"]
+    carried = list(known[second:])
+    while True:
+        results = _known_results(body, [*known[first:second], *carried])
+        stays = [old and new for old, new in zip(carried, results, strict=True)]
+        if stays == carried:
+            break
+        carried = stays
+    ends = open_jaxpr(condition).outvars[0].aval
+    if ends.shape or not all(_known_results(condition, [*known[:first], *carried])):
+        return None
+
+    def counted(*arrays: Any) -> Sequence[Any]:
+        operands = _among(known, arrays)
+        start = [
+            one if keep else None for one, keep in zip(operands[second:], carried, strict=True)
+        ]
+
+        def proceed(state: tuple[Any, Any]) -> Any:
+            count, carry = state
+            (goes_on,) = evaluated(condition, [*operands[:first], *carry], [True])
+            return goes_on & (count < MOST_COUNTED)
+
+        def step(state: tuple[Any, Any]) -> tuple[Any, Any]:
+            count, carry = state
+            return count + 1, evaluated(body, [*operands[first:second], *carry], carried)
+
+        count, carry = jax.lax.while_loop(proceed, step, (0, start))
+        return [count, *compress(carry, carried)]
+
+    return carried, counted
 
 
 def known_carry(
@@ -128,18 +172,49 @@ def known_variables(jaxpr: Any, known: Sequence[bool]) -> set[Any]:
 def evaluated(jaxpr: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
     """The wanted results of a jaxpr, and `None` for the others, as for operands that are not known."""
     inner = open_jaxpr(jaxpr)
+    values = _values(inner, operands, [eqn for eqn, *_ in live_steps(inner, wanted)])
+    return [
+        _read(values, atom) if want else None
+        for atom, want in zip(inner.outvars, wanted, strict=True)
+    ]
+
+
+def counts_of_whiles(
+    jaxpr: Any, known: Sequence[bool]
+) -> tuple[list[Any], Callable[..., list[Any]]]:
+    """The `while` loops of a jaxpr that known operands end, and a function of these that counts steps."""
+    inner, found = open_jaxpr(jaxpr), known_variables(jaxpr, known)
+    loops = [eqn for eqn in inner.eqns if eqn.primitive.name == "while"]
+    parts = [(eqn, count_of_while(eqn, are_in(found, eqn.invars))) for eqn in loops]
+    counted = [(eqn, part[1]) for eqn, part in parts if part is not None]
+
+    def counts(*operands: Any) -> list[Any]:
+        values = _values(inner, operands, inner.eqns)
+        return [
+            count(
+                *(_read(values, atom) for atom in eqn.invars if is_literal(atom) or atom in found)
+            )[0]
+            for eqn, count in counted
+        ]
+
+    return [eqn for eqn, _ in counted], counts
+
+
+def _values(inner: Any, operands: Sequence[Any], eqns: Sequence[Any]) -> dict[Any, Any]:
+    """The values of all variables that follow from operands that are not `None`."""
     pairs = zip(inner.invars, operands, strict=True)
     values = {variable: value for variable, value in pairs if value is not None}
-
-    def read(atom: Any) -> Any:
-        return literal_value(atom) if is_literal(atom) else values[atom]
-
-    for eqn, *_ in live_steps(inner, wanted):
+    for eqn in eqns:
         known = are_in(values, eqn.invars)
         results, compute = _known_part(eqn, known)
-        found = compute(*map(read, compress(eqn.invars, known))) if any(results) else ()
+        arrays = (_read(values, atom) for atom in compress(eqn.invars, known))
+        found = compute(*arrays) if any(results) else ()
         values.update(zip(compress(eqn.outvars, results), found, strict=True))
-    return [read(atom) if want else None for atom, want in zip(inner.outvars, wanted, strict=True)]
+    return values
+
+
+def _read(values: dict[Any, Any], atom: Any) -> Any:
+    return literal_value(atom) if is_literal(atom) else values[atom]
 
 
 def are_in(known: Any, atoms: Sequence[Any]) -> list[bool]:

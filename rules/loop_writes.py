@@ -16,10 +16,6 @@ from scipy.sparse import csr_array, hstack
 
 from asdex import Dependence, Value
 from asdex.detection import (
-    are_equal,
-    boolean_product,
-    has_derivative,
-    in_three,
     is_key,
     Known,
     on_host,
@@ -29,12 +25,13 @@ from asdex.detection import (
     size_of,
 )
 
-from .flat_bodies import flat_body
-from .last_writes import LastWrites
+from .flat_bodies import flat_body, with_counted_loops
+from .known_steps import available, computed_at_once
+from .last_writes import LastWrites, with_what_they_read
 from .loop_bodies import facts_of, in_rows, LoopBody
 from .loop_equations import Equations
 from .loop_nests import Nest, State
-from .loop_values import known_carry
+from .loop_values import counts_of_whiles, known_carry, MOST_COUNTED
 
 
 _FEW_STEPS = 64
@@ -50,7 +47,7 @@ class _OneByOne(Exception):
 
 def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
-    few = len(order) < _FEW_STEPS and "scan" not in primitive_names(loop.body)
+    few = len(order) < _FEW_STEPS and primitive_names(loop.body).isdisjoint(("scan", "while"))
     if few or open_jaxpr(loop.body).effects:
         return None
     known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
@@ -71,12 +68,16 @@ class _Steps:
             None if value.known is None else [one[order] for one in value.known.all_values()]
             for value in loop.scanned
         ]
-        known = [one is not None for one in map(_available, loop.consts)]
-        known += [*loop.kept, *(one is not None for one in self.slices)]
+        self.operands = [*map(available, (*loop.consts, *loop.initial)), *self.slices]
+        start, stop = len(loop.consts), len(loop.consts) + loop.num_carry
+        known = [one is not None for one in self.operands]
+        known[start:stop] = loop.kept
         places = [None if keep else place for place, keep in enumerate(loop.kept)]
         states: dict[Any, State] = {}
+        self.final, self.before = self._known_carry()
         try:
-            equations = Equations(flat_body(loop.body))
+            body = flat_body(loop.body)
+            equations = Equations(with_counted_loops(body, self._most_steps(body, known)))
             self.nest = Nest(equations, len(loop.consts), known, places, states)
         except Exception as error:  # a primitive that JAX cannot trace again
             raise _OneByOne from error
@@ -94,15 +95,18 @@ class _Steps:
 
     def results(self) -> tuple[list[Value], list[Value]]:
         loop = self.loop
-        final, before = self._known_carry()
-        targets, rows = self._split(self._structure(before))
+        targets, rows = self._split(self._structure())
         times = self._times()
         links = LastWrites(targets, times, rows.shape[1])
         if not links.are_unique:
             raise _OneByOne
         initial = loop.join_carry(loop.as_dependences(loop.initial))
-        written = self._resolved(rows.reshape((rows.size,)), links, initial)
         last = links.last(np.arange(initial.size), len(self.order))
+        needed = np.ones(rows.shape, np.bool_)
+        needed[:, : len(times)] = times == 0
+        needed = needed.ravel()
+        needed[last[last >= 0]] = True
+        written = self._resolved(rows.reshape((rows.size,)), links, initial, needed)
         places = np.where(last >= 0, initial.size + last, np.arange(initial.size))
         carry = Dependence.join([initial, written]).take(places)
         step, column = np.nonzero((targets >= 0) & (times == 0))
@@ -110,10 +114,10 @@ class _Steps:
             read = targets[step, column], step * rows.shape[1] + column
             carry = carry | written.through(pairs_to_csr(*read, (initial.size, rows.size)))
         outputs = written.reshape(rows.shape).rearrange(lambda p: p[:, targets.shape[1] :])
-        return self._carried(carry, final), self._stacked(outputs)
+        return self._carried(carry), self._stacked(outputs)
 
-    def _carried(self, carry: Dependence, final: Sequence[Known]) -> list[Value]:
-        known = iter(final)
+    def _carried(self, carry: Dependence) -> list[Value]:
+        known = iter(self.final)
         parts = self.loop.split_carry(carry, self.loop.as_dependences(self.loop.initial))
         triples = zip(parts, self.loop.kept, self.loop.supports, self.loop.avals, strict=False)
         return [
@@ -128,29 +132,36 @@ class _Steps:
     def _known_carry(self) -> tuple[Sequence[Known], Sequence[Known]]:
         """The known carried values after the last step, and those before each step, with their alternates."""
         loop, count = self.loop, len(self.order)
-        operands = [*map(_available, (*loop.consts, *loop.initial)), *self.slices]
-        given = [one for one in operands if one is not None]
         start, stop = len(loop.consts), len(loop.consts) + loop.num_carry
 
-        def run(*arrays: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-            left = iter(arrays)
-            filled = [None if one is None else next(left) for one in operands]
-            parts = filled[:start], filled[start:stop], filled[stop:]
+        def run(*operands: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+            parts = operands[:start], operands[start:stop], operands[stop:]
             return known_carry(loop.body, loop.kept, *parts, count)
 
-        try:
-            with on_host():
-                agree, found = in_three(
-                    run, [[one[k % len(one)] for one in given] for k in range(3)]
-                )
-        except Exception as error:  # what does not run on the host
-            raise _OneByOne from error
-        if not agree:
+        known = computed_at_once(run, self.operands)
+        if known is None:
             raise _OneByOne
-        known = list(map(_with_alternates, found))
         return known[: len(known) // 2], known[len(known) // 2 :]
 
-    def _structure(self, before: Sequence[Known]) -> list[Value]:
+    def _most_steps(self, body: Any, known: Sequence[bool]) -> dict[int, int]:
+        """How many steps the `while` loops of a flat body take at most, by their equations, and one more."""
+        loops, counts = counts_of_whiles(body, known)
+        if not loops:
+            return {}
+        left = iter(self.before)
+        first = [None if one is None else one[0] for one in self.operands]
+        start, stop = len(self.loop.consts), len(self.loop.consts) + self.loop.num_carry
+        first[start:stop] = [next(left).get() if keep else None for keep in self.loop.kept]
+        axes = [None] * start + [0] * (len(first) - start)
+        with on_host():
+            found = jax.jit(jax.vmap(counts, in_axes=axes, axis_size=len(self.order)))(*first)
+        return {
+            id(eqn): int(np.max(one, initial=0)) + 1
+            for eqn, one in zip(loops, found, strict=True)
+            if np.max(one, initial=0) < MOST_COUNTED
+        }
+
+    def _structure(self) -> list[Value]:
         """The structure of all steps in terms of constants, of one carry for all, and of their slices."""
         loop, count = self.loop, len(self.order)
         inner = open_jaxpr(self.nest.body)
@@ -176,7 +187,7 @@ class _Steps:
         results = (one for eqn in open_jaxpr(jaxpr).eqns for one in eqn.outvars)
         if any(size_of(one.aval) > 4 * _MOST_ELEMENTS for one in results):
             raise _OneByOne
-        known = iter(before)
+        known = iter(self.before)
         operands = [
             *(value if value.dependence is None else None for value in loop.consts),
             *(Value(None, next(known)) if keep else None for keep in loop.kept),
@@ -232,8 +243,10 @@ class _Steps:
                 starts[nest][begin:end] = column.of_elements(np.broadcast_to(one, column.lengths))
         return starts
 
-    def _resolved(self, rows: Dependence, links: LastWrites, initial: Dependence) -> Dependence:
-        """What all that is written depends on, given what it reads of a carry that changes step by step."""
+    def _resolved(
+        self, rows: Dependence, links: LastWrites, initial: Dependence, needed: np.ndarray
+    ) -> Dependence:
+        """What the needed rows depend on, given what all rows read of a carry that changes step by step."""
         loop, count = self.loop, len(self.order)
         part, width = loop.part(rows, count), rows.size // max(count, 1)
         *_, end = loop.ends(count)
@@ -262,28 +275,7 @@ class _Steps:
         first, later = last < 0, last >= 0
         before = pairs_to_csr(reader[first], places[first], (rows.size, initial.size))
         result = result | initial.through(before)
-        written = pairs_to_csr(reader[later], last[later], (rows.size, rows.size))
-        while written.nnz:
-            result = result | result.through(written)
-            written = boolean_product(written, written)
-        return result
-
-
-def _available(value: Value) -> list[np.ndarray] | None:
-    """What a value may be that is known here."""
-    if value.dependence is not None or value.known is None:
-        return None
-    return value.known.all_values() or None
-
-
-def _with_alternates(found: Sequence[Any]) -> Known:
-    """A value, with what it is where rounding differs."""
-    value, *others = found
-    if all(are_equal(one, value) for one in others):
-        return Known.of(value)
-    if not has_derivative(value):  # a decision that rounding may turn
-        raise _OneByOne
-    return Known.of(value, *others)
+        return with_what_they_read(result, reader[later], last[later], needed)
 
 
 def _value(place: Value) -> np.ndarray:

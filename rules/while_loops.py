@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -20,7 +20,9 @@ from asdex.detection import (
     transitive_closure,
 )
 
+from .known_steps import available, computed_at_once
 from .loop_bodies import facts_of
+from .loop_values import count_of_while, MOST_COUNTED
 from .loops import FOLLOWED_STEPS, Loop, passing_on
 from .ties import differing
 
@@ -72,6 +74,10 @@ _MOST_ENDS = 10
 all later ends. A least-squares solver by the dogleg method: 23 s with 100 ends, 2.5 s with 10."""
 
 
+_FEW_STEPS = 64
+"""Steps that are taken one by one in less time than it takes to compile a loop."""
+
+
 class _While(Loop):
     """A loop that ends by a condition on its carry."""
 
@@ -113,6 +119,8 @@ class _While(Loop):
             for value, keep in zip(self.initial, self.kept, strict=True)
         ]
         for steps in range(FOLLOWED_STEPS):
+            if steps == _FEW_STEPS and (found := self._counted()) is not None:
+                return found
             (proceed,) = self.eqn.interpret(condition, [*consts, *state])
             if proceed.known is None or proceed.undecided is not None:
                 break
@@ -125,6 +133,28 @@ class _While(Loop):
                 return steps, [one.known for one in state]
             state = self.eqn.interpret(self.body, [*self.consts, *state], self.kept)
         return None, [None] * self.num_carry
+
+    def _counted(self) -> tuple[int, list[Known | None]] | None:
+        """As `known_steps`, in one program."""
+        operands = list(map(available, self.eqn.operands))
+        found = count_of_while(self.eqn, [one is not None for one in operands])
+        if found is None:
+            return None
+        carried, count = found
+        results = computed_at_once(
+            lambda *all_: count(*(one for one in all_ if one is not None)), operands
+        )
+        if results is None or results[0].get() == MOST_COUNTED:
+            return None
+        steps, *known = results
+        left = dict(zip(np.flatnonzero(carried), known, strict=True))
+        return int(steps.get()), [
+            left.get(number) if keep else None for number, keep in enumerate(self.kept)
+        ]
+
+    def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Value]]:
+        order = list(order)
+        return super()._interpreted(order) if len(order) <= FOLLOWED_STEPS else (self.closure(), [])
 
     def with_any_number_of_steps(
         self, results: Sequence[Value], condition: Any, split: int

@@ -165,6 +165,30 @@ def test_while_with_a_known_carry_beside_a_dynamic_stop():
     assert checked(f, X)[:, :2].all()
 
 
+def test_while_with_many_steps_is_counted():
+    """More steps than are taken one by one, as many as a second counter says, with and without writes."""
+
+    def writing(x):
+        def body(state):
+            i, k, c = state
+            return i + 1, (3 * k) % 1009, c.at[i % N].set(c[(i + 1) % N] * x[k % N])
+
+        return lax.while_loop(lambda s: (s[0] < 11_000) & (s[1] != 2), body, (0, 1, x))[2]
+
+    def rolling(x):
+        return lax.while_loop(
+            lambda s: s[0] < 12_001, lambda s: (s[0] + 1, jnp.roll(s[1], 1)), (0, x)
+        )[1]
+
+    def counting(x):
+        return x[jnp.array([lax.while_loop(lambda s: s < 11_000, lambda s: s + 7, 3) % N])]
+
+    assert pattern(counting, X).sum() == 1
+    np.testing.assert_array_equal(pattern(rolling, X), np.roll(DIAGONAL, 12_001 % N, axis=0))
+    derivative = np.asarray(jax.jacfwd(writing)(jnp.linspace(0.99, 1.01, N)))
+    np.testing.assert_array_equal(pattern(writing, X), derivative != 0)
+
+
 def test_while_with_more_steps_than_are_followed_is_closed():
     def f(x):
         return lax.while_loop(

@@ -403,6 +403,15 @@ def inner_results(x):
     return lax.fori_loop(0, N, row, x**2)
 
 
+def triangular(x):
+    """The inner loop has another length in each step."""
+
+    def row(i, y):
+        return lax.fori_loop(0, i, lambda j, y: y.at[i].set(y[j] * x[i]), y)
+
+    return lax.fori_loop(0, 6, row, x**2)
+
+
 def products_of_rows(x):
     """The inner loop adds up what the outer one writes."""
     a = x[:12].reshape(3, 4)
@@ -415,7 +424,7 @@ def products_of_rows(x):
 
 
 FUNCTIONS = [
-    *(swept_in_rows, eliminated, summed_in_rows, three_loops, inner_results),
+    *(swept_in_rows, eliminated, summed_in_rows, three_loops, inner_results, triangular),
     products_of_rows,
     *(jitted_write, literal_write, guarded_by_where, guarded_otherwise, guarded_windows),
     *(written_in_branches, written_in_nested_branches, swept_in_turn, combined),

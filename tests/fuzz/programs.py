@@ -248,7 +248,7 @@ def _writes(choose: Choose) -> Function:
     """Loops that write to places of what they carry, guarded or not, and read what they have written."""
     before, inside, after = ([_write(choose) for _ in range(choose(3))] for _ in range(3))
     start, stop, reverse = choose(2), [3, SIZE, 8, 64][choose(4)], bool(choose(2))
-    length, backwards, factor = choose(4), bool(choose(2)), 1 + choose(3)
+    length, kind, factor = choose(4), choose(3), 1 + choose(3)
 
     def sweep(x: jax.Array) -> jax.Array:
         def steps(writes: list[Any], y: jax.Array, i: jax.Array) -> jax.Array:
@@ -262,8 +262,10 @@ def _writes(choose: Choose) -> Function:
             def inner(y: jax.Array, j: jax.Array) -> tuple[jax.Array, None]:
                 return steps(inside, y, factor * i + j), None
 
-            if length:
-                y = lax.scan(inner, y, jnp.arange(length), reverse=backwards)[0]
+            if kind < 2:
+                y = lax.scan(inner, y, jnp.arange(length), reverse=kind == 1)[0]
+            else:  # as long as a counter says
+                y = lax.fori_loop(0, (i + length) % 4, lambda j, y: inner(y, j)[0], y)
             y = steps(after, y, i)
             return y, y[0] * x[i % SIZE]
 

@@ -1,0 +1,47 @@
+"""What is known at all steps of a loop, computed in one program, with what it is where rounding differs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from asdex import Value
+from asdex.detection import are_equal, has_derivative, in_three, Known, on_host
+
+
+def available(value: Value) -> list[np.ndarray] | None:
+    """What a value may be that is known here; `None` for others."""
+    if value.dependence is not None or value.known is None:
+        return None
+    return value.known.all_values() or None
+
+
+def computed_at_once(
+    compute: Callable[..., Any], operands: Sequence[list[np.ndarray] | None]
+) -> list[Known] | None:
+    """The results of a function of what operands are, of `None` for those not known.
+
+    **Returns:** `None` if it cannot be computed here, or if rounding decides something.
+    """
+    given = [one for one in operands if one is not None]
+
+    def computed(*arrays: Any) -> Any:
+        left = iter(arrays)
+        return compute(*(None if one is None else next(left) for one in operands))
+
+    try:
+        with on_host():
+            agree, found = in_three(
+                computed, [[one[k % len(one)] for one in given] for k in range(3)]
+            )
+    except Exception:  # what does not run on the host
+        return None
+    known = [_with_alternates(*one) for one in found]
+    return known if agree and None not in known else None
+
+
+def _with_alternates(value: Any, *others: Any) -> Known | None:
+    """A value, with what it is where rounding differs; `None` for a decision that rounding may turn."""
+    if all(are_equal(one, value) for one in others):
+        return Known.of(value)
+    return Known.of(value, *others) if has_derivative(value) else None
