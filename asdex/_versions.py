@@ -22,14 +22,16 @@ CALL_PRIMITIVES: Final = frozenset(
 A whitelist: a `scan` without scanned inputs has the same signature as a call.
 """
 
+EMPTY_PRIMITIVES: Final = frozenset({"empty", "empty2"})
+"""Memory that nothing is written to: what a branch leaves of what another one saves for a reverse pass."""
+
 UNPREDICTABLE_PRIMITIVES: Final = frozenset(
     {
         # code from outside the program
         *("pure_callback", "io_callback", "debug_callback", "ffi_call", "declared_sparsity"),
         # what differs between platforms and devices: detection evaluates on the CPU
         *("platform_index", "axis_index", "rng_bit_generator", "rng_uniform"),
-        # memory that nothing has been written to
-        *("empty", "empty2"),
+        *EMPTY_PRIMITIVES,
     }
 )
 """Primitives whose results differ from one evaluation, platform or device to the next."""

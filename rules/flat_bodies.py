@@ -4,18 +4,29 @@
 goes nowhere where the condition is false. The branches of a `cond` that write to one array do so in turn.
 """
 
+import operator
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
-from asdex.detection import call_jaxpr, evaluated, jaxpr_consts, open_jaxpr, rebind
+from asdex.detection import (
+    call_jaxpr,
+    EquationView,
+    evaluated,
+    has_derivative,
+    jaxpr_consts,
+    may_collide,
+    open_jaxpr,
+    rebind,
+)
 
-from .indexing import window_sizes
+from .indexing import overwrites, window_sizes
 
 
 _DROP = lax.GatherScatterMode.FILL_OR_DROP
@@ -62,18 +73,25 @@ def scatter_of_windows(rank: int) -> lax.ScatterDimensionNumbers:
 class _Writing(NamedTuple):
     """A value as another one to which an equation writes.
 
-    **Attributes:** `before`: that other value. `write`: writes the same to any value, if a condition holds.
+    **Attributes:**
+
+    - `before`: that other value.
+    - `adds`: whether it adds to what is there.
+    - `write`: writes the same to any value, everywhere or where a condition holds.
     """
 
     before: Any
-    write: Callable[[Any, Any], Any]
+    adds: bool
+    write: Callable[..., Any]
 
 
 class _Flattening:
     """Evaluates equations, and knows of each result what has been written to what."""
 
     def __init__(self) -> None:
+        # Values are kept, so that their numbers stay their own.
         self._writings: dict[int, tuple[Any, _Writing]] = {}
+        self._zeros: dict[tuple[Any, Any], Any] = {}
 
     def __call__(self, eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
         inner, name = call_jaxpr(eqn), eqn.primitive.name
@@ -81,14 +99,62 @@ class _Flattening:
             return _evaluated(inner, operands, self)
         if name == "cond":
             return self._without_branches(eqn, operands)
-        if name == "select_n" and (found := self._in_turn(*operands)) is not None:
-            return [found]
-        results = rebind(eqn, operands)
-        if writes_to_places(eqn):
-            # The result is kept, so that its number stays its own.
-            writing = _Writing(operands[0], partial(_write_where, eqn, operands[1:]))
-            self._writings[id(results[0])] = results[0], writing
-        return results
+        found = None
+        if name == "select_n":
+            found = self._in_turn(*operands)
+        elif name in ("add", "add_any"):
+            found = self._added(*operands)
+        elif name == "broadcast_in_dim":
+            found = self._zero(eqn, operands)
+        elif writes_to_places(eqn):
+            before, *others = operands
+            adds = name == "scatter-add" or self._adds(eqn, before)
+            found = self._write(before, adds, partial(_write_where, eqn, others, adds))
+        return rebind(eqn, operands) if found is None else [found]
+
+    def _write(
+        self, before: Any, adds: bool, write: Callable[..., Any], condition: Any = None
+    ) -> Any:
+        """What `write` makes of a value, which is remembered."""
+        result = write(before, condition)
+
+        def write_there(value: Any, outer: Any = None) -> Any:
+            conditions = [one for one in (condition, outer) if one is not None]
+            return write(value, reduce(operator.and_, conditions) if conditions else None)
+
+        self._writings[id(result)] = result, _Writing(before, adds, write_there)
+        return result
+
+    def _zero(self, eqn: Any, operands: Sequence[Any]) -> Any | None:
+        """Zeros, which are one value for each shape and type."""
+        aval = eqn.outvars[0].aval
+        if any(isinstance(one, Tracer) or np.any(one) for one in operands):
+            return None
+        if (aval.shape, aval.dtype) not in self._zeros:
+            (self._zeros[aval.shape, aval.dtype],) = rebind(eqn, operands)
+        return self._zeros[aval.shape, aval.dtype]
+
+    def _adds(self, eqn: Any, before: Any) -> bool:
+        """Whether to write to `before` is to add to it, since it is zero."""
+        aval = eqn.outvars[0].aval
+        is_zero = self._zeros.get((aval.shape, aval.dtype)) is before and has_derivative(aval)
+        replaces = eqn.primitive.name == "dynamic_update_slice" or overwrites(EquationView(eqn))
+        return is_zero and replaces and not may_collide(eqn)
+
+    def _added(self, a: Any, b: Any) -> Any | None:
+        """A sum as what is added to parts of one of the operands, if the other one is that added to zeros."""
+        for total, addends in ((a, b), (b, a)):
+            *parts, start = self._chain(addends)
+            writings = [self._writings[id(one)][1] for one in parts]
+            if (
+                writings
+                and all(one.adds for one in writings)
+                and any(start is zero for zero in self._zeros.values())
+            ):
+                for one in reversed(writings):
+                    total = self._write(total, True, one.write)
+                return total
+        return None
 
     def _without_branches(self, eqn: Any, operands: Sequence[Any]) -> list[Any]:
         """The results of a `cond`: to map it over steps would copy all that its branches read."""
@@ -112,18 +178,8 @@ class _Flattening:
         chosen = lax.clamp(0, lax.convert_element_type(which, np.int32), len(cases) - 1)
         for number, part in enumerate(parts):
             for one in reversed(part):
-                result = self._again(one, result, chosen == number)
-        return result
-
-    def _again(self, one: Any, before: Any, condition: Any) -> Any:
-        """What was written to get `one`, written to another value where the condition holds."""
-        _, (_, write) = self._writings[id(one)]
-        result = write(before, condition)
-
-        def write_there(value: Any, outer: Any) -> Any:
-            return write(value, outer & condition)
-
-        self._writings[id(result)] = result, _Writing(before, write_there)
+                _, adds, write = self._writings[id(one)][1]
+                result = self._write(result, adds, write, chosen == number)
         return result
 
     def _chain(self, value: Any) -> list[Any]:
@@ -143,20 +199,29 @@ def writes_to_places(eqn: Any) -> bool:
     return name.startswith("scatter") and eqn.invars[1].aval.shape[-1] > 0
 
 
-def _write_where(eqn: Any, operands: Sequence[Any], before: Any, condition: Any) -> Any:
-    """What an equation writes, written to another value, and only if the condition holds."""
+def _write_where(
+    eqn: Any, operands: Sequence[Any], adds: bool, before: Any, condition: Any = None
+) -> Any:
+    """What an equation writes, written or added to another value, and only where the condition holds."""
+    if condition is None and not adds:
+        return rebind(eqn, [before, *operands])[0]
     if eqn.primitive.name == "dynamic_update_slice":
         update, *starts = operands
         index, numbers = jnp.stack(starts, axis=-1), scatter_of_windows(before.ndim)
+        mode, unique = lax.GatherScatterMode.CLIP, True
+    else:
+        index, update = operands
+        mode, numbers = eqn.params["mode"], eqn.params["dimension_numbers"]
+        unique = eqn.params["unique_indices"]
+    if mode == lax.GatherScatterMode.CLIP:
         index = _inside(index, before.shape, update.shape, numbers)
-        places = _places(index, condition)
-        return lax.scatter(before, places, update, numbers, mode=_DROP, unique_indices=True)
-    index, update = operands
-    if eqn.params["mode"] == lax.GatherScatterMode.CLIP:
-        index = _inside(index, before.shape, update.shape, eqn.params["dimension_numbers"])
+    if condition is not None:
+        index = _places(index, condition)
+    if adds or eqn.primitive.name == "dynamic_update_slice":
+        write = lax.scatter_add if adds else lax.scatter
+        return write(before, index, update, numbers, unique_indices=unique, mode=_DROP)
     dropping = eqn.replace(params={**eqn.params, "mode": _DROP})
-    (result,) = rebind(dropping, [before, _places(index, condition), update])
-    return result
+    return rebind(dropping, [before, index, update])[0]
 
 
 def _places(index: Any, condition: Any) -> Any:

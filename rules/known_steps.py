@@ -37,7 +37,8 @@ def computed_at_once(
     except Exception:  # what does not run on the host
         return None
     known = [_with_alternates(*one) for one in found]
-    return known if agree and None not in known else None
+    sure = [one for one in known if one is not None]
+    return sure if agree and len(sure) == len(known) else None
 
 
 def _with_alternates(value: Any, *others: Any) -> Known | None:

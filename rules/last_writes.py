@@ -66,7 +66,8 @@ def with_what_they_read(
     own = own | own.through(pairs_to_csr(whole[parts], parts, (size, size)))
     pairs = np.stack([whole[reader[~within]], read[~within]])
     linked, numbers = np.unique(pairs, return_inverse=True)
-    links = pairs_to_csr(*numbers.reshape(pairs.shape), (linked.size, linked.size))
+    first, second = numbers.reshape(pairs.shape)
+    links = pairs_to_csr(first, second, (linked.size, linked.size))
     result = own.take(linked)
     while links.nnz:
         result = result | result.through(links)

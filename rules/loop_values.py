@@ -10,6 +10,7 @@ import jax
 
 from asdex.detection import (
     call_jaxpr,
+    EMPTY_PRIMITIVES,
     evaluated as all_evaluated,
     is_literal,
     is_predictable,
@@ -55,6 +56,21 @@ def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
         how = {name: eqn.params[name] for name in ("length", "reverse")}
         carry, stacked = jax.lax.scan(step, start, scanned, **how)
         return list(compress([*carry, *stacked], results))
+
+    return results, computed
+
+
+def _known_of_cond(eqn: Any, known: Sequence[bool]) -> Part:
+    """The results that are known in all branches, of which a known index takes one."""
+    branches = eqn.params["branches"]
+    results = list(
+        map(all, zip(*(_known_results(one, known[1:]) for one in branches), strict=True))
+    )
+
+    def computed(*arrays: Any) -> Sequence[Any]:
+        index, *operands = _among(known, arrays)
+        taken = [lambda one=one: evaluated(one, operands, results) for one in branches]
+        return list(compress(jax.lax.switch(index, taken), results))
 
     return results, computed
 
@@ -142,8 +158,12 @@ def _known_part(eqn: Any, known: Sequence[bool]) -> Part:
     """The part of any equation that follows from the operands that are known."""
     if all(known) and is_predictable(eqn) and not may_collide(eqn):
         return [True] * len(eqn.outvars), lambda *arrays: rebind(eqn, arrays)
+    if eqn.primitive.name in EMPTY_PRIMITIVES:  # what no program reads
+        return [True], lambda: rebind(eqn, ())
     if eqn.primitive.name == "scan":
         return known_of_scan(eqn, known)
+    if eqn.primitive.name == "cond" and known[0]:
+        return _known_of_cond(eqn, known)
     inner = call_jaxpr(eqn)
     if inner is None:
         return [False] * len(eqn.outvars), lambda *arrays: ()

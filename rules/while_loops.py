@@ -147,9 +147,10 @@ class _While(Loop):
         if results is None or results[0].get() == MOST_COUNTED:
             return None
         steps, *known = results
-        left = dict(zip(np.flatnonzero(carried), known, strict=True))
+        left = iter(known)
+        last = [next(left) if found else None for found in carried]
         return int(steps.get()), [
-            left.get(number) if keep else None for number, keep in enumerate(self.kept)
+            one if keep else None for one, keep in zip(last, self.kept, strict=True)
         ]
 
     def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Value]]:

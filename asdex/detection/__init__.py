@@ -19,7 +19,7 @@ from .._jaxprs import (
     rebind as rebind,
     scan_arity as scan_arity,
 )
-from .._versions import binder as binder
+from .._versions import binder as binder, EMPTY_PRIMITIVES as EMPTY_PRIMITIVES
 from ._chain import Chain as Chain
 from ._complex import Parts as Parts
 from ._dependence import (

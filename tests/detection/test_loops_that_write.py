@@ -456,8 +456,20 @@ def test_all_steps_at_once(f, monkeypatch):
         assert together == one_by_one
 
 
-@pytest.mark.parametrize("f", [neighbors, recurrence, with_a_sum, backwards])
-def test_hessians(f):
+def chosen_value(x):
+    def body(i, y):
+        value = lax.cond(i % 2 == 0, lambda: x[i] * x[i - 1], lambda: x[i])
+        return y.at[i].set(value)
+
+    return lax.fori_loop(1, N, body, x)
+
+
+REVERSED = [neighbors, recurrence, with_a_sum, backwards, swept_in_turn, written_in_branches]
+
+
+@pytest.mark.parametrize("f", REVERSED, ids=lambda f: f.__name__)
+def test_hessians(f, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("asdex.rules.loop_writes"), "_FEW_STEPS", 1)
     pattern = asdex.hessian_sparsity(lambda x: jnp.sum(f(x) ** 2), X).todense().astype(bool)
     hessian = np.asarray(jax.hessian(lambda x: jnp.sum(f(x) ** 2))(X))
     assert not ((hessian != 0) & ~pattern).any()
@@ -465,6 +477,15 @@ def test_hessians(f):
 
 MANY = 80
 """Steps that are taken at once, as they are for users."""
+
+
+def test_a_reverse_pass_knows_which_branch_was_taken(monkeypatch):
+    """What one branch saves for it is empty in the other one; it adds to what each of them has read."""
+    monkeypatch.setattr(importlib.import_module("asdex.rules.loop_writes"), "_FEW_STEPS", 1)
+    pattern = asdex.hessian_sparsity(lambda x: jnp.sum(chosen_value(x) ** 3), X)
+    hessian = jax.hessian(lambda x: jnp.sum(chosen_value(x) ** 3))(X)
+    np.testing.assert_array_equal(pattern.todense().astype(bool), np.asarray(hessian) != 0)
+
 
 WEIGHTS = np.random.default_rng(0).uniform(1, 2, MANY).astype(np.float32)
 THIRDS = WEIGHTS / np.float32(3)
