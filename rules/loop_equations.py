@@ -38,6 +38,7 @@ def changes_of(
     equations: Equations,
     known: Collection[Any],
     pairs: Mapping[int, Sequence[Any]],
+    num_carry: int,
     sums: Collection[int] | None,
 ) -> Changes:
     """What a step does to carried values, from their variables before and after it.
@@ -71,22 +72,31 @@ def changes_of(
                 eqns[id(eqn)] = eqn
                 loops.setdefault(id(eqn), {})[number] = place
         refused = [
-            eqn for eqn in eqns.values() if not _writes_all(equations, known, eqn, loops[id(eqn)])
+            eqn
+            for eqn in eqns.values()
+            if not _only_writes(equations, known, num_carry, eqn, loops[id(eqn)])
         ]
         if not refused:
             return Changes(added, chains, loops)
         equations.refused += refused
 
 
-def _writes_all(
-    equations: Equations, known: Collection[Any], loop: Any, places: dict[int, int]
+def _only_writes(
+    equations: Equations, known: Collection[Any], outputs: int, loop: Any, places: dict[int, int]
 ) -> bool:
-    """Whether a loop changes nothing but what is known, and what it writes to places."""
+    """Whether a loop changes nothing but what is known and what it writes to, and no more of it is read.
+
+    **Arguments:** `outputs`: where the further results of the body start, which those of the loop may be.
+    """
     num_consts, num_carry = scan_arity(loop)
     kept = known_of_scan(loop, are_in(known, loop.invars))[0][:num_carry]
     inner = open_jaxpr(equations.inside(loop).body)
     pairs = zip(inner.invars[num_consts:], inner.outvars, strict=False)
-    return not any(equations.uses[one] for one in loop.outvars[num_carry:]) and all(
+    results = open_jaxpr(equations.body).outvars[outputs:]
+    return all(
+        equations.uses[one] == sum(one is result for result in results)
+        for one in loop.outvars[num_carry:]
+    ) and all(
         keep or after is before or number in places
         for number, (keep, (before, after)) in enumerate(zip(kept, pairs, strict=False))
     )
@@ -95,7 +105,7 @@ def _writes_all(
 Addend = tuple[int, Any, list[Any]]
 """A sign; an equation that puts a value into zeros or adds it to a part, or `None`; what `written` says.
 
-Also a loop, with the number of the carried value.
+Also a loop that adds to it, with the number of the carried value, or to zeros of its own.
 """
 
 
@@ -205,6 +215,10 @@ class Equations:
         eqn = self.maker(atom)
         if eqn is not None:
             name = eqn.primitive.name
+            if name == "scan" and self.uses[atom] == 1:
+                step = self._through_loop(eqn, atom)
+                if step is not None and self._is_zero(step[0]) and self._adds(eqn, step[1]):
+                    return [(sign, eqn, [step[1]])]
             if name in _ADDITIONS:
                 first, second = eqn.invars
                 return self._addends(first, sign) + self._addends(second, sign * _sign(name))

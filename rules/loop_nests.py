@@ -44,27 +44,45 @@ class State(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A write in a step of the outermost body, as often as the loops around it do it.
+    """What a step of the outermost body writes or returns, as often as the loops around it do it.
 
     **Attributes:**
 
-    - `write`, `lengths`: the write, and the lengths of these loops.
+    - `write`: what writes it. A result is like what is written to all of a value.
+    - `size`: the number of elements each time.
+    - `lengths`: the lengths of these loops.
     - `starts`: when the bodies around it start, at each step of these loops.
-    - `times`: when it is done, likewise.
+    - `times`: when it is written, likewise.
     """
 
     write: Write
+    size: int
     lengths: tuple[int, ...]
     starts: dict[Nest, np.ndarray]
     times: np.ndarray
 
     @property
-    def size(self) -> int:
-        return math.prod(self.lengths) * size_of(self.write.atoms[0].aval)
+    def adds(self) -> bool:
+        """Whether it is added to a sum."""
+        return self.write.sign != 0
+
+    @property
+    def width(self) -> int:
+        return math.prod(self.lengths) * self.size
+
+    def inside(self, nest: Nest, begin: np.ndarray) -> Column:
+        """The same in all steps of a loop in a body, which start at these times."""
+        begins = begin.reshape(-1, *(1 for _ in self.lengths))
+        starts = {inner: begins + one for inner, one in self.starts.items()}
+        return self._replace(
+            lengths=(len(begin), *self.lengths),
+            starts=starts | {nest: np.zeros((), np.int64)},
+            times=begins + self.times,
+        )
 
     def of_elements(self, times: np.ndarray) -> np.ndarray:
-        """The times of all elements that are written, from those of all steps."""
-        return np.repeat(times, size_of(self.write.atoms[0].aval))
+        """The times of all elements, from those of all steps."""
+        return np.repeat(np.broadcast_to(times, self.lengths), self.size)
 
 
 class Nest:
@@ -98,7 +116,7 @@ class Nest:
         triples = zip(places, inner.invars[num_consts:], inner.outvars, strict=False)
         pairs = {place: pair for place, *pair in triples if place is not None}
         variables = known_variables(self.body, known)
-        added, chains, loops = changes_of(equations, variables, pairs, sums)
+        added, chains, loops = changes_of(equations, variables, pairs, len(places), sums)
         placed = {id(eqn): place for place, chain in chains.items() for eqn, _ in chain}
         time = 0
         for eqn in inner.eqns:
@@ -126,20 +144,32 @@ class Nest:
 
     def columns(self) -> list[Column]:
         """All writes in a step, with those of the loops inside."""
+        return list(map(self._column, self.writes)) + [
+            column.inside(self, loop.begin)
+            for loop in self._loops.values()
+            for column in loop.nest.columns()
+        ]
+
+    def outputs(self) -> list[Column]:
+        """The further results of the body, some of which are those of loops inside."""
+        further = {
+            id(variable): column.inside(self, loop.begin)
+            for loop in self._loops.values()
+            for variable, column in zip(loop.further, loop.nest.outputs(), strict=True)
+        }
+        return [
+            further.get(id(atom)) or self._column(Write(0, None, [atom], atom.aval.shape))
+            for atom in open_jaxpr(self.body).outvars[self._num_carry :]
+        ]
+
+    def _column(self, write: Write) -> Column:
         zero = np.zeros((), np.int64)
-        columns = [Column(one, (), {self: zero}, zero + one.time) for one in self.writes]
-        for loop in self._loops.values():
-            begin = loop.start + loop.nest.span * loop.order
-            for write, lengths, starts, times in loop.nest.columns():
-                begins = begin.reshape(-1, *(1 for _ in lengths))
-                starts = {nest: begins + one for nest, one in starts.items()} | {self: zero}
-                columns.append(Column(write, (len(begin), *lengths), starts, begins + times))
-        return columns
+        return Column(write, size_of(write.atoms[0].aval), (), {self: zero}, zero + write.time)
 
     def rows(
         self, operands: Sequence[Any], states: dict[Any, Any]
     ) -> tuple[list[list[Any]], list[Any]]:
-        """What each of `columns` writes and where, and the further results of the body.
+        """What each of `columns` writes and where, and the further results of the body: its `outputs`.
 
         **Arguments:** `states`: the carried values after each write, by their variables.
         """
@@ -207,15 +237,20 @@ class _Loop(NamedTuple):
         return _Loop(eqn, nest, known, kept, made, start)
 
     @property
-    def order(self) -> np.ndarray:
-        """The number of the step that takes each slice."""
+    def begin(self) -> np.ndarray:
+        """When the step starts that takes each slice."""
         order = np.arange(self.eqn.params["length"])
-        return order[::-1] if self.eqn.params["reverse"] else order
+        return self.start + self.nest.span * (order[::-1] if self.eqn.params["reverse"] else order)
+
+    @property
+    def further(self) -> Sequence[Any]:
+        """The results that are not carried."""
+        return self.eqn.outvars[len(self.kept) :]
 
     def results(
         self, operands: Sequence[Any], states: dict[Any, Any]
     ) -> tuple[list[Any], list[list[Any]]]:
-        """The results, of which further ones are not read; what all steps write and where."""
+        """The results; what all steps write and where."""
         num_consts, num_carry = scan_arity(self.eqn)
         end, length = num_consts + num_carry, self.eqn.params["length"]
         consts, initial, scanned = operands[:num_consts], operands[num_consts:end], operands[end:]
@@ -237,14 +272,14 @@ class _Loop(NamedTuple):
         axes = [*(None for _ in consts), *(0 if keep else None for keep in self.kept)]
         axes += [0] * len(scanned)
 
-        def step(*values: Any) -> list[list[Any]]:
-            return self.nest.rows(values, states)[0]
+        def step(*values: Any) -> tuple[list[list[Any]], list[Any]]:
+            return self.nest.rows(values, states)
 
-        rows = jax.vmap(step, in_axes=axes, axis_size=length)(*consts, *carried, *scanned)
+        rows, further = jax.vmap(step, in_axes=axes, axis_size=length)(*consts, *carried, *scanned)
         results = [
             last if keep else states.get(variable, one)
             for keep, last, variable, one in zip(
                 self.kept, final, self.eqn.outvars, initial, strict=False
             )
         ]
-        return [*results, *(None for _ in self.eqn.outvars[num_carry:])], rows
+        return [*results, *further], rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -69,8 +70,8 @@ def _known_of_cond(eqn: Any, known: Sequence[bool]) -> Part:
 
     def computed(*arrays: Any) -> Sequence[Any]:
         index, *operands = _among(known, arrays)
-        taken = [lambda one=one: evaluated(one, operands, results) for one in branches]
-        return list(compress(jax.lax.switch(index, taken), results))
+        taken = [partial(evaluated, one, wanted=results) for one in branches]
+        return list(compress(jax.lax.switch(index, taken, operands), results))
 
     return results, computed
 

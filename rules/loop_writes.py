@@ -91,7 +91,9 @@ class _Steps:
         loop = self.loop
         avals = [variable.aval for variable in open_jaxpr(loop.body).invars[len(loop.consts) :]]
         are_known = [*loop.kept, *(value.known is not None for value in loop.scanned)]
-        return sum(map(size_of, compress(avals, are_known))) + sum(one.size for one in self.columns)
+        return sum(map(size_of, compress(avals, are_known))) + sum(
+            one.width for one in self.columns
+        )
 
     def results(self) -> tuple[list[Value], list[Value]]:
         loop = self.loop
@@ -229,18 +231,19 @@ class _Steps:
 
     def _times(self) -> np.ndarray:
         """When a step writes each element; 0 if it is added to a sum."""
-        times = [one.of_elements(one.times * (not one.write.sign)) for one in self.columns]
+        times = [one.of_elements(one.times * (not one.adds)) for one in self.columns]
         return np.concatenate([np.zeros(0, np.int64), *times])
 
     def _starts(self, width: int) -> dict[Nest, np.ndarray]:
         """When each body starts, in which some of the elements of a step are written or returned."""
-        nests = {nest for one in self.columns for nest in one.starts} | {self.nest}
+        columns = [*self.columns, *self.nest.outputs()]
+        nests = {nest for one in columns for nest in one.starts} | {self.nest}
         starts = {nest: np.zeros(width, np.int64) for nest in nests}
         end = 0
-        for column in self.columns:
-            begin, end = end, end + column.size
+        for column in columns:
+            begin, end = end, end + column.width
             for nest, one in column.starts.items():
-                starts[nest][begin:end] = column.of_elements(np.broadcast_to(one, column.lengths))
+                starts[nest][begin:end] = column.of_elements(one)
         return starts
 
     def _resolved(
