@@ -66,6 +66,53 @@ def counted_loop(n: int) -> Callable[..., Any]:
     return lambda x: lax.fori_loop(1, n, lambda i, y: y.at[i].set(x[i] * x[i - 1]), x)
 
 
+def jitted_steps(n: int) -> Callable[..., Any]:
+    @jax.jit
+    def step(i: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
+        y = y.at[i].set(x[i] * x[i - 1])
+        return y.at[i - 1].set(y[i] + y[i - 1])
+
+    return lambda x: lax.fori_loop(1, n, lambda i, y: step(i, y, x), x)
+
+
+def steps_in_branches(n: int) -> Callable[..., Any]:
+    def step(i: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
+        return lax.cond(i % 2 == 0, lambda: y.at[i].set(x[i] * x[i - 1]), lambda: y)
+
+    return lambda x: lax.fori_loop(1, n, lambda i, y: step(i, y, x), x)
+
+
+def stencil_by_loops(side: int) -> Callable[..., Any]:
+    def f(x: jax.Array) -> jax.Array:
+        u = x.reshape(side, side)
+
+        def element(i: jax.Array, j: jax.Array, y: jax.Array) -> jax.Array:
+            around = u[i - 1, j] * u[i + 1, j] + u[i, j - 1] * u[i, j + 1]
+            return y.at[i, j].set(around - u[i, j])
+
+        def row(i: jax.Array, y: jax.Array) -> jax.Array:
+            return lax.fori_loop(1, side - 1, lambda j, y: element(i, j, y), y)
+
+        return lax.fori_loop(1, side - 1, row, u)
+
+    return f
+
+
+def gradient_of_a_stencil(side: int) -> Callable[..., Any]:
+    return jax.grad(lambda x: jnp.sum(stencil_by_loops(side)(x) ** 3))
+
+
+def repeated_while(n: int) -> Callable[..., Any]:
+    def f(x: jax.Array) -> jax.Array:
+        def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            i, y = state
+            return i + 1, y.at[i].set(x[i] * x[i - 1])
+
+        return lax.while_loop(lambda state: state[0] < n, step, (jnp.asarray(1), x))[1]
+
+    return f
+
+
 def long_scan() -> Callable[..., Any]:
     return lambda x: lax.scan(lambda carry, a: (jnp.sin(a), carry * a), jnp.zeros(()), x)[1]
 
@@ -98,6 +145,11 @@ PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "chain of 8 joints": (8, chain),
     "`fori_loop`, 2,000 steps": (2_000, lambda: counted_loop(2_000)),
     "`fori_loop`, 20,000 steps": (20_000, lambda: counted_loop(20_000)),
+    "two writes under `jit`, 20,000 steps": (20_000, lambda: jitted_steps(20_000)),
+    "writes in branches, 20,000 steps": (20_000, lambda: steps_in_branches(20_000)),
+    "`while`, 20,000 steps": (20_000, lambda: repeated_while(20_000)),
+    "stencil by two loops, 141 by 141": (19_881, lambda: stencil_by_loops(141)),
+    "its gradient": (19_881, lambda: gradient_of_a_stencil(141)),
     "`scan`, 100,000 steps": (100_000, long_scan),
     "sums over 10,000 edges, one a step": (10_000, lambda: sums_in_a_loop(10_000)),
     "their gradient": (10_000, lambda: gradient_of_a_loop(10_000)),

@@ -74,10 +74,24 @@ def chain_of(
     **Arguments:** `eqn`: `None` for what moves elements without an equation.
     """
     kind = _kind_of(eqn)
-    if _passes(eqn) if kind is None else _is_identity(eqn, kind, operands):
-        return _joined([one for one in chains if one is not None])
     if kind is None:
-        return None
+        return _joined(chains) if _passes(eqn) else None
+    if eqn.params.get("y") == 1:  # the first power
+        return _joined(chains)
+    dropped = _are_dropped(eqn, kind, operands)
+    left = [one for one, drop in zip(chains, dropped, strict=True) if one is not None and not drop]
+    found = [one for one, drop in zip(chains, dropped, strict=True) if one is not None and drop]
+    if any(dropped) and not any(kind in one.kinds for one in found):
+        return _joined(left)
+    # What is brought together before it is known to be dropped may be brought together with more.
+    chain = _brought_together(eqn, kind, operands, chains)
+    others = [one for one in left if any(dropped) and one.kinds != {kind}]
+    return _joined([chain, *others]) if others else chain
+
+
+def _brought_together(
+    eqn: Any, kind: str, operands: Sequence[np.ndarray], chains: Sequence[Chain | None]
+) -> Chain:
     parts = [
         one
         if one is not None and kind in one.kinds
@@ -211,15 +225,15 @@ def _passes(eqn: Any) -> bool:
     return rule.moves or rule.is_linear(EquationView(eqn)) or (rule.picks and not rule.in_place)
 
 
-def _is_identity(eqn: Any, kind: str, operands: Sequence[np.ndarray]) -> bool:
-    """Whether an operand is added that is zero everywhere, or multiplied that is one: programs drop it."""
-    if eqn.primitive.name == "integer_pow":
-        return eqn.params["y"] == 1
+def _are_dropped(eqn: Any, kind: str, operands: Sequence[np.ndarray]) -> list[bool]:
+    """Which operands programs drop: zero everywhere in a sum, one everywhere in a product."""
     neutral = 0 if kind == "sum" else 1
-    return len(operands) > 1 and any(bool(np.all(one == neutral)) for one in operands)
+    dropped = [bool(np.all(one == neutral)) and len(operands) > 1 for one in operands]
+    return [False, *dropped[1:]] if eqn.primitive.name in _INVERTS else dropped
 
 
-def _joined(chains: Sequence[Chain]) -> Chain | None:
+def _joined(found: Sequence[Chain | None]) -> Chain | None:
+    chains = [one for one in found if one is not None]
     if not chains:
         return None
     kinds = frozenset[str]().union(*(one.kinds for one in chains))
