@@ -1,4 +1,4 @@
-"""What is known at all steps of a loop, computed in one program, with what it is where rounding differs."""
+"""How many steps there are, and what is known at all of them, with what it is where rounding differs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,25 @@ from typing import Any
 import numpy as np
 
 from asdex import Value
-from asdex.detection import are_equal, has_derivative, in_three, Known, on_host
+from asdex.detection import (
+    are_equal,
+    has_derivative,
+    in_three,
+    Known,
+    nested_jaxprs,
+    on_host,
+    open_jaxpr,
+)
+
+
+def most_steps(jaxpr: Any, of_a_while: int) -> int:
+    """How often the loops of a jaxpr repeat something at most, if each `while` takes a number of steps."""
+    found = [1]
+    for eqn in open_jaxpr(jaxpr).eqns:
+        inside = max((most_steps(one, of_a_while) for one in nested_jaxprs(eqn)), default=1)
+        own = {"scan": eqn.params.get("length"), "while": of_a_while}.get(eqn.primitive.name)
+        found.append(inside if own is None else inside * own)
+    return max(found)
 
 
 def available(value: Value) -> list[np.ndarray] | None:

@@ -21,12 +21,11 @@ from asdex.detection import (
     on_host,
     open_jaxpr,
     pairs_to_csr,
-    primitive_names,
     size_of,
 )
 
 from .flat_bodies import flat_body, with_counted_loops
-from .known_steps import available, computed_at_once
+from .known_steps import available, computed_at_once, most_steps
 from .last_writes import LastWrites, with_what_they_read
 from .loop_bodies import facts_of, in_rows, LoopBody
 from .loop_equations import Equations
@@ -47,8 +46,7 @@ class _OneByOne(Exception):
 
 def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
-    few = len(order) < _FEW_STEPS and primitive_names(loop.body).isdisjoint(("scan", "while"))
-    if few or open_jaxpr(loop.body).effects:
+    if len(order) * most_steps(loop.body, _FEW_STEPS) < _FEW_STEPS or open_jaxpr(loop.body).effects:
         return None
     known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
     if not all([one.is_available for one in known]) or any(is_key(one.raw()) for one in known):
@@ -64,6 +62,7 @@ class _Steps:
 
     def __init__(self, loop: LoopBody, order: np.ndarray):
         self.loop, self.order = loop, order
+        self._limit()
         self.slices = [
             None if value.known is None else [one[order] for one in value.known.all_values()]
             for value in loop.scanned
@@ -77,23 +76,24 @@ class _Steps:
         self.final, self.before = self._known_carry()
         try:
             body = flat_body(loop.body)
-            equations = Equations(with_counted_loops(body, self._most_steps(body, known)))
+            equations = Equations(with_counted_loops(body, self._counted(body, known)))
             self.nest = Nest(equations, len(loop.consts), known, places, states)
         except Exception as error:  # a primitive that JAX cannot trace again
             raise _OneByOne from error
         self.states, self.columns = states, self.nest.columns()
         steps = max((math.prod(one.lengths) for one in self.columns), default=1) * len(order)
-        if steps < _FEW_STEPS or self._elements() * len(order) > _MOST_ELEMENTS:
+        if steps < _FEW_STEPS:
             raise _OneByOne
+        self._limit(sum(one.width for one in self.columns))
 
-    def _elements(self) -> int:
-        """The elements that a step writes, and those whose values are known at each step."""
+    def _limit(self, written: int = 0) -> None:
+        """Give up if a step writes too many elements, together with those that are known at each step."""
         loop = self.loop
         avals = [variable.aval for variable in open_jaxpr(loop.body).invars[len(loop.consts) :]]
         are_known = [*loop.kept, *(value.known is not None for value in loop.scanned)]
-        return sum(map(size_of, compress(avals, are_known))) + sum(
-            one.width for one in self.columns
-        )
+        elements = written + sum(map(size_of, compress(avals, are_known)))
+        if elements * len(self.order) > _MOST_ELEMENTS:
+            raise _OneByOne
 
     def results(self) -> tuple[list[Value], list[Value]]:
         loop = self.loop
@@ -145,7 +145,7 @@ class _Steps:
             raise _OneByOne
         return known[: len(known) // 2], known[len(known) // 2 :]
 
-    def _most_steps(self, body: Any, known: Sequence[bool]) -> dict[int, int]:
+    def _counted(self, body: Any, known: Sequence[bool]) -> dict[int, int]:
         """How many steps the `while` loops of a flat body take at most, by their equations, and one more."""
         loops, counts = counts_of_whiles(body, known)
         if not loops:

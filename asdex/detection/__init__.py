@@ -14,6 +14,7 @@ from .._jaxprs import (
     literal_value as literal_value,
     live_steps as live_steps,
     may_collide as may_collide,
+    nested_jaxprs as nested_jaxprs,
     open_jaxpr as open_jaxpr,
     primitive_names as primitive_names,
     rebind as rebind,
