@@ -148,6 +148,7 @@ class _Flattening:
             writings = [self._writings[id(one)][1] for one in parts]
             if (
                 writings
+                and np.shape(total) == np.shape(addends)
                 and all(one.adds for one in writings)
                 and any(start is zero for zero in self._zeros.values())
             ):

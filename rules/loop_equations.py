@@ -113,6 +113,12 @@ def _sign(name: str) -> int:
     return -1 if name in ("sub", "scatter-sub") else 1
 
 
+def _is_elementwise(eqn: Any) -> bool:
+    """Whether no operand is broadcast along an axis of length 1, as an equation may do since jax 0.12."""
+    shape = eqn.outvars[0].aval.shape
+    return all(is_literal(one) or one.aval.shape == shape for one in eqn.invars)
+
+
 class Equations:
     """The equations of a body, by what they make and how often it is used.
 
@@ -185,6 +191,8 @@ class Equations:
             elif name in _ADDITIONS:
                 if name != "sub" and self._leads_to(others[0], carried):
                     first, others = others[0], [first]
+                if not _is_elementwise(eqn):
+                    return None
                 found += self._addends(others[0], _sign(name))
             elif name != "convert_element_type":
                 return None
@@ -219,7 +227,7 @@ class Equations:
                 step = self._through_loop(eqn, atom)
                 if step is not None and self._is_zero(step[0]) and self._adds(eqn, step[1]):
                     return [(sign, eqn, [step[1]])]
-            if name in _ADDITIONS:
+            if name in _ADDITIONS and _is_elementwise(eqn):
                 first, second = eqn.invars
                 return self._addends(first, sign) + self._addends(second, sign * _sign(name))
             places = name in _SCATTERED_ADDITIONS or replaces(eqn)

@@ -206,6 +206,22 @@ def sum_of_all(x):
     return lax.fori_loop(0, N, lambda i, y: y + x[i] * jnp.ones(3), jnp.zeros(3))
 
 
+def added_to_all(x):
+    """One number is added to all places, which needs no equation of its own to be as many."""
+
+    def body(i, y):
+        return x[i][None] + y.at[i % 5].add(x[i - 1]) - jnp.zeros(1).at[i % 1].set(x[0] * x[i])
+
+    return lax.fori_loop(0, N, body, jnp.zeros(5))
+
+
+def added_to_what_is_read(x):
+    def body(i, y):
+        return jnp.zeros(1).at[i % 1].set(x[i]) + y.at[i % 5].set(y[0])
+
+    return lax.fori_loop(0, 3, body, x[:5])
+
+
 def jitted_write(x):
     @jax.jit
     def write(i, y):
@@ -424,6 +440,7 @@ def products_of_rows(x):
 
 
 FUNCTIONS = [
+    *(added_to_all, added_to_what_is_read),
     *(swept_in_rows, eliminated, summed_in_rows, three_loops, inner_results, triangular),
     products_of_rows,
     *(jitted_write, literal_write, guarded_by_where, guarded_otherwise, guarded_windows),
