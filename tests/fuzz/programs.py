@@ -246,8 +246,8 @@ def _assembled(choose: Choose) -> Function:
 
 def _writes(choose: Choose) -> Function:
     """Loops that write to places of what they carry, guarded or not, and read what they have written."""
-    before, inside, after = ([_write(choose) for _ in range(choose(3))] for _ in range(3))
-    start, stop, reverse = choose(2), [3, SIZE, 8, 64][choose(4)], bool(choose(2))
+    before, inside, after = ([_write(choose) for _ in range(choose(2))] for _ in range(3))
+    start, stop, reverse = choose(2), 64 if choose(16) == 0 else 2 + choose(5), bool(choose(2))
     length, kind, factor = choose(4), choose(3), 1 + choose(3)
 
     def sweep(x: jax.Array) -> jax.Array:

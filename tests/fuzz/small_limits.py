@@ -14,7 +14,7 @@ LIMITS = {
     "asdex._sets": {"_PART": 3},
     "asdex._indices": {"_PART": 3},
     "asdex.rules.loop_powers": {"_BLOCK": 20},
-    "asdex.rules.loop_writes": {"_FEW_STEPS": 1, "_MOST_ELEMENTS": 90},
+    "asdex.rules.loop_writes": {"_FEW_STEPS": 1, "_MOST_ELEMENTS": 200},
     "asdex.rules.loops": {"FOLLOWED_STEPS": 2, "_MANY_STEPS": 5},
     "asdex.rules.while_loops": {"FOLLOWED_STEPS": 2},
     "asdex.rules.loop_bodies": {"_ROUNDS": 1},
