@@ -8,12 +8,16 @@ import numpy as np
 from asdex import Value
 from asdex.detection import (
     are_equal,
+    error_inside,
     has_derivative,
     in_three,
+    inlined,
     Known,
+    may_be_inlined,
     nested_jaxprs,
     on_host,
     open_jaxpr,
+    shifted,
 )
 
 
@@ -31,13 +35,22 @@ def available(value: Value) -> list[np.ndarray] | None:
     """What a value may be that is known here; `None` for others."""
     if value.dependence is not None or value.known is None:
         return None
-    return value.known.all_values() or None
+    return values_inside(value.known) or None
+
+
+def values_inside(known: Known) -> list[np.ndarray]:
+    """What a value may be in a loop: programs compute before it what does not change there."""
+    values = known.all_values()
+    error = error_inside(known.chain, values[0]) if len(values) == 1 else None
+    return values if error is None else [*values, *(shifted(values[0], s * error) for s in (1, -1))]
 
 
 def computed_at_once(
-    compute: Callable[..., Any], operands: Sequence[list[np.ndarray] | None]
+    eqn: Any, compute: Callable[..., Any], operands: Sequence[list[np.ndarray] | None]
 ) -> list[Known] | None:
     """The results of a function of what operands are, of `None` for those not known.
+
+    **Arguments:** `eqn`: the loop that it is a part of.
 
     **Returns:** `None` if it cannot be computed here, or if rounding decides something.
     """
@@ -56,7 +69,13 @@ def computed_at_once(
         return None
     known = [_with_alternates(*one) for one in found]
     sure = [one for one in known if one is not None]
-    return sure if agree and len(sure) == len(known) else None
+    if not agree or len(sure) < len(known):
+        return None
+    if may_be_inlined(eqn):
+        chain = inlined([one.get() for one in sure])
+        for one in sure:
+            one.chain = chain
+    return sure
 
 
 def _with_alternates(value: Any, *others: Any) -> Known | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asdex.detection import is_literal, literal_value, open_jaxpr, scan_arity
+from asdex.detection import is_literal, literal_value, live_steps, open_jaxpr, scan_arity
 
 from .flat_bodies import flat_body
 from .loop_places import replaces, writes_to_a_part, written
@@ -125,12 +125,13 @@ class Equations:
     **Attributes:** `refused`: loops within that count like any other equation.
     """
 
-    def __init__(self, body: Any):
+    def __init__(self, body: Any, refused: Sequence[Any] = ()):
         self.body, inner = body, open_jaxpr(body)
-        self._makers = {variable: eqn for eqn in inner.eqns for variable in eqn.outvars}
-        atoms = [*(atom for eqn in inner.eqns for atom in eqn.invars), *inner.outvars]
+        eqns = [eqn for eqn, *_ in live_steps(inner, [True] * len(inner.outvars))]
+        self._makers = {variable: eqn for eqn in eqns for variable in eqn.outvars}
+        atoms = [*(atom for eqn in eqns for atom in eqn.invars), *inner.outvars]
         self.uses = Counter(atom for atom in atoms if not is_literal(atom))
-        self.refused: list[Any] = []
+        self.refused = list(refused)
         self._inside: dict[int, Equations] = {}
 
     def maker(self, atom: Any) -> Any | None:

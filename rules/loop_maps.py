@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asdex.detection import open_jaxpr, scan_arity
+import jax
+
+from asdex.detection import evaluated, jaxpr_consts, open_jaxpr, scan_arity
 
 from .loop_equations import Equations
 from .loop_places import Write
-from .loop_values import known_carry, known_of_scan, of_all_steps
+from .loop_values import known_carry, known_of_scan
 
 
 def without_loop(eqn: Any, fixed: Sequence[bool]) -> Callable[..., list[Any]] | None:
@@ -28,9 +30,13 @@ def without_loop(eqn: Any, fixed: Sequence[bool]) -> Callable[..., list[Any]] | 
         return None
     wanted = [*(atom for one in found for atom in one.atoms), *inner.outvars[num_carry:]]
     length, reverse = eqn.params["length"], eqn.params["reverse"]
-    axes = [None] * num_consts + [0 if keep else None for keep in kept]
+    axes: list[int | None] = [None] * num_consts + [0 if keep else None for keep in kept]
     axes += [0] * (len(inner.invars) - end)
-    steps = of_all_steps(body, wanted, axes, length)
+
+    def one_step(*operands: Any) -> list[Any]:
+        return evaluated(inner, jaxpr_consts(body), operands, wanted=wanted)
+
+    steps = jax.vmap(one_step, in_axes=axes, axis_size=length)
 
     def computed(*operands: Any) -> list[Any]:
         consts, initial, scanned = operands[:num_consts], operands[num_consts:end], operands[end:]
@@ -56,7 +62,8 @@ def without_loop(eqn: Any, fixed: Sequence[bool]) -> Callable[..., list[Any]] | 
 
 def _sums(body: Any, num_consts: int, kept: Sequence[bool]) -> list[Write] | None:
     """What a body adds to the carried values that are not `kept`; `None` if it does anything else to them."""
-    equations, inner = Equations(body), open_jaxpr(body)
+    inner = open_jaxpr(body)
+    equations = Equations(body, refused=inner.eqns)  # loops inside stay as they are
     found: list[Write] = []
     for place, (before, after, keep) in enumerate(
         zip(inner.invars[num_consts:], inner.outvars, kept, strict=False)

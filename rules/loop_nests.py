@@ -261,8 +261,7 @@ class _Loop(NamedTuple):
             known[:num_consts],
             known[num_consts:end],
             known[end:],
-            length,
-            self.eqn.params["reverse"],
+            *(self.eqn.params[name] for name in ("length", "reverse", "unroll")),
         )
         variables = open_jaxpr(self.nest.body).invars[num_consts:end]
         carried = [

@@ -93,9 +93,7 @@ class Write(NamedTuple):
     @property
     def is_sum(self) -> bool:
         """Whether `added_to` can say what the carried value is after all steps."""
-        return self.sign != 0 and (
-            self.eqn is None or self.eqn.primitive.name not in ("scan", "scatter")
-        )
+        return self.sign != 0 and (self.eqn is None or self.eqn.primitive.name != "scatter")
 
     def added_to(self, total: Any, update: Any, *places: Any) -> Any:
         """A sum with what all steps add to it. All arrays but the sum have an axis of steps first."""

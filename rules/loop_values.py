@@ -12,10 +12,9 @@ import jax
 from asdex.detection import (
     call_jaxpr,
     EMPTY_PRIMITIVES,
-    evaluated as all_evaluated,
+    has_derivative,
     is_literal,
     is_predictable,
-    jaxpr_consts,
     literal_value,
     live_steps,
     may_collide,
@@ -36,14 +35,13 @@ def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
     """The part of a `scan` that follows from the operands that are known."""
     num_consts, num_carry = scan_arity(eqn)
     end = num_consts + num_carry
-    body, carried = eqn.params["jaxpr"], list(known[num_consts:end])
-    while True:
-        results = _known_results(body, [*known[:num_consts], *carried, *known[end:]])
-        stays = [old and new for old, new in zip(carried, results, strict=False)]
-        if stays == carried:
-            break
-        carried = stays
-    results[:num_carry] = carried
+    body = eqn.params["jaxpr"]
+
+    def after(carried: Sequence[bool]) -> list[bool]:
+        return _known_results(body, [*known[:num_consts], *carried, *known[end:]])
+
+    carried = _kept(known[num_consts:end], after)
+    results = [*carried, *after(carried)[num_carry:]]
 
     def computed(*arrays: Any) -> Sequence[Any]:
         operands = _among(known, arrays)
@@ -54,11 +52,20 @@ def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
             return found[:num_carry], found[num_carry:]
 
         start = [one if keep else None for one, keep in zip(start, carried, strict=True)]
-        how = {name: eqn.params[name] for name in ("length", "reverse")}
+        how = {name: eqn.params[name] for name in ("length", "reverse", "unroll")}
         carry, stacked = jax.lax.scan(step, start, scanned, **how)
         return list(compress([*carry, *stacked], results))
 
     return results, computed
+
+
+def _kept(carried: Sequence[bool], after: Callable[[Sequence[bool]], list[bool]]) -> list[bool]:
+    """Which carried values are known at all steps of a loop, of those known before it."""
+    while True:
+        stays = [old and new for old, new in zip(carried, after(carried), strict=False)]
+        if stays == list(carried):
+            return stays
+        carried = stays
 
 
 def _known_of_cond(eqn: Any, known: Sequence[bool]) -> Part:
@@ -85,13 +92,9 @@ def count_of_while(eqn: Any, known: Sequence[bool]) -> Part | None:
     condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
     first = eqn.params["cond_nconsts"]
     second = first + eqn.params["body_nconsts"]
-    carried = list(known[second:])
-    while True:
-        results = _known_results(body, [*known[first:second], *carried])
-        stays = [old and new for old, new in zip(carried, results, strict=True)]
-        if stays == carried:
-            break
-        carried = stays
+    carried = _kept(
+        known[second:], lambda before: _known_results(body, [*known[first:second], *before])
+    )
     ends = open_jaxpr(condition).outvars[0].aval
     if ends.shape or not all(_known_results(condition, [*known[:first], *carried])):
         return None
@@ -125,6 +128,7 @@ def known_carry(
     scanned: Sequence[Any],
     length: int,
     reverse: bool = False,
+    unroll: int = 1,
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     """The carried values that are `kept`, as they are known: after the last step, and before each step.
 
@@ -140,19 +144,7 @@ def known_carry(
     def step(carry: Sequence[Any], slices: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
         return evaluated(body, [*consts, *carry, *slices], wanted)[:count], carry
 
-    return jax.lax.scan(step, start, scanned, length=length, reverse=reverse)
-
-
-def of_all_steps(
-    body: Any, wanted: Sequence[Any], axes: Sequence[int | None], length: int
-) -> Callable[..., list[Any]]:
-    """The wanted variables of a body in all steps, a function of its operands; `axes` are those of steps."""
-    inner, consts = open_jaxpr(body), jaxpr_consts(body)
-
-    def one_step(*operands: Any) -> list[Any]:
-        return all_evaluated(inner, consts, operands, wanted=wanted)
-
-    return jax.vmap(one_step, in_axes=list(axes), axis_size=length)
+    return jax.lax.scan(step, start, scanned, length, reverse, unroll)
 
 
 def _known_part(eqn: Any, known: Sequence[bool]) -> Part:
@@ -203,11 +195,19 @@ def evaluated(jaxpr: Any, operands: Sequence[Any], wanted: Sequence[bool]) -> li
 def counts_of_whiles(
     jaxpr: Any, known: Sequence[bool]
 ) -> tuple[list[Any], Callable[..., list[Any]]]:
-    """The `while` loops of a jaxpr that known operands end, and a function of these that counts steps."""
+    """The `while` loops of a jaxpr that known integers end, and a function that counts their steps.
+
+    Known numbers of other types may be rounded otherwise where a program inlines a loop of one step.
+    """
     inner, found = open_jaxpr(jaxpr), known_variables(jaxpr, known)
-    loops = [eqn for eqn in inner.eqns if eqn.primitive.name == "while"]
-    parts = [(eqn, count_of_while(eqn, are_in(found, eqn.invars))) for eqn in loops]
-    counted = [(eqn, part[1]) for eqn, part in parts if part is not None]
+    counted = []
+    for eqn in inner.eqns:
+        if eqn.primitive.name == "while":
+            part = count_of_while(eqn, are_in(found, eqn.invars))
+            if part is not None and not any(
+                has_derivative(variable.aval) for variable in compress(eqn.outvars, part[0])
+            ):
+                counted.append((eqn, part[1]))
 
     def counts(*operands: Any) -> list[Any]:
         values = _values(inner, operands, inner.eqns)

@@ -25,7 +25,7 @@ from asdex.detection import (
 )
 
 from .flat_bodies import flat_body, with_counted_loops
-from .known_steps import available, computed_at_once, most_steps
+from .known_steps import available, computed_at_once, most_steps, values_inside
 from .last_writes import LastWrites, with_what_they_read
 from .loop_bodies import facts_of, in_rows, LoopBody
 from .loop_equations import Equations
@@ -64,7 +64,7 @@ class _Steps:
         self.loop, self.order = loop, order
         self._limit()
         self.slices = [
-            None if value.known is None else [one[order] for one in value.known.all_values()]
+            None if value.known is None else [one[order] for one in values_inside(value.known)]
             for value in loop.scanned
         ]
         self.operands = [*map(available, (*loop.consts, *loop.initial)), *self.slices]
@@ -135,12 +135,13 @@ class _Steps:
         """The known carried values after the last step, and those before each step, with their alternates."""
         loop, count = self.loop, len(self.order)
         start, stop = len(loop.consts), len(loop.consts) + loop.num_carry
+        unroll = loop.eqn.params.get("unroll", 1)
 
         def run(*operands: Any) -> tuple[Sequence[Any], Sequence[Any]]:
             parts = operands[:start], operands[start:stop], operands[stop:]
-            return known_carry(loop.body, loop.kept, *parts, count)
+            return known_carry(loop.body, loop.kept, *parts, count, unroll=unroll)
 
-        known = computed_at_once(run, self.operands)
+        known = computed_at_once(loop.eqn, run, self.operands)
         if known is None:
             raise _OneByOne
         return known[: len(known) // 2], known[len(known) // 2 :]

@@ -142,7 +142,7 @@ class _While(Loop):
             return None
         carried, count = found
         results = computed_at_once(
-            lambda *all_: count(*(one for one in all_ if one is not None)), operands
+            self.eqn, lambda *all_: count(*(one for one in all_ if one is not None)), operands
         )
         if results is None or results[0].get() == MOST_COUNTED:
             return None

@@ -51,7 +51,7 @@ from ._known import (
 )
 from ._limit import Limit as Limit
 from ._limited_sets import limited as limited
-from ._loops_in_three import in_three as in_three
+from ._loops_in_three import in_three as in_three, may_be_inlined as may_be_inlined
 from ._masks import (
     as_dependence as as_dependence,
     as_mask as as_mask,
@@ -69,6 +69,7 @@ from ._options import (
     Unknown as Unknown,
 )
 from ._ranges import Range as Range
+from ._reassociation import error_inside as error_inside, inlined as inlined
 from ._registry import (
     elementwise as elementwise,
     find_rule as find_rule,
@@ -79,7 +80,7 @@ from ._registry import (
     zero_derivative as zero_derivative,
 )
 from ._rounding import are_equal as are_equal
-from ._roundoff import may_differ as may_differ
+from ._roundoff import may_differ as may_differ, shifted as shifted
 from ._rule_facts import spread as spread
 from ._traced_function import trace as trace, Traced as Traced
 from ._value import Value as Value

@@ -499,6 +499,59 @@ for f in functions:
 """
 
 
+# Loops of which a part is known: sums of it over their steps are merged where these are unrolled.
+UNROLLED = """
+far, lax, x = jnp.float32(12582912), jax.lax, jnp.full(64, 1.5)
+
+def signs(count):
+    return np.float32(12582912) * (-1.0) ** np.arange(count).astype(np.float32)
+
+def whole(t):
+    return jnp.floor(t).astype(int)
+
+def beside_a_product(x, unroll):
+    def step(carry, s):
+        return (carry[0] * x[0], carry[1] + s), None
+    y, t = lax.scan(step, (x[1], jnp.arange(64.0) * 0.5), signs(8), unroll=unroll)[0]
+    return x[whole(t)] * y
+
+def beside_writes(x, unroll):
+    def step(carry, slices):
+        (y, t), (i, s) = carry, slices
+        return (y.at[i].set(x[i] * x[0]), t + s), None
+    carry = jnp.zeros(64), jnp.arange(64.0) * 0.5
+    y, t = lax.scan(step, carry, (jnp.arange(64), signs(64)), unroll=unroll)[0]
+    return x[whole(t)] + 0 * y[:1]
+
+def in_writes(x, unroll):
+    def step(carry, slices):
+        (y, t), (i, s) = carry, slices
+        return (y.at[i].set(x[whole(t + s)[i]]), t + s), None
+    carry = jnp.zeros(64), jnp.arange(64.0) * 0.5
+    return lax.scan(step, carry, (jnp.arange(64), signs(64)), unroll=unroll)[0][0]
+
+def slices(x, unroll):
+    def step(y, slices):
+        i, t = slices
+        return y.at[i].set(x[whole(t - far)]), None
+    inputs = jnp.arange(64), jnp.arange(64.0) * 0.5 + far
+    return lax.scan(step, jnp.zeros(64), inputs, unroll=unroll)[0]
+
+def loop_inside(x, unroll):
+    def step(y, i):
+        def inside(carry, s):
+            y, t = carry
+            return (y.at[i].set(x[0] * x[i]), t + s), None
+        y, t = lax.scan(inside, (y, jnp.arange(64.0) * 0.5), signs(4), unroll=unroll)[0]
+        return y.at[i].set(x[whole(t)[i]]), None
+    return lax.scan(step, jnp.zeros(64), jnp.arange(64))[0]
+
+for one in (beside_a_product, beside_writes, in_writes, slices, loop_inside):
+    f = lambda x: one(x, True)
+    check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
 SUBNORMAL = """
 x = jnp.arange(1.0, 5.0)
 weights = np.exp(-np.array([0.0, 9.4, 9.7, 12.0], np.float32) ** 2)
@@ -522,7 +575,8 @@ for f in functions:
 
 
 @pytest.mark.parametrize(
-    "program", [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, PASSED_ON, SUBNORMAL]
+    "program",
+    [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, PASSED_ON, UNROLLED, SUBNORMAL],
 )
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""

@@ -96,6 +96,20 @@ def one_by_one(u):
     return jax.lax.fori_loop(0, 90, step, u)
 
 
+def with_loops_inside(u):
+    """Each element adds a sum of its own, over the points of a quadrature, which starts from zero."""
+
+    def step(total, triangle):
+        a, b, c = u[triangle]
+
+        def point(q, inner):
+            return inner + jnp.sin(a * (q + 1.0) + b) * c
+
+        return total + jax.lax.fori_loop(0, 3, point, 0.0), None
+
+    return jax.lax.scan(step, 0.0, TRIANGLES)[0]
+
+
 def from_the_end(u):
     """Steps of several edges each, the last first, with results of their own."""
 
@@ -237,6 +251,9 @@ def test_passes_are_those_of_an_element():
 def test_loops_over_elements(f, passes):
     derivative = asdex.jacobian(f, X, elements=True)
     assert elements_of(derivative).coloring.num_colors <= passes < derivative.coloring.num_colors
+    inside = asdex.hessian(with_loops_inside, X, elements=True)
+    assert elements_of(inside).coloring.num_colors == 3
+    close(inside(X).todense(), jax.hessian(with_loops_inside)(X), 1e-3)
     energy = asdex.hessian(lambda u: jax.lax.map(lambda i: triangle(u[i]), TRIANGLES).sum(), X)
     assert elements_of(energy).coloring.num_colors == 3
 
