@@ -214,6 +214,9 @@ def _write_where(
         index, update = operands
         mode, numbers = eqn.params["mode"], eqn.params["dimension_numbers"]
         unique = eqn.params["unique_indices"]
+    if index.dtype.itemsize < 4:
+        # `nowhere`, 255 as `uint8`, would be a place.
+        index = index.astype(np.int32)
     if mode == lax.GatherScatterMode.CLIP:
         index = _inside(index, before.shape, update.shape, numbers)
     if condition is not None:

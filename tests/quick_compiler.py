@@ -51,10 +51,8 @@ class Contexts(threading.local):
         return self.context
 
 
-if jax.__version_info__ < (
-    0,
-    12,
-):  # all of which have this function; later versions need none of it
+# All versions before it have this function; later ones need none of it.
+if jax.__version_info__[:2] < (0, 12):
     mlir: Any = importlib.import_module("jax._src.interpreters.mlir")
     ir = importlib.import_module("jaxlib.mlir.ir")
     mlir.make_ir_context = Contexts(mlir.make_ir_context, ir.Context)

@@ -264,6 +264,16 @@ def guarded_windows(x):
     return lax.fori_loop(0, N + 5, body, x[: N - 6])
 
 
+def guarded_by_small_integers(x):
+    """255 is the largest `uint8`, and a place."""
+
+    def body(i, y):
+        written = lax.dynamic_update_slice(y, x[i][None], (lax.convert_element_type(i, np.uint8),))
+        return jnp.where(i % 3 == 0, written, y)
+
+    return lax.fori_loop(0, N, body, jnp.zeros(300).at[255].set(x[3]))
+
+
 def written_in_branches(x):
     def body(i, carry):
         y, _ = carry
@@ -444,6 +454,7 @@ FUNCTIONS = [
     *(swept_in_rows, eliminated, summed_in_rows, three_loops, inner_results, triangular),
     products_of_rows,
     *(jitted_write, literal_write, guarded_by_where, guarded_otherwise, guarded_windows),
+    guarded_by_small_integers,
     *(written_in_branches, written_in_nested_branches, swept_in_turn, combined),
     *(combined_at_recurring_places, guarded_by_data, scalars),
     *(one_index_unknown, one_start_unknown, scanned_keys, carried_key, exchanged),
