@@ -73,12 +73,14 @@ def discharged(jaxpr: Any) -> Any:
 
 
 def evaluate(bind: Callable[..., Any], operands: Sequence[Any]) -> Any:
-    """Call `bind` on known operands, within `jax.ensure_compile_time_eval`.
+    """Call `bind` on known operands, be a trace under way or not.
 
-    There jax 0.6 has no evaluation rule for loops. A thread of its own has no trace under way to escape.
+    Within `jax.ensure_compile_time_eval`, jax 0.6 has no evaluation rule for loops. A thread of its own has
+    no trace under way to escape.
     """
     try:
-        return bind(*operands)
+        with jax.ensure_compile_time_eval():
+            return bind(*operands)
     except NotImplementedError:
         with ThreadPoolExecutor(1) as executor:
             return executor.submit(bind, *operands).result()

@@ -9,7 +9,6 @@ from asdex import Value
 from asdex.detection import (
     are_equal,
     error_inside,
-    has_derivative,
     in_three,
     inlined,
     Known,
@@ -67,19 +66,16 @@ def computed_at_once(
             )
     except Exception:  # what does not run on the host
         return None
-    known = [_with_alternates(*one) for one in found]
-    sure = [one for one in known if one is not None]
-    if not agree or len(sure) < len(known):
+    if not agree:
         return None
+    known = [_with_alternates(*one) for one in found]
     if may_be_inlined(eqn):
-        chain = inlined([one.get() for one in sure])
-        for one in sure:
+        chain = inlined([one.get() for one in known])
+        for one in known:
             one.chain = chain
-    return sure
+    return known
 
 
-def _with_alternates(value: Any, *others: Any) -> Known | None:
-    """A value, with what it is where rounding differs; `None` for a decision that rounding may turn."""
-    if all(are_equal(one, value) for one in others):
-        return Known.of(value)
-    return Known.of(value, *others) if has_derivative(value) else None
+def _with_alternates(value: Any, *others: Any) -> Known:
+    """A value, with what it is where rounding differs."""
+    return Known.of(value, *(() if all(are_equal(one, value) for one in others) else others))

@@ -20,6 +20,7 @@ from asdex.detection import (
     as_dependence,
     as_mask,
     connected_components,
+    evaluate,
     everywhere,
     on_host,
     pairs_to_csr,
@@ -80,7 +81,7 @@ def tied_pivots(eqn: Equation, undecided: np.ndarray) -> list[np.ndarray]:
     if value is None:
         return [everywhere(aval.shape) for aval in eqn.out_avals]
     with on_host():
-        factors = np.abs(np.asarray(lax.linalg.lu(value)[0]))
+        factors = np.abs(np.asarray(evaluate(lax.linalg.lu, [value])[0]))
     size = max(value.shape[-2:])
     limit = 1 - _ROUNDINGS * size * float(jnp.finfo(factors.dtype).eps)
     below = np.tri(*value.shape[-2:], k=-1, dtype=bool)

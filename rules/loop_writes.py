@@ -7,6 +7,7 @@ carried value after a write of the same step is another operand of the body.
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import compress
 from typing import Any
 
@@ -16,6 +17,7 @@ from scipy.sparse import csr_array, hstack
 
 from asdex import Dependence, Value
 from asdex.detection import (
+    compiled,
     is_key,
     Known,
     on_host,
@@ -73,7 +75,6 @@ class _Steps:
         known[start:stop] = loop.kept
         places = [None if keep else place for place, keep in enumerate(loop.kept)]
         states: dict[Any, State] = {}
-        self.final, self.before = self._known_carry()
         try:
             body = flat_body(loop.body)
             equations = Equations(with_counted_loops(body, self._counted(body, known)))
@@ -119,7 +120,7 @@ class _Steps:
         return self._carried(carry), self._stacked(outputs)
 
     def _carried(self, carry: Dependence) -> list[Value]:
-        known = iter(self.final)
+        known = iter(self._known_carry[0])
         parts = self.loop.split_carry(carry, self.loop.as_dependences(self.loop.initial))
         triples = zip(parts, self.loop.kept, self.loop.supports, self.loop.avals, strict=False)
         return [
@@ -131,6 +132,7 @@ class _Steps:
         shapes = [aval.shape for aval in self.loop.avals[self.loop.num_carry :]]
         return [Value(one, None) for one in outputs.split(shapes)]
 
+    @cached_property
     def _known_carry(self) -> tuple[Sequence[Known], Sequence[Known]]:
         """The known carried values after the last step, and those before each step, with their alternates."""
         loop, count = self.loop, len(self.order)
@@ -151,13 +153,13 @@ class _Steps:
         loops, counts = counts_of_whiles(body, known)
         if not loops:
             return {}
-        left = iter(self.before)
+        left = iter(self._known_carry[1])
         first = [None if one is None else one[0] for one in self.operands]
         start, stop = len(self.loop.consts), len(self.loop.consts) + self.loop.num_carry
         first[start:stop] = [next(left).get() if keep else None for keep in self.loop.kept]
         axes = [None] * start + [0] * (len(first) - start)
         with on_host():
-            found = jax.jit(jax.vmap(counts, in_axes=axes, axis_size=len(self.order)))(*first)
+            found = compiled(jax.vmap(counts, in_axes=axes, axis_size=len(self.order)), *first)
         return {
             id(eqn): int(np.max(one, initial=0)) + 1
             for eqn, one in zip(loops, found, strict=True)
@@ -190,7 +192,7 @@ class _Steps:
         results = (one for eqn in open_jaxpr(jaxpr).eqns for one in eqn.outvars)
         if any(size_of(one.aval) > 4 * _MOST_ELEMENTS for one in results):
             raise _OneByOne
-        known = iter(self.before)
+        known = iter(self._known_carry[1])
         operands = [
             *(value if value.dependence is None else None for value in loop.consts),
             *(Value(None, next(known)) if keep else None for keep in loop.kept),

@@ -20,7 +20,11 @@ from .._jaxprs import (
     rebind as rebind,
     scan_arity as scan_arity,
 )
-from .._versions import binder as binder, EMPTY_PRIMITIVES as EMPTY_PRIMITIVES
+from .._versions import (
+    binder as binder,
+    EMPTY_PRIMITIVES as EMPTY_PRIMITIVES,
+    evaluate as evaluate,
+)
 from ._chain import Chain as Chain
 from ._complex import Parts as Parts
 from ._dependence import (
@@ -44,6 +48,7 @@ from ._index_sets import boolean_product as boolean_product, pairs_to_csr as pai
 from ._interpreter import Interpreter as Interpreter
 from ._knowledge import support_of as support_of
 from ._known import (
+    compiled as compiled,
     Known as Known,
     on_host as on_host,
     Probe as Probe,

@@ -7,13 +7,12 @@ from itertools import count
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-import jax
 import numpy as np
 
 from .._arrays import is_key, on_device, size_of
 from .._graphs import in_order
 from .._versions import evaluate
-from ._known import APART, Known, on_host, Probe, Unavailable
+from ._known import compiled, Known, on_host, Probe, Unavailable
 from ._loops_in_three import (
     alternates_inside,
     decides_within,
@@ -291,7 +290,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
         return list(results.values())
 
     arrays = {key: known.raw() for key, known in outside.items()}
-    results = evaluate(jax.jit(program, compiler_options=APART), [arrays])
+    results = compiled(program, arrays)
     for one, result in zip(evaluations, results, strict=True):
         one.settle(result)
 

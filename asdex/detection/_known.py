@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TYPE_CHECKING
 
@@ -36,10 +36,19 @@ class Unavailable(Exception):
 
 @contextmanager
 def on_host() -> Iterator[None]:
-    """Compute with JAX at once and on the host, be a trace under way or not."""
-    host = jax.local_devices(backend="cpu")[0]
-    with jax.ensure_compile_time_eval(), jax.default_device(host):
+    """Compute on the host what JAX computes at once."""
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield
+
+
+def compiled(function: Callable[..., Any], *operands: Any) -> Any:
+    """The results of one program, be a trace under way or not.
+
+    Within `jax.ensure_compile_time_eval`, each operation on constants in it would be a program of its own.
+    """
+    with jax.disable_jit(False):
+        program = jax.jit(function, compiler_options=APART).lower(*operands).compile()
+        return program(*operands)
 
 
 class Known:

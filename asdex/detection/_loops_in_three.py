@@ -9,7 +9,7 @@ the first program takes, and it is noted whether the other two would go the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import compress
+from functools import partial
 from typing import Any, Final
 
 import jax
@@ -27,14 +27,15 @@ from .._jaxprs import (
     rebind,
     scan_arity,
 )
-from .._versions import evaluate
-from ._known import APART, Unavailable
+from ._known import compiled, Unavailable
 from ._rounding import Alternates, are_equal
 from ._roundoff import computes_within, errors_within, may_be_otherwise, may_differ, shifted
 
 
 Triple = tuple[Any, Any, Any]
 """A value in each of the programs."""
+_Value = Triple | Any
+"""A value in each of the programs, or the same one in all."""
 _FARTHEST: Final = 4
 """Programs differ by one to so many of what `errors_within` returns."""
 
@@ -76,47 +77,46 @@ def alternates_inside(
     ]
     programs = [operands, *([pair[k] for pair in pairs] for k in range(2))]
     agree, triples = in_three(compute, programs)
-    found: list[Alternates] = [
+    if not agree:
+        raise Unavailable
+    return [
         None if all(are_equal(one, np.asarray(result)) for one in (up, down)) else (up, down)
         for (_, up, down), result in zip(triples, results, strict=True)
     ]
-    decided = [not has_derivative(one) for one in results]
-    if not agree or any(pair is not None for pair in compress(found, decided)):
-        raise Unavailable
-    return found
 
 
 def in_three(
     compute: Callable[..., Any], operands: Sequence[Sequence[Any]]
 ) -> tuple[bool, list[Triple]]:
-    """Whether the programs go the same way, and the results, which NumPy's arrays hold.
+    """Whether the programs go the same way and decide alike, and the results, which NumPy's arrays hold.
 
     **Arguments:** `compute`: of the operands. `operands`: of each program.
     """
     jaxpr = jax.make_jaxpr(compute)(*operands[0])
 
-    def program(operands: Sequence[Sequence[Any]]) -> tuple[list[Triple], Any]:
+    def program(operands: Sequence[Sequence[Any]]) -> tuple[list[_Value], Any]:
         return _run(jaxpr, list(zip(*operands, strict=True)))
 
-    results, agree = jax.device_get(evaluate(jax.jit(program, compiler_options=APART), [operands]))
-    return bool(agree), results
+    results, agree = jax.device_get(compiled(program, operands))
+    return bool(agree), list(map(_triple, results))
 
 
-def _run(jaxpr: Any, operands: Sequence[Any], rounds: bool = False) -> tuple[list[Triple], Any]:
-    """The results of a jaxpr in the programs, and whether these go the same way.
+def _run(jaxpr: Any, operands: Sequence[_Value], rounds: bool = False) -> tuple[list[_Value], Any]:
+    """The results of a jaxpr in the programs, and whether these agree.
 
     **Arguments:** `rounds`: whether equations are rounded otherwise, as they are around the jaxpr.
     """
     programs = _Programs(rounds or may_differ(open_jaxpr(jaxpr).eqns))
-    consts = list(map(_triple, jaxpr_consts(jaxpr)))
-    results = evaluated(open_jaxpr(jaxpr), consts, operands, programs)
-    return list(map(_triple, results)), programs.agree
+    operands = list(map(_settled, operands))
+    results = evaluated(open_jaxpr(jaxpr), jaxpr_consts(jaxpr), operands, programs)
+    return list(map(_settled, results)), programs.agree
 
 
 class _Programs:
     """Evaluates equations in the three programs.
 
-    **Attributes:** `rounds`: whether they round otherwise. `agree`: whether all went the same way so far.
+    **Attributes:** `rounds`: whether they round otherwise. `agree`: whether all went the same way so far, and
+    decided alike: then what is no floating-point number is the same in all.
     """
 
     HANDLED: Final = ("scan", "while", "cond")
@@ -126,36 +126,47 @@ class _Programs:
         self.agree: Any = jnp.array(True)
         self._drawing = np.random.default_rng(0)
 
-    def __call__(self, eqn: Any, operands: Sequence[Any]) -> list[Triple]:
-        triples = list(map(_triple, operands))
+    def __call__(self, eqn: Any, operands: Sequence[_Value]) -> Sequence[_Value]:
         name = eqn.primitive.name
         if name in self.HANDLED:
-            return getattr(self, f"_{name}")(eqn, triples)
+            return getattr(self, f"_{name}")(eqn, list(map(_settled, operands)))
         inner = call_jaxpr(eqn) or custom_jaxpr(eqn)
-        return self._plain(eqn, triples) if inner is None else self._within(inner, triples)
+        return self._plain(eqn, operands) if inner is None else self._within(inner, operands)
 
-    def _within(self, jaxpr: Any, triples: Sequence[Triple]) -> list[Triple]:
-        results, agree = _run(jaxpr, triples, self.rounds)
+    def _within(self, jaxpr: Any, operands: Sequence[_Value]) -> list[_Value]:
+        results, agree = _run(jaxpr, operands, self.rounds)
         self.agree &= agree
         return results
 
-    def _plain(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
-        results = [rebind(eqn, [one[k] for one in triples]) for k in range(3)]
-        if not (self.rounds and may_be_otherwise(eqn)):
-            return list(zip(*results, strict=True))
-        size = errors_within(eqn, [one[0] for one in triples], results[0])
-        for k, way in ((1, 1), (2, -1)):
-            draw = way * self._drawing.uniform(1, _FARTHEST)
-            results[k] = [
-                shifted(one, draw * far) if has_derivative(one) else one
-                for one, far in zip(results[k], size, strict=True)
-            ]
-        return list(zip(*results, strict=True))
+    def _plain(self, eqn: Any, operands: Sequence[_Value]) -> list[_Value]:
+        if any(isinstance(one, tuple) for one in operands):
+            triples = list(map(_triple, operands))
+            results = [rebind(eqn, [one[k] for one in triples]) for k in range(3)]
+        else:
+            results = [rebind(eqn, operands)] * 3
+        if self.rounds and may_be_otherwise(eqn):
+            size = errors_within(eqn, [_triple(one)[0] for one in operands], results[0])
+            for k, way in ((1, 1), (2, -1)):
+                draw = way * self._drawing.uniform(1, _FARTHEST)
+                results[k] = [
+                    shifted(one, draw * far) if has_derivative(one) else one
+                    for one, far in zip(results[k], size, strict=True)
+                ]
+        return [self._joined(*one) for one in zip(*results, strict=True)]
 
-    def _scan(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
+    def _joined(self, first: Any, second: Any, third: Any) -> _Value:
+        """A result of all programs, which must agree on it if it is no floating-point number."""
+        if first is second and first is third:
+            return first
+        if has_derivative(first):
+            return first, second, third
+        self.agree &= jnp.all((first == second) & (first == third))
+        return first
+
+    def _scan(self, eqn: Any, operands: Sequence[_Value]) -> list[_Value]:
         body = eqn.params["jaxpr"]
         num_consts, num_carry = scan_arity(eqn)
-        consts, end = triples[:num_consts], num_consts + num_carry
+        consts, end = operands[:num_consts], num_consts + num_carry
 
         def step(state: Any, slices: Any) -> Any:
             carry, agree = state
@@ -163,53 +174,50 @@ class _Programs:
             return (results[:num_carry], agree & same), results[num_carry:]
 
         how = {name: eqn.params[name] for name in ("length", "reverse")}
-        start = triples[num_consts:end], self.agree
-        (carry, self.agree), stacked = lax.scan(step, start, triples[end:], **how)
+        start = operands[num_consts:end], self.agree
+        (carry, self.agree), stacked = lax.scan(step, start, operands[end:], **how)
         return [*carry, *stacked]
 
-    def _while(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
+    def _while(self, eqn: Any, operands: Sequence[_Value]) -> list[_Value]:
         condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
         first = eqn.params["cond_nconsts"]
         second = first + eqn.params["body_nconsts"]
 
-        def proceed(carry: Sequence[Triple]) -> Triple:
-            ((goes_on,), _) = _run(condition, [*triples[:first], *carry], self.rounds)
-            return goes_on
+        def proceed(carry: Sequence[_Value]) -> tuple[Any, Any]:
+            (goes_on,), agree = _run(condition, [*operands[:first], *carry], self.rounds)
+            return goes_on, agree
 
         def step(state: Any) -> Any:
             carry, agree = state
-            goes_on = proceed(carry)
-            results, same = _run(body, [*triples[first:second], *carry], self.rounds)
-            if goes_on[0].ndim:  # loops of a batch, of which some are over
-                results = [
-                    tuple(_where(goes_on[0], *pair) for pair in zip(new, old, strict=True))
-                    for new, old in zip(results, carry, strict=True)
-                ]
-            return results, agree & same & _are_same(goes_on)
+            goes_on, alike = proceed(carry)
+            results, same = _run(body, [*operands[first:second], *carry], self.rounds)
+            if goes_on.ndim:  # loops of a batch, of which some are over
+                results = jax.tree.map(partial(_where, goes_on), results, carry)
+            return results, agree & same & alike
 
-        start = triples[second:], self.agree
+        start = operands[second:], self.agree
         carry, agree = lax.while_loop(lambda state: jnp.any(proceed(state[0])[0]), step, start)
-        self.agree = agree & _are_same(proceed(carry))
+        self.agree = agree & proceed(carry)[1]
         return carry
 
-    def _cond(self, eqn: Any, triples: Sequence[Triple]) -> list[Triple]:
-        which, *operands = triples
-        self.agree &= _are_same(which)
+    def _cond(self, eqn: Any, operands: Sequence[_Value]) -> list[_Value]:
+        which, *others = operands
         branches = [
             lambda of, one=one: _run(one, of, self.rounds) for one in eqn.params["branches"]
         ]
-        results, agree = lax.switch(which[0], branches, operands)
+        results, agree = lax.switch(which, branches, others)
         self.agree &= agree
         return results
 
 
-def _triple(value: Any) -> Triple:
+def _triple(value: _Value) -> Triple:
     return value if isinstance(value, tuple) else (value, value, value)
 
 
-def _are_same(triple: Triple) -> Any:
-    first, second, third = triple
-    return jnp.all((first == second) & (first == third))
+def _settled(value: _Value) -> _Value:
+    """As three values or as one: whichever the type says."""
+    triple = _triple(value)
+    return triple if has_derivative(triple[0]) else triple[0]
 
 
 def _where(mask: Any, new: Any, old: Any) -> Any:
