@@ -61,9 +61,8 @@ def computed_at_once(
 
     try:
         with on_host():
-            agree, found = in_three(
-                computed, [[one[k % len(one)] for one in given] for k in range(3)]
-            )
+            programs = [[one[k % len(one)] for one in given] for k in range(3)]
+            found, agree = in_three(computed, programs[0])(programs)
     except Exception:  # what does not run on the host
         return None
     if not agree:

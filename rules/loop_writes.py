@@ -159,7 +159,8 @@ class _Steps:
         first[start:stop] = [next(left).get() if keep else None for keep in self.loop.kept]
         axes = [None] * start + [0] * (len(first) - start)
         with on_host():
-            found = compiled(jax.vmap(counts, in_axes=axes, axis_size=len(self.order)), *first)
+            mapped = jax.vmap(counts, in_axes=axes, axis_size=len(self.order))
+            found = compiled(mapped, *first)(*first)
         return {
             id(eqn): int(np.max(one, initial=0)) + 1
             for eqn, one in zip(loops, found, strict=True)

@@ -16,6 +16,7 @@ from ._known import compiled, Known, on_host, Probe, Unavailable
 from ._loops_in_three import (
     alternates_inside,
     decides_within,
+    in_three,
     is_loop_or_branch,
     may_be_inlined,
 )
@@ -42,12 +43,14 @@ class Evaluations(WeakValueDictionary[int, "Evaluation"]):
     **Attributes:**
 
     - `kinds`: the kinds of those that JAX computed.
+    - `programs`: of `in_three`, with their equations.
     - `at_once`: whether each is run as it is, which is faster where the same program is evaluated again.
     """
 
     def __init__(self, at_once: bool = False) -> None:
         super().__init__()
         self.kinds: set[Any] = set()
+        self.programs: dict[Any, tuple[Any, Callable[..., Any]]] = {}
         self.at_once = at_once
 
 
@@ -60,7 +63,8 @@ class Evaluation:
     - `bind`: computes the list of results with JAX.
     - `compute`: the same with NumPy, for arrays that are not keys; returns `None` where it cannot, as does
         an equation without such a function (`None`).
-    - `kind`: the name of the primitive, and the abstract values of the results.
+    - `kind`: the name of the primitive, the abstract values of the results, and which operands of the
+        equation are known, if not all.
     - `others`: the evaluations of the same detection, of which all small ones are compiled together.
     - `eqn`: the equation; `None` for what moves elements without one.
     """
@@ -75,7 +79,7 @@ class Evaluation:
         operands: Sequence[Known],
         bind: Callable[..., Sequence[Any]],
         compute: Callable[..., Sequence[np.ndarray] | None] | None,
-        kind: tuple[str, tuple[Any, ...]] = ("", ()),
+        kind: tuple[str, tuple[Any, ...], tuple[bool, ...]] = ("", (), ()),
         others: Evaluations | None = None,
         eqn: Any = None,
     ):
@@ -113,7 +117,8 @@ class Evaluation:
             pairs = zip(chains, map(np.asarray, operands), strict=True)
             inside = [error_inside(*pair) for pair in pairs]
         if rounds and (decides_within(self.eqn) or any(one is not None for one in inside)):
-            self.alternates = alternates_inside(self.bind, operands, alternates, inside, results)
+            program = self._in_three(list(map(np.asarray, operands)))
+            self.alternates = alternates_inside(program, operands, alternates, inside, results)
         elif rounds:
             arrays, name = list(map(np.asarray, operands)), self.kind[0]
             with np.errstate(all="ignore"):
@@ -132,6 +137,13 @@ class Evaluation:
         if is_followed and (may_be_inlined(self.eqn) or any(one is not None for one in inside)):
             self.chain = inlined(list(map(np.asarray, results)))
         self.results, self.operands = results, ()
+
+    def _in_three(self, operands: Sequence[np.ndarray]) -> Callable[..., Any]:
+        """Three programs of it, which are compiled once for all steps of a loop around it."""
+        key = id(self.eqn), self.kind, tuple((one.shape, one.dtype) for one in operands)
+        if key not in self.others.programs:
+            self.others.programs[key] = self.eqn, in_three(self.bind, operands)
+        return self.others.programs[key][1]
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
         results = None if self.compute is None else self.compute(*operands)
@@ -290,7 +302,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
         return list(results.values())
 
     arrays = {key: known.raw() for key, known in outside.items()}
-    results = compiled(program, arrays)
+    results = compiled(program, arrays)(arrays)
     for one, result in zip(evaluations, results, strict=True):
         one.settle(result)
 

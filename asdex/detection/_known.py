@@ -41,14 +41,19 @@ def on_host() -> Iterator[None]:
         yield
 
 
-def compiled(function: Callable[..., Any], *operands: Any) -> Any:
-    """The results of one program, be a trace under way or not.
+def compiled(function: Callable[..., Any], *operands: Any) -> Callable[..., Any]:
+    """A function of such operands as one program, which may be called be a trace under way or not.
 
     Within `jax.ensure_compile_time_eval`, each operation on constants in it would be a program of its own.
     """
     with jax.disable_jit(False):
         program = jax.jit(function, compiler_options=APART).lower(*operands).compile()
-        return program(*operands)
+
+    def call(*operands: Any) -> Any:
+        with jax.disable_jit(False):
+            return program(*operands)
+
+    return call
 
 
 class Known:

@@ -59,7 +59,7 @@ def may_be_inlined(eqn: Any) -> bool:
 
 
 def alternates_inside(
-    compute: Callable[..., Any],
+    program: Callable[..., Any],
     operands: Sequence[Any],
     alternates: Sequence[Alternates],
     errors: Sequence[np.ndarray | None],
@@ -67,7 +67,8 @@ def alternates_inside(
 ) -> list[Alternates]:
     """The alternates of the results of a loop or a branch.
 
-    **Arguments:** `errors`: what operands without alternates are off by, if programs merge what makes them.
+    **Arguments:** `program`: of `in_three`. `errors`: what operands without alternates are off by, if
+    programs merge what makes them.
 
     **Raises:** `Unavailable` if other programs may go another way, or decide otherwise.
     """
@@ -76,7 +77,7 @@ def alternates_inside(
         for one, pair, error in zip(operands, alternates, errors, strict=True)
     ]
     programs = [operands, *([pair[k] for pair in pairs] for k in range(2))]
-    agree, triples = in_three(compute, programs)
+    triples, agree = program(programs)
     if not agree:
         raise Unavailable
     return [
@@ -86,19 +87,27 @@ def alternates_inside(
 
 
 def in_three(
-    compute: Callable[..., Any], operands: Sequence[Sequence[Any]]
-) -> tuple[bool, list[Triple]]:
-    """Whether the programs go the same way and decide alike, and the results, which NumPy's arrays hold.
+    compute: Callable[..., Any], operands: Sequence[Any]
+) -> Callable[[Sequence[Sequence[Any]]], tuple[list[Triple], bool]]:
+    """A function of the operands of each program.
 
-    **Arguments:** `compute`: of the operands. `operands`: of each program.
+    It returns the results, which NumPy's arrays hold, and whether the programs go the same way and decide
+    alike.
+
+    **Arguments:** `compute`: of operands such as these.
     """
-    jaxpr = jax.make_jaxpr(compute)(*operands[0])
+    jaxpr = jax.make_jaxpr(compute)(*operands)
 
     def program(operands: Sequence[Sequence[Any]]) -> tuple[list[_Value], Any]:
         return _run(jaxpr, list(zip(*operands, strict=True)))
 
-    results, agree = jax.device_get(compiled(program, operands))
-    return bool(agree), list(map(_triple, results))
+    run = compiled(program, [operands] * 3)
+
+    def call(operands: Sequence[Sequence[Any]]) -> tuple[list[Triple], bool]:
+        results, agree = jax.device_get(run(operands))
+        return list(map(_triple, results)), bool(agree)
+
+    return call
 
 
 def _run(jaxpr: Any, operands: Sequence[_Value], rounds: bool = False) -> tuple[list[_Value], Any]:

@@ -28,7 +28,7 @@ def known_results(eqn: Any, operands: Sequence[Known], others: Evaluations) -> l
         return list(results) if multiple else [results]
 
     avals = tuple(variable.aval for variable in eqn.outvars)
-    kind = eqn.primitive.name, avals
+    kind = eqn.primitive.name, avals, ()
     evaluation = Evaluation(operands, bound, _computing(eqn), kind, others, eqn)
     return evaluation.outputs(len(eqn.outvars))
 
@@ -41,11 +41,12 @@ def partly_known_results(
     knowns = [known for known in operands if known is not None]
     if rule is None or "partly_known" not in rule.functions or not knowns:
         return [None] * len(eqn.outvars)
-    chosen, compute = rule.functions["partly_known"](eqn, [one is not None for one in operands])
+    are_known = [one is not None for one in operands]
+    chosen, compute = rule.functions["partly_known"](eqn, are_known)
     if not any(chosen):
         return [None] * len(chosen)
     avals = tuple(variable.aval for variable in compress(eqn.outvars, chosen))
-    kind = eqn.primitive.name, avals
+    kind = eqn.primitive.name, avals, tuple(are_known)
     evaluation = Evaluation(knowns, compute, None, kind, others, eqn)
     results = iter(evaluation.outputs(len(avals)))
     return [next(results) if one else None for one in chosen]
