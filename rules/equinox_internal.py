@@ -34,7 +34,7 @@ def select_if_vmap(
 def maybe_set(eqn: Equation, *operands: Dependence) -> list[Value]:
     """`x.at[i].set(value)`, if the predicate holds: only the elements at `i` read the value."""
     del operands
-    return eqn.expand(implementation(eqn))
+    return eqn.expand(implementation(eqn), key=())
 
 
 @register("vprim")

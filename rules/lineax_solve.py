@@ -39,7 +39,7 @@ def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Depen
         return call.by_components()
     vector = call.positions_of_vector()
     if all(operand.is_none for i, operand in enumerate(operands) if i not in vector):
-        return eqn.expand(implementation(eqn))
+        return eqn.expand(implementation(eqn), key=())
     # The tangent solves in turn depend on inputs through their right-hand sides alone.
     return eqn.derive_forward()
 

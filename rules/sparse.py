@@ -22,7 +22,7 @@ from .equinox_internal import implementation
 def by_implementation(eqn: Equation, *operands: Dependence) -> list[Value]:
     """Follows the primitive's own implementation, which gathers and scatters."""
     del operands
-    return eqn.expand(implementation(eqn))
+    return eqn.expand(implementation(eqn), key=())
 
 
 def _expanded(function: Callable[..., Any]) -> Callable[..., list[Value]]:
@@ -30,7 +30,7 @@ def _expanded(function: Callable[..., Any]) -> Callable[..., list[Value]]:
 
     def rule(eqn: Equation, *operands: Dependence) -> list[Value]:
         del operands
-        return eqn.expand(lambda *arrays: function(*arrays, **eqn.params))
+        return eqn.expand(lambda *arrays: function(*arrays, **eqn.params), key=())
 
     rule.__doc__ = function.__doc__
     rule.__module__, rule.__qualname__ = function.__module__, function.__qualname__

@@ -48,40 +48,43 @@ class Derivation:
 
     def __init__(self, equation: Equation):
         self.equation = equation
-        self._moving = [
+        self.moving = [
             i
             for i, (operand, aval) in enumerate(
                 zip(equation.operands, equation.in_avals, strict=True)
             )
             if operand.dependence is not None and has_derivative(aval)
         ]
-        self._primals = [
+        self.primals = [
             one._replace(dependence=None, varies=one.varies or one.dependence is not None)
             for one in equation.operands
         ]
 
-    def forward(self) -> tuple[Any, list[Value]]:
-        """The jaxpr of `jax.jvp` that returns tangents, and its operands.
+    @property
+    def seeds(self) -> list[Value]:
+        """The tangents of the operands that move."""
+        return [Value(self.equation.operands[i].dependence, None) for i in self.moving]
+
+    def forward(self) -> Any:
+        """The jaxpr of `jax.jvp` that returns tangents, a function of `primals` and of `seeds`.
 
         **Raises:** `DerivationFailed`.
         """
 
         def tangents(primals: list[Any], seeds: list[Any]) -> Any:
-            return jax.jvp(self._function(primals), [primals[i] for i in self._moving], seeds)[1]
+            return jax.jvp(self._function(primals), [primals[i] for i in self.moving], seeds)[1]
 
         avals = structs(self.equation.in_avals)
-        jaxpr = traced(tangents, avals, [avals[i] for i in self._moving])
-        seeds = [Value(self.equation.operands[i].dependence, None) for i in self._moving]
-        return jaxpr, [*self._primals, *seeds]
+        return traced(tangents, avals, [avals[i] for i in self.moving])
 
-    def reverse(self) -> tuple[Any, list[Value | None]]:
-        """The jaxpr of `jax.vjp` that returns cotangents, and its operands: `None` for those of the results.
+    def reverse(self) -> tuple[Any, int]:
+        """The jaxpr of `jax.vjp` that returns cotangents, of `primals` and others, and the number of these.
 
         **Raises:** `DerivationFailed`.
         """
 
         def cotangents(primals: list[Any], seeds: list[Any]) -> Any:
-            moved = [primals[i] for i in self._moving]
+            moved = [primals[i] for i in self.moving]
             results, pullback = jax.vjp(self._function(primals), *moved)
             zeros = [np.zeros(one.shape, jax.dtypes.float0) for one in results]
             for i, seed in zip(self._sources, seeds, strict=True):
@@ -89,15 +92,14 @@ class Derivation:
             return pullback(zeros)
 
         outs = structs([self.equation.out_avals[i] for i in self._sources])
-        jaxpr = traced(cotangents, structs(self.equation.in_avals), outs)
-        return jaxpr, [*self._primals, *([None] * len(outs))]
+        return traced(cotangents, structs(self.equation.in_avals), outs), len(outs)
 
     def transposed(self, pulled: Sequence[Value]) -> list[Dependence]:
         """What the results depend on, from how the cotangents that `reverse` computes do on its operands."""
         avals = self.equation.out_avals
         offsets = np.cumsum([0, *(size_of(avals[i]) for i in self._sources)])
         results = [Dependence.none(aval.shape) for aval in avals]
-        for i, value in zip(self._moving, pulled, strict=True):
+        for i, value in zip(self.moving, pulled, strict=True):
             operand = self.equation.operands[i].dependence
             if value.dependence is None or operand is None:
                 continue
@@ -119,7 +121,7 @@ class Derivation:
 
         def call(*moved: Any) -> list[Any]:
             operands = list(primals)
-            for i, operand in zip(self._moving, moved, strict=True):
+            for i, operand in zip(self.moving, moved, strict=True):
                 operands[i] = operand
             results = bind(*operands)
             return list(results) if primitive.multiple_results else [results]

@@ -195,7 +195,7 @@ class Equation(EquationView):
         values = [Value(one, None) if isinstance(one, Dependence) else one for one in operands]
         return self._interpreter.run(jaxpr, values, needed)
 
-    def expand(self, function: Callable[..., Any]) -> list[Value]:
+    def expand(self, function: Callable[..., Any], key: Any = None) -> list[Value]:
         """Evaluate a JAX function of the operands in place of the equation.
 
         What is known of the operands stays known within the function.
@@ -203,6 +203,8 @@ class Equation(EquationView):
         **Arguments:**
 
         - `function`: takes one array per operand, and returns an array or a pytree of arrays.
+        - `key`: hashable, and the same wherever `function` does the same for this equation; then it is traced
+            once. By default it is traced anew.
 
         **Returns:**
 
@@ -212,7 +214,7 @@ class Equation(EquationView):
 
         `DerivationFailed` if the function cannot be traced.
         """
-        jaxpr = self.trace(function)
+        jaxpr = self._interpreter.once(self._eqn, key, lambda: self.trace(function))
         with self._interpreter.standing_in(self._eqn, derivative=False):
             return self._interpreter.run(jaxpr, self.operands)
 
@@ -272,7 +274,10 @@ class Equation(EquationView):
 
         `DerivationFailed` if JAX cannot differentiate the equation.
         """
-        jaxpr, operands = Derivation(self).forward()
+        derivation = Derivation(self)
+        key = "forward", *derivation.moving
+        jaxpr = self._interpreter.once(self._eqn, key, derivation.forward)
+        operands = [*derivation.primals, *derivation.seeds]
         with self._interpreter.standing_in(self._eqn, derivative=True):
             results = self._interpreter.run(jaxpr, operands)
         return [
@@ -287,7 +292,9 @@ class Equation(EquationView):
         `DerivationFailed` if JAX cannot differentiate the equation in reverse.
         """
         derivation = Derivation(self)
-        jaxpr, operands = derivation.reverse()
+        key = "reverse", *derivation.moving
+        jaxpr, followed = self._interpreter.once(self._eqn, key, derivation.reverse)
+        operands = [*derivation.primals, *[None] * followed]
         with self._interpreter.standing_in(self._eqn, derivative=True), self.allowing("rev"):
             pulled = self.structure(jaxpr, operands)
         return derivation.transposed(pulled)

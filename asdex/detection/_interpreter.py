@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TYPE_CHECKING
 
@@ -80,6 +80,18 @@ class Interpreter:
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
         self._warned: set[str] = set()
+        self._made: dict[Any, tuple[Any, Any]] = {}
+
+    def once(self, eqn: Any, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` returns, made once for an equation that is evaluated again at each step of a loop.
+
+        It is made anew where the `key` is `None`.
+        """
+        if key is None:
+            return make()
+        if (id(eqn), key) not in self._made:
+            self._made[id(eqn), key] = eqn, make()
+        return self._made[id(eqn), key][1]
 
     def run(
         self, jaxpr: Any, operands: Sequence[Value], needed: Sequence[bool] | None = None
