@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -39,7 +40,10 @@ def is_key(value: Any) -> bool:
 
 def _is_of(value: Any, kind: Any) -> bool:
     dtype = getattr(value, "dtype", None)
-    return dtype is not None and bool(jnp.issubdtype(dtype, kind))
+    return dtype is not None and _is_subtype(dtype, kind)
+
+
+_is_subtype = functools.cache(jnp.issubdtype)
 
 
 def is_array(value: Any) -> bool:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 from jax.extend import source_info_util
-from jax.extend.core import Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from ._versions import binder, CALL_PRIMITIVES, discharged, UNPREDICTABLE_PRIMITIVES
 
@@ -33,9 +33,11 @@ def jaxpr_consts(jaxpr: Any) -> Sequence[Any]:
     return getattr(jaxpr, "consts", ())
 
 
+_JAXPRS = ClosedJaxpr, Jaxpr
+
+
 def is_jaxpr(value: Any) -> bool:
-    inner = open_jaxpr(value)
-    return all(hasattr(inner, name) for name in ("eqns", "invars", "outvars", "constvars"))
+    return isinstance(value, _JAXPRS)
 
 
 def nested_jaxprs(eqn: Any) -> list[Any]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any, Final
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from .._arrays import is_key, on_device, size_of
-from .._graphs import in_order
+from .._arrays import has_derivative, is_key, on_device, size_of
 from .._versions import evaluate
-from ._known import compiled, Known, on_host, Probe, Unavailable
+from ._computing import force
+from ._known import Known, Probe, Unavailable, unavailable
 from ._loops_in_three import (
+    alone,
     alternates_inside,
     decides_within,
     in_three,
@@ -31,9 +32,6 @@ from ._rounding import (
 from ._roundoff import roundoff
 
 
-_SMALL = 1 << 16
-"""Elements of results that are computed before they are asked for, to compile one program in place of two."""
-
 _numbers = count()
 
 
@@ -43,7 +41,7 @@ class Evaluations(WeakValueDictionary[int, "Evaluation"]):
     **Attributes:**
 
     - `kinds`: the kinds of those that JAX computed.
-    - `programs`: of `in_three`, with their equations.
+    - `programs`: of `alone` and `in_three`, with their equations.
     - `at_once`: whether each is run as it is, which is faster where the same program is evaluated again.
     """
 
@@ -101,7 +99,7 @@ class Evaluation:
         try:
             self._settle(results, by_numpy)
         except Unavailable:
-            self.bind = _unavailable
+            self.bind = unavailable
         return self.results is not None
 
     def _settle(self, results: Sequence[Any], by_numpy: bool) -> None:
@@ -112,14 +110,11 @@ class Evaluation:
         chains = [known.chain for known in self.operands]
         rounds = not self.of_point and not any(map(is_key, (*operands, *results)))
         is_followed = rounds and is_loop_or_branch(self.eqn)
-        inside: list[np.ndarray | None] = [None] * len(operands)
-        if is_followed:  # what does not change in a loop, programs compute before it
-            pairs = zip(chains, map(np.asarray, operands), strict=True)
-            inside = [error_inside(*pair) for pair in pairs]
-        if rounds and (decides_within(self.eqn) or any(one is not None for one in inside)):
-            program = self._in_three(list(map(np.asarray, operands)))
+        inside = self._errors_inside(operands) if is_followed else None
+        if inside is not None:
+            program = self._program(in_three, operands)
             self.alternates = alternates_inside(program, operands, alternates, inside, results)
-        elif rounds:
+        elif rounds and any(map(has_derivative, (*operands, *results))):
             arrays, name = list(map(np.asarray, operands)), self.kind[0]
             with np.errstate(all="ignore"):
                 if not are_certain(name, self._again, arrays, alternates, results):
@@ -134,15 +129,32 @@ class Evaluation:
                     name, self._again, arrays, alternates, results, errors, factors
                 )
                 self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
-        if is_followed and (may_be_inlined(self.eqn) or any(one is not None for one in inside)):
+        if is_followed and (
+            may_be_inlined(self.eqn) or any(one is not None for one in inside or ())
+        ):
             self.chain = inlined(list(map(np.asarray, results)))
         self.results, self.operands = results, ()
 
-    def _in_three(self, operands: Sequence[np.ndarray]) -> Callable[..., Any]:
-        """Three programs of it, which are compiled once for all steps of a loop around it."""
-        key = id(self.eqn), self.kind, tuple((one.shape, one.dtype) for one in operands)
+    def _by_jax(self, operands: Sequence[Any]) -> Sequence[Any]:
+        """The results, of a loop or a branch by a program that is compiled once for all steps around it."""
+        if self.of_point or not is_loop_or_branch(self.eqn) or any(map(is_key, operands)):
+            return evaluate(self.bind, operands)
+        if self._errors_inside(operands) is None:
+            return self._program(alone, operands)(operands)
+        triples, _ = self._program(in_three, operands)([operands] * 3)
+        return [first for first, *_ in triples]
+
+    def _errors_inside(self, operands: Sequence[Any]) -> list[np.ndarray | None] | None:
+        """What operands are off by that programs compute before a loop; `None` where all programs agree."""
+        pairs = zip((known.chain for known in self.operands), operands, strict=True)
+        errors = [error_inside(chain, np.asarray(one)) for chain, one in pairs]
+        differ = decides_within(self.eqn) or any(one is not None for one in errors)
+        return errors if differ else None
+
+    def _program(self, make: Callable[..., Any], operands: Sequence[Any]) -> Callable[..., Any]:
+        key = make, id(self.eqn), self.kind, tuple((np.shape(one), one.dtype) for one in operands)
         if key not in self.others.programs:
-            self.others.programs[key] = self.eqn, in_three(self.bind, operands)
+            self.others.programs[key] = self.eqn, make(self.bind, operands)
         return self.others.programs[key][1]
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
@@ -177,7 +189,7 @@ class Evaluation:
             with np.errstate(all="ignore"):
                 results = self.compute(*map(np.asarray, operands))
         except Unavailable:
-            self.bind = _unavailable
+            self.bind = unavailable
             return False
         if results is None:
             self.compute = None
@@ -188,31 +200,17 @@ class Evaluation:
         try:
             if self.computed():
                 return True
-            operands = [on_device(known.raw()) for known in self.operands]
-            return self.settle(evaluate(self.bind, operands))
+            return self.settle(self._by_jax([on_device(known.raw()) for known in self.operands]))
         except Unavailable:  # an operand, which may be known at the next step of a loop
             return False
 
     def forced(self) -> Sequence[Any]:
         """The results, after those of all that it needs: on the host, outside any trace.
 
-        What NumPy cannot compute, and what follows from it, is compiled as one program; or it is run as it
-        is, and NumPy goes on, where few kinds of equations are to be compiled, of which JAX keeps each. So a
-        chain of 1,000 sines takes 0.15 s, in one program 0.6 s; the weights of a cubic `image.resize` 0.03 s,
-        not 0.24 s; and a loop of 80 steps that draw random numbers 1 s, with a program for each step 16 s.
-
         **Raises:** `Unavailable`.
         """
-        left: dict[Evaluation, None] = {}
         if self.results is None:
-            _compute(in_order(self, Evaluation.pending), left)
-        if any(one.bind is _unavailable for one in left):
-            raise Unavailable
-        if left:
-            if not self.others.at_once:
-                _compute(_also_small(self.others, left), left)
-                _drop_unavailable(left)
-            _run(list(left), self.others)
+            force(self, self.others)
         if self.results is None:
             raise Unavailable
         return self.results
@@ -225,87 +223,3 @@ def item_of(known: Known, number: int) -> Known:
         return [array[number, ...]]
 
     return Evaluation([known], sliced, sliced).outputs(1)[0]
-
-
-def _also_small(others: Evaluations, left: Collection[Evaluation]) -> list[Evaluation]:
-    """Further evaluations whose results, and all that they need, are small, in order."""
-    chosen, refused = [], set()
-    for one in list(others.values()):
-        if one.results is not None or one in left:
-            continue
-        unavailable = one.bind is _unavailable or one.is_probing
-        if one.size > _SMALL or unavailable or not refused.isdisjoint(one.pending()):
-            refused.add(one)
-        else:
-            chosen.append(one)
-    return chosen
-
-
-def _drop_unavailable(left: dict[Evaluation, None]) -> None:
-    """Leave out what cannot be computed, and what needs it."""
-    dropped: set[Evaluation] = set()
-    for one in list(left):
-        if one.bind is _unavailable or not dropped.isdisjoint(one.pending()):
-            dropped.add(one)
-            del left[one]
-
-
-def _compute(order: Sequence[Evaluation], left: dict[Evaluation, None]) -> None:
-    """Compute what NumPy can, and note what is left."""
-    for evaluation in order:
-        if any(one in left for one in evaluation.pending()) or not evaluation.computed():
-            left[evaluation] = None
-
-
-_RECURRING: Final = 4
-
-
-def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
-    """Compute with JAX, and add to the kinds of what was computed before."""
-    new = {one.kind for one in evaluations if one.compute is None} - others.kinds
-    others.kinds |= new
-    recur = others.at_once or len(new) * _RECURRING <= len(evaluations)
-    try:
-        with on_host():
-            (_run_apart if recur else _run_together)(evaluations)
-    except Unavailable:  # as in `run`
-        raise
-    except Exception as error:  # a kernel for another backend, a collective, too little memory
-        for one in evaluations:
-            one.bind = _unavailable
-        raise Unavailable from error
-
-
-def _run_apart(evaluations: Sequence[Evaluation]) -> None:
-    failed: set[Evaluation] = set()
-    for one in evaluations:
-        if not failed.isdisjoint(one.pending()) or not one.run():
-            failed.add(one)
-
-
-def _run_together(evaluations: Sequence[Evaluation]) -> None:
-    inside = set(evaluations)
-    operands = [known for one in evaluations for known in one.operands]
-    outside = {id(known): known for known in operands if known.maker not in inside}
-
-    def program(given: dict[int, Any]) -> list[Sequence[Any]]:
-        results: dict[Evaluation, Sequence[Any]] = {}
-        for one in evaluations:
-            results[one] = one.bind(
-                *(
-                    given[id(known)]
-                    if known._make is None or id(known) in given
-                    else results[known._make[0]][known._make[1]]
-                    for known in one.operands
-                )
-            )
-        return list(results.values())
-
-    arrays = {key: known.raw() for key, known in outside.items()}
-    results = compiled(program, arrays)(arrays)
-    for one, result in zip(evaluations, results, strict=True):
-        one.settle(result)
-
-
-def _unavailable(*operands: Any) -> Any:
-    raise Unavailable

@@ -34,6 +34,15 @@ class Unavailable(Exception):
     """
 
 
+def unavailable(*operands: Any) -> Any:
+    """Computes a value that cannot be computed.
+
+    **Raises:** `Unavailable`.
+    """
+    del operands
+    raise Unavailable
+
+
 @contextmanager
 def on_host() -> Iterator[None]:
     """Compute on the host what JAX computes at once."""
@@ -41,13 +50,18 @@ def on_host() -> Iterator[None]:
         yield
 
 
-def compiled(function: Callable[..., Any], *operands: Any) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], *operands: Any, options: dict[str, Any] | None = None
+) -> Callable[..., Any]:
     """A function of such operands as one program, which may be called be a trace under way or not.
 
     Within `jax.ensure_compile_time_eval`, each operation on constants in it would be a program of its own.
+
+    **Arguments:** `options`: of the compiler; by default `APART`.
     """
     with jax.disable_jit(False):
-        program = jax.jit(function, compiler_options=APART).lower(*operands).compile()
+        made = jax.jit(function, compiler_options=APART if options is None else options)
+        program = made.lower(*operands).compile()
 
     def call(*operands: Any) -> Any:
         with jax.disable_jit(False):

@@ -86,6 +86,11 @@ def alternates_inside(
     ]
 
 
+def alone(compute: Callable[..., Any], operands: Sequence[Any]) -> Callable[..., Sequence[Any]]:
+    """A function of operands such as these, which all programs compute alike."""
+    return compiled(lambda given: compute(*given), operands, options={})
+
+
 def in_three(
     compute: Callable[..., Any], operands: Sequence[Any]
 ) -> Callable[[Sequence[Sequence[Any]]], tuple[list[Triple], bool]]:

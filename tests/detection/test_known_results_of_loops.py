@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 
 import asdex
+from asdex.detection import _evaluations
 
 
 N = 12
@@ -122,3 +123,26 @@ def test_random_numbers_and_effects_in_a_loop(capfd):
 
     assert asdex.hessian_sparsity(f, X).nnz > 0
     assert "step" not in capfd.readouterr().out
+
+
+def test_each_of_two_loops_is_compiled_once(monkeypatch):
+    """The inner one is analysed at each step of the outer one, on other numbers."""
+    compiled = []
+    in_three = _evaluations.in_three
+
+    def counted(*arguments):
+        compiled.append(arguments)
+        return in_three(*arguments)
+
+    monkeypatch.setattr(_evaluations, "in_three", counted)
+
+    def f(x):
+        def step(i, y):
+            angle = lax.fori_loop(0, 3, lambda _, t: jnp.sin(t), i.astype(float))
+            return y.at[i].set(x[(10 * angle).astype(int)])
+
+        return lax.fori_loop(0, 5, step, x)
+
+    pattern = asdex.jacobian_sparsity(f, X).todense().astype(bool)
+    np.testing.assert_array_equal(pattern, np.asarray(jax.jacobian(f)(X)) != 0)
+    assert len(compiled) == 2  # one for each of the loops

@@ -8,7 +8,7 @@ LIMITS = {
     "asdex.detection._terms": {"_PART": 4, "_SHARING_PAYS": 1, "_WELL_FILLED": 2, "_SAMPLE": 2},
     "asdex.detection._joined_terms": {"MAX_TERMS": 2},
     "asdex.detection._dependence": {"MAX_TERMS": 2},
-    "asdex.detection._evaluations": {"_SMALL": 4, "_RECURRING": 1},
+    "asdex.detection._computing": {"_SMALL": 4, "_RECURRING": 1},
     "asdex.detection._facts": {"_MAX_DEPTH": 3},
     "asdex.detection._index_cases": {"_MAX_EQUATIONS": 3},
     "asdex._sets": {"_PART": 3},
