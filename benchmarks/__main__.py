@@ -28,6 +28,7 @@ from . import (
     optimization_problems,
     passes,
     precision,
+    solver_detection,
     solvers,
     tutorial,
     versions,
@@ -38,6 +39,7 @@ from .runner import Library, REPOSITORY
 SECTIONS = {
     "detection": detection,
     "first_detection": first_detection,
+    "solver_detection": solver_detection,
     "optimization_problems": optimization_problems,
     "evaluation": evaluation,
     "kept_memory": kept_memory,
