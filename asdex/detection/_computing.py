@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, TYPE_CHECKING
 
 from .._graphs import in_order
-from ._known import compiled, on_host, Unavailable, unavailable
+from ._known import compiled, not_computable, on_host, Unavailable
 
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def force(wanted: Evaluation, others: Evaluations) -> None:
     """
     left: dict[Evaluation, None] = {}
     _by_numpy(in_order(wanted, lambda one: one.pending()), left)
-    if any(one.bind is unavailable for one in left):
+    if any(one.bind is not_computable for one in left):
         raise Unavailable
     if left:
         if not others.at_once:
@@ -47,7 +47,7 @@ def _also_small(others: Evaluations, left: Collection[Evaluation]) -> list[Evalu
     for one in list(others.values()):
         if one.results is not None or one in left:
             continue
-        is_lost = one.bind is unavailable or one.is_probing
+        is_lost = one.bind is not_computable or one.is_probing
         if one.size > _SMALL or is_lost or not refused.isdisjoint(one.pending()):
             refused.add(one)
         else:
@@ -59,7 +59,7 @@ def _drop_unavailable(left: dict[Evaluation, None]) -> None:
     """Leave out what cannot be computed, and what needs it."""
     dropped: set[Evaluation] = set()
     for one in list(left):
-        if one.bind is unavailable or not dropped.isdisjoint(one.pending()):
+        if one.bind is not_computable or not dropped.isdisjoint(one.pending()):
             dropped.add(one)
             del left[one]
 
@@ -83,7 +83,7 @@ def _run(evaluations: Sequence[Evaluation], others: Evaluations) -> None:
         raise
     except Exception as error:  # a kernel for another backend, a collective, too little memory
         for one in evaluations:
-            one.bind = unavailable
+            one.bind = not_computable
         raise Unavailable from error
 
 

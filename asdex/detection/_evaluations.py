@@ -12,7 +12,7 @@ import numpy as np
 from .._arrays import has_derivative, is_key, on_device, size_of
 from .._versions import evaluate
 from ._computing import force
-from ._known import Known, Probe, Unavailable, unavailable
+from ._known import Known, not_computable, Probe, Unavailable
 from ._loops_in_three import (
     alone,
     alternates_inside,
@@ -99,7 +99,7 @@ class Evaluation:
         try:
             self._settle(results, by_numpy)
         except Unavailable:
-            self.bind = unavailable
+            self.bind = not_computable
         return self.results is not None
 
     def _settle(self, results: Sequence[Any], by_numpy: bool) -> None:
@@ -189,7 +189,7 @@ class Evaluation:
             with np.errstate(all="ignore"):
                 results = self.compute(*map(np.asarray, operands))
         except Unavailable:
-            self.bind = unavailable
+            self.bind = not_computable
             return False
         if results is None:
             self.compute = None

@@ -34,7 +34,7 @@ class Unavailable(Exception):
     """
 
 
-def unavailable(*operands: Any) -> Any:
+def not_computable(*operands: Any) -> Any:
     """Computes a value that cannot be computed.
 
     **Raises:** `Unavailable`.
