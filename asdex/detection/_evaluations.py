@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,8 +16,8 @@ from ._computing import force
 from ._known import Known, not_computable, Probe, Unavailable
 from ._loops_in_three import (
     alone,
-    alternates_inside,
     decides_within,
+    in_all_programs,
     in_three,
     is_loop_or_branch,
     may_be_inlined,
@@ -94,60 +95,71 @@ class Evaluation:
     def outputs(self, count: int) -> list[Known]:
         return [Known((self, index)) for index in range(count)]
 
-    def settle(self, results: Sequence[Any], by_numpy: bool = False) -> bool:
-        """Take results, from NumPy or from JAX; whether they are no decisions that rounding may turn."""
+    def settle(self, results: Sequence[Any] | None = None, by_numpy: bool = False) -> bool:
+        """Take results of NumPy or of JAX, by default compute them with JAX.
+
+        **Returns:** whether they are no decisions that rounding may turn.
+        """
         try:
             self._settle(results, by_numpy)
         except Unavailable:
             self.bind = not_computable
         return self.results is not None
 
-    def _settle(self, results: Sequence[Any], by_numpy: bool) -> None:
+    def _settle(self, results: Sequence[Any] | None, by_numpy: bool) -> None:
         operands = [known.raw() for known in self.operands]
         alternates = [known.alternates for known in self.operands]
-        factors = [known.factors for known in self.operands]
-        self.alternates = self.factors = [None] * len(results)
-        chains = [known.chain for known in self.operands]
-        rounds = not self.of_point and not any(map(is_key, (*operands, *results)))
-        is_followed = rounds and is_loop_or_branch(self.eqn)
+        is_followed = not self.of_point and is_loop_or_branch(self.eqn)
         inside = self._errors_inside(operands) if is_followed else None
         if inside is not None:
             program = self._program(in_three, operands)
-            self.alternates = alternates_inside(program, operands, alternates, inside, results)
-        elif rounds and any(map(has_derivative, (*operands, *results))):
-            arrays, name = list(map(np.asarray, operands)), self.kind[0]
-            with np.errstate(all="ignore"):
-                if not are_certain(name, self._again, arrays, alternates, results):
-                    raise Unavailable
-                of_products = any(pair is not None for pair in factors)
-                errors = roundoff(self.eqn, self._again, arrays, results, by_numpy, of_products)
-                self.chain = chain_of(self.eqn, arrays, chains)
-                merging = merging_error(self.eqn, chains, self.chain, np.asarray(results[0]))
-                if merging is not None:
-                    errors[0] = merging if errors[0] is None else errors[0] + merging
-                self.alternates = alternates_of(
-                    name, self._again, arrays, alternates, results, errors, factors
-                )
-                self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
+            results, self.alternates = in_all_programs(program, operands, alternates, inside)
+        elif results is None:
+            compute = (
+                self._program(alone, operands) if is_followed else partial(evaluate, self.bind)
+            )
+            results = compute(list(map(on_device, operands)))
+        assert results is not None
+        self.factors = [None] * len(results)
+        if inside is None:
+            self.alternates = [None] * len(results)
+            floating = any(map(has_derivative, (*operands, *results)))
+            if floating and not self.of_point and not any(map(is_key, (*operands, *results))):
+                with np.errstate(all="ignore"):
+                    self._settle_alternates(operands, alternates, results, by_numpy)
         if is_followed and (
             may_be_inlined(self.eqn) or any(one is not None for one in inside or ())
         ):
-            self.chain = inlined(list(map(np.asarray, results)))
+            self.chain = inlined(results)
         self.results, self.operands = results, ()
 
-    def _by_jax(self, operands: Sequence[Any]) -> Sequence[Any]:
-        """The results, of a loop or a branch by a program that is compiled once for all steps around it."""
-        if self.of_point or not is_loop_or_branch(self.eqn) or any(map(is_key, operands)):
-            return evaluate(self.bind, operands)
-        if self._errors_inside(operands) is None:
-            return self._program(alone, operands)(operands)
-        triples, _ = self._program(in_three, operands)([operands] * 3)
-        return [first for first, *_ in triples]
+    def _settle_alternates(
+        self,
+        operands: Sequence[Any],
+        alternates: Sequence[Alternates],
+        results: Sequence[Any],
+        by_numpy: bool,
+    ) -> None:
+        arrays, name = list(map(np.asarray, operands)), self.kind[0]
+        factors = [known.factors for known in self.operands]
+        chains = [known.chain for known in self.operands]
+        if not are_certain(name, self._again, arrays, alternates, results):
+            raise Unavailable
+        of_products = any(pair is not None for pair in factors)
+        errors = roundoff(self.eqn, self._again, arrays, results, by_numpy, of_products)
+        self.chain = chain_of(self.eqn, arrays, chains)
+        merging = merging_error(self.eqn, chains, self.chain, np.asarray(results[0]))
+        if merging is not None:
+            errors[0] = merging if errors[0] is None else errors[0] + merging
+        self.alternates = alternates_of(
+            name, self._again, arrays, alternates, results, errors, factors
+        )
+        self.factors = factors_of(self.eqn, self._again, arrays, factors, results)
 
     def _errors_inside(self, operands: Sequence[Any]) -> list[np.ndarray | None] | None:
         """What operands are off by that programs compute before a loop; `None` where all programs agree."""
         pairs = zip((known.chain for known in self.operands), operands, strict=True)
-        errors = [error_inside(chain, np.asarray(one)) for chain, one in pairs]
+        errors = [error_inside(*pair) for pair in pairs]
         differ = decides_within(self.eqn) or any(one is not None for one in errors)
         return errors if differ else None
 
@@ -197,12 +209,9 @@ class Evaluation:
 
     def run(self) -> bool:
         """Compute the results at once, with NumPy or with JAX, if that is possible."""
-        try:
-            if self.computed():
-                return True
-            return self.settle(self._by_jax([on_device(known.raw()) for known in self.operands]))
-        except Unavailable:  # an operand, which may be known at the next step of a loop
-            return False
+        if not all(known.is_available for known in self.operands):
+            return False  # it may be known at the next step of a loop
+        return self.computed() or self.settle()
 
     def forced(self) -> Sequence[Any]:
         """The results, after those of all that it needs: on the host, outside any trace.

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .._arrays import has_derivative
+from .._arrays import has_derivative, is_key
 from .._jaxprs import (
     call_jaxpr,
     custom_jaxpr,
@@ -58,14 +58,13 @@ def may_be_inlined(eqn: Any) -> bool:
     return once and computes_within(eqn)
 
 
-def alternates_inside(
+def in_all_programs(
     program: Callable[..., Any],
     operands: Sequence[Any],
     alternates: Sequence[Alternates],
     errors: Sequence[np.ndarray | None],
-    results: Sequence[Any],
-) -> list[Alternates]:
-    """The alternates of the results of a loop or a branch.
+) -> tuple[list[Any], list[Alternates]]:
+    """The results of a loop or a branch, and their alternates.
 
     **Arguments:** `program`: of `in_three`. `errors`: what operands without alternates are off by, if
     programs merge what makes them.
@@ -76,14 +75,14 @@ def alternates_inside(
         pair or ((one, one) if error is None else (shifted(one, error), shifted(one, -error)))
         for one, pair, error in zip(operands, alternates, errors, strict=True)
     ]
-    programs = [operands, *([pair[k] for pair in pairs] for k in range(2))]
-    triples, agree = program(programs)
+    triples, agree = program([operands, *([pair[k] for pair in pairs] for k in range(2))])
     if not agree:
         raise Unavailable
-    return [
-        None if all(are_equal(one, np.asarray(result)) for one in (up, down)) else (up, down)
-        for (_, up, down), result in zip(triples, results, strict=True)
+    found = [
+        None if is_key(one) or all(are_equal(other, one) for other in others) else tuple(others)
+        for one, *others in triples
     ]
+    return [first for first, *_ in triples], found
 
 
 def alone(compute: Callable[..., Any], operands: Sequence[Any]) -> Callable[..., Sequence[Any]]:

@@ -142,14 +142,14 @@ def _error_of_orders(kind: str, chain: Chain, result: np.ndarray) -> np.ndarray:
     return size * float(jnp.finfo(result.dtype).eps)
 
 
-def error_inside(chain: Chain | None, array: np.ndarray) -> np.ndarray | None:
+def error_inside(chain: Chain | None, array: Any) -> np.ndarray | None:
     """By how much an array may be other than it is within a loop or a branch that a program inlines.
 
     **Arguments:** `chain`: that of the array. `None` is returned where no order rounds it.
     """
     if chain is None or not has_derivative(array):
         return None
-    limits = jnp.finfo(array.dtype)
+    array, limits = np.asarray(array), jnp.finfo(array.dtype)
     kinds = [
         one
         for one in chain.kinds
@@ -159,7 +159,7 @@ def error_inside(chain: Chain | None, array: np.ndarray) -> np.ndarray | None:
     return functools.reduce(np.maximum, errors) if errors else None
 
 
-def inlined(results: Sequence[np.ndarray]) -> Chain:
+def inlined(results: Sequence[Any]) -> Chain:
     """The chain of results of a loop or a branch that programs may inline: sums or products of anything."""
     return Chain(frozenset(("sum", "product")), None, max(map(_largest, results), default=0.0))
 
@@ -250,8 +250,8 @@ def _together(leaves: Sequence[tuple[Leaf, ...] | None]) -> tuple[Leaf, ...] | N
     return tuple(found)
 
 
-def _largest(array: np.ndarray) -> float:
-    return float(np.abs(array).max(initial=0)) if has_derivative(array) else np.inf
+def _largest(array: Any) -> float:
+    return float(np.abs(np.asarray(array)).max(initial=0)) if has_derivative(array) else np.inf
 
 
 def _is_exact(kind: str, leaves: Sequence[Leaf], limits: Any) -> bool:

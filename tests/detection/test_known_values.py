@@ -458,6 +458,31 @@ for f in functions:
 """
 
 
+BESIDE_KEYS = """
+x, n, far = jnp.arange(1.0, 65.0), jnp.arange(12.0), jnp.float32(12582912)
+key, lax = jax.random.key(0), jax.lax
+
+def rounded(t):
+    return (t * 0.3 + far) - far
+
+def whole(t):
+    return jnp.floor(rounded(t)).astype(int)
+
+def split(key):
+    return jax.random.split(key)[0]
+
+functions = [
+    lambda x: x[lax.scan(lambda key, t: (split(key), whole(t)), key, n)[1]],
+    lambda x: x[lax.scan(lambda key, t: (key, whole(t)), key, n)[1]],
+    lambda x: x[jnp.floor(lax.scan(lambda key, t: (split(key), rounded(t)), key, n)[1]).astype(int)],
+    lambda x: x[lax.scan(lambda key, t: (split(key), (t + far - far).astype(int)), key, n * 0.9)[1]],
+    lambda x: x[lax.cond(n[1] > 0, lambda k: (split(k), whole(n)), lambda k: (k, n.astype(int)), key)[1]],
+]
+for f in functions:
+    check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
 PASSED_ON = """
 n, far = jnp.arange(64.0) * 0.5, jnp.float32(12582912)
 lax = jax.lax
@@ -576,7 +601,10 @@ for f in functions:
 
 @pytest.mark.parametrize(
     "program",
-    [LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, PASSED_ON, UNROLLED, SUBNORMAL],
+    [
+        *(LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, BESIDE_KEYS),
+        *(PASSED_ON, UNROLLED, SUBNORMAL),
+    ],
 )
 def test_known_values_round_as_in_programs_of_users(program):
     """An element of a known array is found again, to the last bit; tests compile otherwise."""
