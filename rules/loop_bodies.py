@@ -11,6 +11,7 @@ from asdex.detection import (
     everywhere,
     Facts,
     is_everywhere,
+    item_of,
     open_jaxpr,
     Probe,
     Rule,
@@ -105,9 +106,21 @@ class LoopBody:
     def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
         """The structure of the body, given what is zero in every step."""
         self.find_supports([value is not None for value in operands[len(self.consts) :]])
+        return self._with_facts(operands)
+
+    def _with_facts(self, operands: Sequence[Value | None]) -> list[Value]:
         carried = [facts_of(*pair) for pair in zip(self.supports, self.avals, strict=False)]
         facts = [*(value.facts for value in self.consts), *carried, *self.slices]
         return self.eqn.structure(self.body, operands, facts)
+
+    def structure(self, carry: Sequence[Value], slices: Sequence[Value]) -> list[Value]:
+        """The structure of the body at a step, before which the carry is known as far as it is kept."""
+        pairs = (
+            *zip(self.consts, self.followed_consts, strict=True),
+            *zip(carry, (not keep for keep in self.kept), strict=True),
+            *zip(slices, self.followed_slices, strict=True),
+        )
+        return self._with_facts([None if follow else value for value, follow in pairs])
 
     def find_supports(self, known: Sequence[bool]) -> None:
         """Find where the carry may be nonzero before some step: the least fixed point from where it starts.
@@ -218,6 +231,19 @@ def _facts_of_slices(value: Value, aval: Any) -> Facts | None:
         return None
     mask = np.asarray(support_of(value, aval).any(axis=0))
     return facts_of(simplified(mask, mask.shape), jax.ShapeDtypeStruct(mask.shape, aval.dtype))
+
+
+def slice_of(value: Value, number: int | slice) -> Value:
+    """A slice of an array along its leading axis, with what is known of it, or several of them."""
+    dependence = value.dependence
+    if dependence is not None:
+        dependence = dependence.rearrange(lambda p: p[number])
+    known = (
+        None if value.known is None or isinstance(number, slice) else item_of(value.known, number)
+    )
+    facts = None if value.facts is None else value.facts.doubt_at(number)
+    undecided = None if value.undecided is None else value.undecided[number]
+    return value._replace(dependence=dependence, known=known, facts=facts, undecided=undecided)
 
 
 _STACKED = Rule(same_places)

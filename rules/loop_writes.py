@@ -7,7 +7,6 @@ carried value after a write of the same step is another operand of the body.
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import compress
 from typing import Any
 
@@ -18,7 +17,6 @@ from scipy.sparse import csr_array, hstack
 from asdex import Dependence, Value
 from asdex.detection import (
     compiled,
-    is_key,
     Known,
     on_host,
     open_jaxpr,
@@ -27,16 +25,14 @@ from asdex.detection import (
 )
 
 from .flat_bodies import flat_body, with_counted_loops
-from .known_steps import available, computed_at_once, most_steps, values_inside
+from .known_steps import most_steps
 from .last_writes import LastWrites, with_what_they_read
 from .loop_bodies import facts_of, in_rows, LoopBody
 from .loop_equations import Equations
 from .loop_nests import Nest, State
-from .loop_values import counts_of_whiles, known_carry, MOST_COUNTED
+from .loop_states import FEW_STEPS, KnownStates
+from .loop_values import counts_of_whiles, MOST_COUNTED
 
-
-_FEW_STEPS = 64
-"""Steps that are analysed one by one in less time than it takes to compile the known part of a body."""
 
 _MOST_ELEMENTS = 1 << 22
 """Elements that all steps together may write or know: a body of whole arrays is analysed step by step."""
@@ -46,15 +42,13 @@ class _OneByOne(Exception):
     """The steps cannot be taken at once."""
 
 
-def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[Value]] | None:
+def by_writes(loop: LoopBody, known: KnownStates) -> tuple[list[Value], list[Value]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
-    if len(order) * most_steps(loop.body, _FEW_STEPS) < _FEW_STEPS or open_jaxpr(loop.body).effects:
-        return None
-    known = [value.known for value in (*loop.initial, *loop.scanned) if value.known is not None]
-    if not all([one.is_available for one in known]) or any(is_key(one.raw()) for one in known):
+    steps = len(known.order) * most_steps(loop.body, FEW_STEPS)
+    if steps < FEW_STEPS or open_jaxpr(loop.body).effects or not known.are_arrays:
         return None
     try:
-        return _Steps(loop, np.asarray(order, np.int64)).results()
+        return _Steps(loop, known).results()
     except _OneByOne:
         return None
 
@@ -62,28 +56,23 @@ def by_writes(loop: LoopBody, order: Sequence[int]) -> tuple[list[Value], list[V
 class _Steps:
     """All steps of a loop at once."""
 
-    def __init__(self, loop: LoopBody, order: np.ndarray):
-        self.loop, self.order = loop, order
+    def __init__(self, loop: LoopBody, known: KnownStates):
+        self.loop, self.known, self.order = loop, known, np.asarray(known.order, np.int64)
         self._limit()
-        self.slices = [
-            None if value.known is None else [one[order] for one in values_inside(value.known)]
-            for value in loop.scanned
-        ]
-        self.operands = [*map(available, (*loop.consts, *loop.initial)), *self.slices]
         start, stop = len(loop.consts), len(loop.consts) + loop.num_carry
-        known = [one is not None for one in self.operands]
-        known[start:stop] = loop.kept
+        are_known = [one is not None for one in known.operands]
+        are_known[start:stop] = loop.kept
         places = [None if keep else place for place, keep in enumerate(loop.kept)]
         states: dict[Any, State] = {}
         try:
             body = flat_body(loop.body)
-            equations = Equations(with_counted_loops(body, self._counted(body, known)))
-            self.nest = Nest(equations, len(loop.consts), known, places, states)
+            equations = Equations(with_counted_loops(body, self._counted(body, are_known)))
+            self.nest = Nest(equations, len(loop.consts), are_known, places, states)
         except Exception as error:  # a primitive that JAX cannot trace again
             raise _OneByOne from error
         self.states, self.columns = states, self.nest.columns()
-        steps = max((math.prod(one.lengths) for one in self.columns), default=1) * len(order)
-        if steps < _FEW_STEPS:
+        steps = max((math.prod(one.lengths) for one in self.columns), default=1) * len(self.order)
+        if steps < FEW_STEPS:
             raise _OneByOne
         self._limit(sum(one.width for one in self.columns))
 
@@ -132,21 +121,11 @@ class _Steps:
         shapes = [aval.shape for aval in self.loop.avals[self.loop.num_carry :]]
         return [Value(one, None) for one in outputs.split(shapes)]
 
-    @cached_property
+    @property
     def _known_carry(self) -> tuple[Sequence[Known], Sequence[Known]]:
-        """The known carried values after the last step, and those before each step, with their alternates."""
-        loop, count = self.loop, len(self.order)
-        start, stop = len(loop.consts), len(loop.consts) + loop.num_carry
-        unroll = loop.eqn.params.get("unroll", 1)
-
-        def run(*operands: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-            parts = operands[:start], operands[start:stop], operands[stop:]
-            return known_carry(loop.body, loop.kept, *parts, count, unroll=unroll)
-
-        known = computed_at_once(loop.eqn, run, self.operands)
-        if known is None:
+        if self.known.carry is None:
             raise _OneByOne
-        return known[: len(known) // 2], known[len(known) // 2 :]
+        return self.known.carry
 
     def _counted(self, body: Any, known: Sequence[bool]) -> dict[int, int]:
         """How many steps the `while` loops of a flat body take at most, by their equations, and one more."""
@@ -154,7 +133,7 @@ class _Steps:
         if not loops:
             return {}
         left = iter(self._known_carry[1])
-        first = [None if one is None else one[0] for one in self.operands]
+        first = [None if one is None else one[0] for one in self.known.operands]
         start, stop = len(self.loop.consts), len(self.loop.consts) + self.loop.num_carry
         first[start:stop] = [next(left).get() if keep else None for keep in self.loop.kept]
         axes = [None] * start + [0] * (len(first) - start)
@@ -199,7 +178,7 @@ class _Steps:
             *(Value(None, next(known)) if keep else None for keep in loop.kept),
             *(
                 None if follow else Value(None, None if one is None else Known.of(*one))
-                for one, follow in zip(self.slices, loop.followed_slices, strict=True)
+                for one, follow in zip(self.known.slices, loop.followed_slices, strict=True)
             ),
             *(None for _ in self.states),
         ]

@@ -10,15 +10,15 @@ from asdex import Dependence, Equation, register, Value
 from asdex.detection import (
     everywhere,
     Facts,
-    item_of,
     nowhere,
     Probe,
     scan_arity,
 )
 
-from .loop_bodies import facts_of, in_rows, LoopBody
+from .loop_bodies import facts_of, in_rows, LoopBody, slice_of
 from .loop_maps import without_loop
 from .loop_powers import block_length, powers_of, reached
+from .loop_states import are_alike, KnownStates
 from .loop_values import known_of_scan
 from .loop_writes import by_writes
 
@@ -44,7 +44,7 @@ def scan(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     followed = loop.at_point(order)
     carry, outputs = followed or loop.run(order)
     stacked = [
-        (_slice(one, slice(None, None, -1)) if backwards else one)._replace(facts=facts)
+        (slice_of(one, slice(None, None, -1)) if backwards else one)._replace(facts=facts)
         for one, facts in zip(outputs, loop.facts_of_outputs(), strict=True)
     ]
     return loop.marked([*carry, *stacked], followed is not None)
@@ -103,10 +103,12 @@ class Loop(LoopBody):
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
         """The final carry, and all steps of each further result of the body, stacked."""
         self.analyse()
-        if self.is_preview:
+        if self.is_preview and not self.eqn.notes.get("alike"):
             return self._preview()
-        if self.varies:
-            return by_writes(self, order) or self._interpreted(order)
+        states = KnownStates(self, order)
+        self.eqn.notes["alike"] = alike = not self.varies or are_alike(self, states)
+        if not alike:
+            return by_writes(self, states) or self._interpreted(order)
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
             return self._values(self._by_squaring(len(order))), []
@@ -127,7 +129,7 @@ class Loop(LoopBody):
     def _interpreted(self, order: Iterable[int]) -> tuple[list[Value], list[Value]]:
         carry, outputs, marks = self.initial, [], []
         for number in order:
-            slices = [_slice(value, number) for value in self.scanned]
+            slices = [slice_of(value, number) for value in self.scanned]
             values = self.eqn.interpret(self.body, [*self.consts, *carry, *slices])
             carry = values[: self.num_carry]
             results = self.as_dependences(values)[self.num_carry :]
@@ -240,15 +242,3 @@ def _stacked_marks(marks: Sequence[np.ndarray | None]) -> np.ndarray | None:
         return None
     (shape,) = shapes
     return np.stack([nowhere(shape) if mask is None else mask for mask in marks])
-
-
-def _slice(value: Value, number: int | slice) -> Value:
-    dependence = value.dependence
-    if dependence is not None:
-        dependence = dependence.rearrange(lambda p: p[number])
-    known = (
-        None if value.known is None or isinstance(number, slice) else item_of(value.known, number)
-    )
-    facts = None if value.facts is None else value.facts.doubt_at(number)
-    undecided = None if value.undecided is None else value.undecided[number]
-    return value._replace(dependence=dependence, known=known, facts=facts, undecided=undecided)

@@ -218,6 +218,11 @@ class Equation(EquationView):
         with self._interpreter.standing_in(self._eqn, derivative=False):
             return self._interpreter.run(jaxpr, self.operands)
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What rules note for when they see the same equation again, at another step of a loop around it."""
+        return self._interpreter.once(self._eqn, "notes", dict)
+
     def trace(self, function: Callable[..., Any], *further: Any) -> Any:
         """The jaxpr of a JAX function of the operands, and of `further` arrays (`jax.ShapeDtypeStruct`s)."""
         return traced(function, *structs(self.in_avals), *further)

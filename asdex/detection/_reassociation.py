@@ -41,12 +41,27 @@ class Chain(NamedTuple):
       is rounded.
     - `total`: a bound on the sum of the absolute values of the terms.
     - `moved`: whether elements of the leaves are elsewhere by now.
+    - `step`: a power of two of which many terms, that are not kept, are multiples; 0 if none is known.
     """
 
     kinds: frozenset[str]
     leaves: tuple[Leaf, ...] | None
     total: float
     moved: bool = False
+    step: float = 0.0
+
+    def is_exact(self, kind: str, limits: Any) -> bool:
+        """Whether no order of adding up or multiplying rounds anything, or leaves the range of numbers."""
+        if self.leaves is not None:
+            return _is_exact(kind, self.leaves, limits)
+        return 0 < float(limits.eps) * self.total <= self.step
+
+    @property
+    def common_step(self) -> float:
+        """A power of two of which all terms are multiples; 0 if none is, or if there are factors."""
+        if self.kinds != {"sum"}:
+            return 0.0
+        return self.step if self.leaves is None else common_step([one for one, _ in self.leaves])
 
 
 _ROUNDS: Final = "convert_element_type"
@@ -106,8 +121,7 @@ def _brought_together(
         leaves = leaves * power if 0 < power <= _HIGHEST_POWER else [None]
     elif name == "sqrt":
         leaves = [None]
-    total, moved = sum(one.total for one in parts), any(one.moved for one in parts)
-    return Chain(frozenset((kind,)), _together(leaves), total, moved)
+    return _chain(frozenset((kind,)), parts, leaves, any(one.moved for one in parts))
 
 
 def merging_error(
@@ -127,13 +141,13 @@ def merging_error(
     ):
         return None
     limits = jnp.finfo(result.dtype)
-    if chain.leaves is not None:
-        if _is_exact(kind, chain.leaves, limits):
-            return None
-        if len(chain.leaves) == _PAIRED and not (chain.moved or is_half(result)):
-            errors = [np.abs(one - result) for one in _orders(kind, chain.leaves)]
-            size = np.nan_to_num(functools.reduce(np.fmax, errors), posinf=np.inf)
-            return size / ROUNDINGS if size.any() else None
+    if chain.is_exact(kind, limits):
+        return None
+    leaves = chain.leaves or ()
+    if len(leaves) == _PAIRED and not (chain.moved or is_half(result)):
+        errors = [np.abs(one - result) for one in _orders(kind, leaves)]
+        size = np.nan_to_num(functools.reduce(np.fmax, errors), posinf=np.inf)
+        return size / ROUNDINGS if size.any() else None
     return _error_of_orders(kind, chain, result) / ROUNDINGS
 
 
@@ -150,11 +164,7 @@ def error_inside(chain: Chain | None, array: Any) -> np.ndarray | None:
     if chain is None or not has_derivative(array):
         return None
     array, limits = np.asarray(array), jnp.finfo(array.dtype)
-    kinds = [
-        one
-        for one in chain.kinds
-        if chain.leaves is None or not _is_exact(one, chain.leaves, limits)
-    ]
+    kinds = (one for one in chain.kinds if not chain.is_exact(one, limits))
     errors = [_error_of_orders(one, chain, array) for one in kinds]
     return functools.reduce(np.maximum, errors) if errors else None
 
@@ -237,17 +247,23 @@ def _joined(found: Sequence[Chain | None]) -> Chain | None:
     if not chains:
         return None
     kinds = frozenset[str]().union(*(one.kinds for one in chains))
-    leaves = _together([one.leaves for one in chains])
-    return Chain(kinds, leaves, sum(one.total for one in chains), moved=True)
+    return _chain(kinds, chains, [one.leaves for one in chains], moved=True)
 
 
-def _together(leaves: Sequence[tuple[Leaf, ...] | None]) -> tuple[Leaf, ...] | None:
-    found: list[Leaf] = []
-    for some in leaves:
-        if some is None or len(found) + len(some) > _MOST_LEAVES:
-            return None
-        found.extend(some)
-    return tuple(found)
+def _chain(
+    kinds: frozenset[str],
+    parts: Sequence[Chain],
+    leaves: Sequence[tuple[Leaf, ...] | None],
+    moved: bool,
+) -> Chain:
+    """The chain of several, with these leaves of theirs."""
+    known = [some for some in leaves if some is not None]
+    found = tuple(leaf for some in known for leaf in some)
+    total = sum(one.total for one in parts)
+    if len(known) == len(leaves) and len(found) <= _MOST_LEAVES:
+        return Chain(kinds, found, total, moved)
+    step = min(one.common_step for one in parts) if kinds == {"sum"} else 0.0
+    return Chain(kinds, None, total, moved, step)
 
 
 def _largest(array: Any) -> float:
@@ -255,7 +271,6 @@ def _largest(array: Any) -> float:
 
 
 def _is_exact(kind: str, leaves: Sequence[Leaf], limits: Any) -> bool:
-    """Whether no order of adding up or multiplying leaves rounds anything, or leaves the range of numbers."""
     if kind == "product" and not all(is_power_of_two(one) for one, divides in leaves if divides):
         return False
     arrays = [1 / one if divides and kind == "product" else one for one, divides in leaves]
