@@ -135,6 +135,26 @@ def gradient_of_a_loop(n: int) -> Callable[..., Any]:
     return jax.grad(lambda x: jnp.sum(sums_in_a_loop(n)(x) ** 2 * x))
 
 
+def explicit_steps(steps: int) -> Callable[..., Any]:
+    """Steps of diffusion whose strength follows from the time."""
+
+    def step(i: jax.Array, y: jax.Array) -> jax.Array:
+        return y + (1 + jnp.sin(0.01 * i)) * 1e-3 * (jnp.roll(y, 1) - 2 * y + jnp.roll(y, -1))
+
+    return lambda x: lax.fori_loop(0, steps, step, x)
+
+
+def noisy_steps(steps: int) -> Callable[..., Any]:
+    """The same with a random strength at each point, from a key for each step."""
+    key = jax.random.key(0)
+
+    def step(i: jax.Array, y: jax.Array) -> jax.Array:
+        strength = jax.random.uniform(jax.random.fold_in(key, i), y.shape, minval=1e-4)
+        return y + strength * (jnp.roll(y, 1) - 2 * y + jnp.roll(y, -1))
+
+    return lambda x: lax.fori_loop(0, steps, step, x)
+
+
 PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "`jnp.interp`, 5 values": (36, interpolated),
     "`triu_indices` read": (36, upper_triangle),
@@ -153,6 +173,8 @@ PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "`scan`, 100,000 steps": (100_000, long_scan),
     "sums over 10,000 edges, one a step": (10_000, lambda: sums_in_a_loop(10_000)),
     "their gradient": (10_000, lambda: gradient_of_a_loop(10_000)),
+    "200 steps that read the time": (10_000, lambda: explicit_steps(200)),
+    "200 steps that draw numbers": (10_000, lambda: noisy_steps(200)),
 }
 
 

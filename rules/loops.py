@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -18,13 +19,17 @@ from asdex.detection import (
 from .loop_bodies import facts_of, in_rows, LoopBody, slice_of
 from .loop_maps import without_loop
 from .loop_powers import block_length, powers_of, reached
-from .loop_states import are_alike, KnownStates
+from .loop_states import are_alike, FEW_STEPS, KnownStates
 from .loop_values import known_of_scan
 from .loop_writes import by_writes
 
 
 FOLLOWED_STEPS = 10_000
 """Steps of a `while` with a known trip count that are followed one by one."""
+
+_TRIED = 4
+"""Steps of a loop of few that are taken one by one before it is asked whether the others are alike: a first
+step may be all that a loop ever does."""
 
 _MANY_STEPS = 32
 """Steps from which on the structure of a body is raised to a power."""
@@ -34,7 +39,7 @@ _MANY_STEPS = 32
 def scan(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Applies `jaxpr` to `(constants, carry, slices)`, once for each slice of the scanned operands.
 
-    The body is analysed once and its structure applied at each step. Where it uses values that are known at
+    The body is analysed once and its structure applied at each step. Where values matter that are known at
     each step, such as a loop counter in an index, it is analysed anew at each step instead.
     """
     del operands
@@ -103,12 +108,35 @@ class Loop(LoopBody):
     def run(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
         """The final carry, and all steps of each further result of the body, stacked."""
         self.analyse()
-        if self.is_preview and not self.eqn.notes.get("alike"):
+        notes = self.eqn.notes
+        if self.is_preview and not notes.get("alike"):
             return self._preview()
         states = KnownStates(self, order)
-        self.eqn.notes["alike"] = alike = not self.varies or are_alike(self, states)
-        if not alike:
-            return by_writes(self, states) or self._interpreted(order)
+        if notes.get("alike", not self.varies or len(order) >= FEW_STEPS):
+            notes["alike"] = not self.varies or are_alike(self, states)
+            if notes["alike"]:
+                return self._by_structure(order)
+        return by_writes(self, states) or self._one_by_one(order)
+
+    def _one_by_one(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
+        """A few steps one by one, and then the others, unless these are alike."""
+        first, others = order[:_TRIED], order[_TRIED:]
+        carry, outputs = self._interpreted(first)
+        if not others:
+            return carry, outputs
+        rest, notes = copy(self), self.eqn.notes
+        rest.initial = carry
+        if len(others) >= 2 * _TRIED and notes.get("alike", True):
+            notes["alike"] = are_alike(rest, KnownStates(rest, others))
+        carry, more = (rest._by_structure if notes.get("alike") else rest._interpreted)(others)
+        stacked = [
+            Dependence.concatenate([one.dependence for one in pair if one.dependence is not None])
+            for pair in zip(outputs, more, strict=True)
+        ]
+        return carry, [Value(one, None) for one in stacked]
+
+    def _by_structure(self, order: Sequence[int]) -> tuple[list[Value], list[Value]]:
+        """All steps, by the structure that the body has at each of them."""
         only_carry = len(self.results) == self.num_carry and not any(self.followed_slices)
         if only_carry and len(order) >= _MANY_STEPS and self._reaches_many_inputs():
             return self._values(self._by_squaring(len(order))), []
