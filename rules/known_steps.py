@@ -11,6 +11,7 @@ from asdex.detection import (
     error_inside,
     in_three,
     inlined,
+    is_key,
     Known,
     may_be_inlined,
     nested_jaxprs,
@@ -30,11 +31,12 @@ def most_steps(jaxpr: Any, of_a_while: int) -> int:
     return max(found)
 
 
-def available(value: Value) -> list[np.ndarray] | None:
-    """What a value may be that is known here; `None` for others."""
-    if value.dependence is not None or value.known is None:
+def available(value: Value) -> list[Any] | None:
+    """What a value may be that is known here, perhaps a PRNG key; `None` for others."""
+    known = value.known
+    if value.dependence is not None or known is None or not known.is_available:
         return None
-    return values_inside(value.known) or None
+    return [known.raw()] if is_key(known.raw()) else values_inside(known)
 
 
 def values_inside(known: Known) -> list[np.ndarray]:
@@ -45,7 +47,7 @@ def values_inside(known: Known) -> list[np.ndarray]:
 
 
 def computed_at_once(
-    eqn: Any, compute: Callable[..., Any], operands: Sequence[list[np.ndarray] | None]
+    eqn: Any, compute: Callable[..., Any], operands: Sequence[list[Any] | None]
 ) -> list[Known] | None:
     """The results of a function of what operands are, of `None` for those not known.
 
@@ -69,7 +71,7 @@ def computed_at_once(
         return None
     known = [_with_alternates(*one) for one in found]
     if may_be_inlined(eqn):
-        chain = inlined([one.get() for one in known])
+        chain = inlined([one.raw() for one in known])
         for one in known:
             one.chain = chain
     return known
@@ -77,4 +79,6 @@ def computed_at_once(
 
 def _with_alternates(value: Any, *others: Any) -> Known:
     """A value, with what it is where rounding differs."""
+    if is_key(value):
+        return Known.of(value)
     return Known.of(value, *(() if all(are_equal(one, value) for one in others) else others))

@@ -48,7 +48,7 @@ class KnownStates:
         ]
 
     @cached_property
-    def operands(self) -> list[list[np.ndarray] | None]:
+    def operands(self) -> list[list[Any] | None]:
         """What the known operands may be."""
         return [*map(available, (*self.loop.consts, *self.loop.initial)), *self.slices]
 

@@ -13,6 +13,8 @@ import asdex
 
 N = 40
 STEPS = 12
+MANY = 70
+"""Steps of which the known part is computed in one program."""
 X = jnp.linspace(0.5, 1.5, N)
 WEIGHTS = np.random.default_rng(0).uniform(0.5, 1.0, (STEPS, N)).astype(np.float32)
 
@@ -95,6 +97,49 @@ def test_steps_are_not_taken_one_by_one(f, few, monkeypatch):
     monkeypatch.setattr(loops.Loop, "_interpreted", noted)
     assert_exact(f)
     assert max(followed) <= (0 if few == 1 else loops._TRIED)
+
+
+def drawing_by_number(x):
+    key = jax.random.key(0)
+
+    def step(i, y):
+        return mixed(y, jax.random.uniform(jax.random.fold_in(key, i), (N,), minval=0.5))
+
+    return lax.fori_loop(0, MANY, step, x)
+
+
+def drawing_while(x):
+    def step(carry):
+        y, key, i = carry
+        key, now = jax.random.split(key)
+        return y * jax.random.uniform(now, (N,), minval=0.9), key, i + 1
+
+    return lax.while_loop(lambda carry: carry[2] < MANY, step, (x, jax.random.key(0), 0))[0]
+
+
+def drawing_in_turn(x):
+    def step(y, key):
+        return y * jax.random.uniform(key, (N,), minval=0.9), None
+
+    return lax.scan(step, x, jax.random.split(jax.random.key(0), MANY))[0]
+
+
+def writing_what_is_drawn(x):
+    key = jax.random.key(0)
+
+    def step(i, y):
+        return y.at[i % N].set(x[i % N] * jax.random.uniform(jax.random.fold_in(key, i)))
+
+    return lax.fori_loop(0, MANY, step, jnp.zeros(N))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [drawing_by_number, drawing_while, drawing_in_turn, writing_what_is_drawn],
+    ids=lambda f: f.__name__,
+)
+def test_keys_that_are_constant_carried_or_scanned_over_in_many_steps(f):
+    assert_exact(f)
 
 
 def without_one_weight(x):
