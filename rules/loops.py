@@ -112,7 +112,7 @@ class Loop(LoopBody):
         if self.is_preview and not notes.get("alike"):
             return self._preview()
         states = KnownStates(self, order)
-        if notes.get("alike", not self.varies or len(order) >= FEW_STEPS):
+        if not self.varies or notes.get("alike", len(order) >= FEW_STEPS):
             notes["alike"] = not self.varies or are_alike(self, states)
             if notes["alike"]:
                 return self._by_structure(order)
