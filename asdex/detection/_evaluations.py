@@ -147,7 +147,7 @@ class Evaluation:
             raise Unavailable
         of_products = any(pair is not None for pair in factors)
         errors = roundoff(self.eqn, self._again, arrays, results, by_numpy, of_products)
-        self.chain = chain_of(self.eqn, arrays, chains)
+        self.chain = chain_of(self.eqn, arrays, chains, results)
         merging = merging_error(self.eqn, chains, self.chain, np.asarray(results[0]))
         if merging is not None:
             errors[0] = merging if errors[0] is None else errors[0] + merging

@@ -75,6 +75,7 @@ _PASSING: Final = (
     *("reduce_precision", "stop_gradient"),
 )
 """What may be an identity, or a part of one, though it neither moves elements nor is linear."""
+_REPLACING: Final = ("scatter", "scatter-max", "scatter-min")
 _INVERTS: Final = ("sub", DIVIDES)
 _MOST_LEAVES: Final = 8
 """So many are kept, and with them their arrays."""
@@ -82,7 +83,10 @@ _HIGHEST_POWER: Final = 4
 
 
 def chain_of(
-    eqn: Any, operands: Sequence[np.ndarray], chains: Sequence[Chain | None]
+    eqn: Any,
+    operands: Sequence[np.ndarray],
+    chains: Sequence[Chain | None],
+    results: Sequence[Any],
 ) -> Chain | None:
     """That of the results of an equation.
 
@@ -90,7 +94,8 @@ def chain_of(
     """
     kind = _kind_of(eqn)
     if kind is None:
-        return _joined(chains) if _passes(eqn) else None
+        chain = _joined(chains) if _passes(eqn) else None
+        return chain if chain is None or _keeps_elements(eqn) else _summed(chain, operands, results)
     if eqn.params.get("y") == 1:  # the first power
         return _joined(chains)
     dropped = _are_dropped(eqn, kind, operands)
@@ -235,6 +240,14 @@ def _passes(eqn: Any) -> bool:
     return rule.moves or rule.is_linear(EquationView(eqn)) or (rule.picks and not rule.in_place)
 
 
+def _keeps_elements(eqn: Any) -> bool:
+    """Whether elements of the results are elements of the operands, perhaps negated, if `_passes` says so."""
+    if eqn is None or eqn.primitive.name in (*_PASSING, *_REPLACING):
+        return True
+    rule = find_rule(eqn.primitive)
+    return rule is not None and (rule.moves or rule.picks or rule.in_place)
+
+
 def _are_dropped(eqn: Any, kind: str, operands: Sequence[np.ndarray]) -> list[bool]:
     """Which operands programs drop: zero everywhere in a sum, one everywhere in a product."""
     neutral = 0 if kind == "sum" else 1
@@ -248,6 +261,14 @@ def _joined(found: Sequence[Chain | None]) -> Chain | None:
         return None
     kinds = frozenset[str]().union(*(one.kinds for one in chains))
     return _chain(kinds, chains, [one.leaves for one in chains], moved=True)
+
+
+def _summed(chain: Chain, operands: Sequence[np.ndarray], results: Sequence[Any]) -> Chain:
+    """The chain of sums of elements: in another program, of one of them alone or of all."""
+    sums = [float(np.abs(one).sum()) for one in map(np.asarray, operands) if has_derivative(one)]
+    total = max(chain.total, *sums, *map(_largest, results))
+    step = min(chain.common_step, common_step(list(map(np.asarray, results))))
+    return Chain(chain.kinds, None, total, moved=True, step=step)
 
 
 def _chain(

@@ -483,6 +483,30 @@ for f in functions:
 """
 
 
+AFTER_SUMS = """
+x, ones = jnp.ones(3), jnp.ones(1 << 21, jnp.float32)
+
+def many(terms):
+    y = ones
+    for _ in range(terms):
+        y = y + ones
+    return y
+
+sums = [
+    lambda y: jnp.sum(y),
+    lambda y: jnp.cumsum(y)[-1],
+    lambda y: jnp.zeros(3).at[jnp.zeros(y.shape, int)].add(y)[0],
+    lambda y: jnp.sum(y.reshape(2, -1), axis=1)[1] * 2,
+]
+for terms in (1, 9):
+    for add_up in sums:
+        def f(x):
+            total = add_up(many(terms))
+            return jnp.where((total + 0.25) + 0.25 > total, x, 0.0)
+        check(f, x, jax.jit(jax.jacobian(f)))
+"""
+
+
 PASSED_ON = """
 n, far = jnp.arange(64.0) * 0.5, jnp.float32(12582912)
 lax = jax.lax
@@ -603,7 +627,7 @@ for f in functions:
     "program",
     [
         *(LARGEST, ROUNDED, FUSED, OF_PRODUCTS, REASSOCIATED, IN_LOOPS, BESIDE_KEYS),
-        *(PASSED_ON, UNROLLED, SUBNORMAL),
+        *(AFTER_SUMS, PASSED_ON, UNROLLED, SUBNORMAL),
     ],
 )
 def test_known_values_round_as_in_programs_of_users(program):
@@ -651,6 +675,9 @@ EXACT_INSIDE = {
     )[1][0],
     "steps of a quarter": lambda n: lax.while_loop(
         lambda s: s[0] < 3, lambda s: (s[0] + 0.25, jnp.roll(s[1], 1)), (0.0, n.astype(int))
+    )[1],
+    "many steps of an eighth": lambda n: lax.while_loop(
+        lambda s: s[0] < 1.5, lambda s: (s[0] + 0.125, jnp.roll(s[1], 1)), (0.0, n.astype(int))
     )[1],
     "no operands": lambda n: lax.cond(
         n[1] > 0, lambda: (jnp.arange(N) * 2.0 / 2.0).astype(int), lambda: jnp.zeros(N, int)
