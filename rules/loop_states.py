@@ -11,7 +11,7 @@ import numpy as np
 from asdex import Value
 from asdex.detection import is_key, item_of, Known
 
-from .known_steps import available, computed_at_once, most_steps, values_inside
+from .known_steps import available, computed_at_once, most_steps
 from .loop_bodies import LoopBody, slice_of
 from .loop_values import known_carry
 
@@ -30,22 +30,17 @@ class KnownStates:
         self.loop, self.order = loop, order
 
     @cached_property
-    def are_arrays(self) -> bool:
-        """Whether all that is known is available, and can be computed for all steps in one program."""
+    def are_available(self) -> bool:
+        """Whether all that is known can be computed here."""
         values = [*self.loop.initial, *self.loop.scanned]
-        known = [value.known for value in values if value.known is not None]
-        return all([one.is_available for one in known]) and not any(
-            is_key(one.raw()) for one in known
-        )
+        return all([value.known is None or value.known.is_available for value in values])
 
     @cached_property
-    def slices(self) -> list[list[np.ndarray] | None]:
+    def slices(self) -> list[list[Any] | None]:
         """What the known slices may be, in the order of the steps."""
         order = np.asarray(self.order, np.int64)
-        return [
-            None if value.known is None else [one[order] for one in values_inside(value.known)]
-            for value in self.loop.scanned
-        ]
+        found = map(available, self.loop.scanned)
+        return [None if one is None else [array[order] for array in one] for one in found]
 
     @cached_property
     def operands(self) -> list[list[Any] | None]:
@@ -72,11 +67,9 @@ class KnownStates:
     def before(self, step: int) -> Sequence[Value] | None:
         """The carry before a step, known as far as it is kept; `None` if that cannot be computed."""
         loop = self.loop
-        if not any(loop.kept):
+        if not (step and any(loop.kept)):
             return loop.initial
-        if step < FEW_STEPS or not self.are_arrays:
-            return self._followed(step)
-        if self.carry is None:
+        if not self.are_available or self.carry is None:
             return None
         known = iter(self.carry[1])
         return [
@@ -84,20 +77,10 @@ class KnownStates:
             for value, keep in zip(loop.initial, loop.kept, strict=True)
         ]
 
-    def _followed(self, step: int) -> Sequence[Value]:
-        loop, carry = self.loop, self.loop.initial
-        wanted = [*loop.kept, *(False for _ in loop.avals[loop.num_carry :])]
-        for number in self.order[:step]:
-            slices = [slice_of(value, number) for value in loop.scanned]
-            carry = loop.eqn.interpret(loop.body, [*loop.consts, *carry, *slices], wanted)
-            carry = carry[: loop.num_carry]
-        return carry
-
     def sparsest(self) -> list[int]:
         """For each known operand, the step at which most elements of its slice are zero."""
-        if not self.are_arrays:
-            return []
-        slices = [one[0].reshape(len(self.order), -1) for one in self.slices if one is not None]
+        arrays = [one[0] for one in self.slices if one is not None and not is_key(one[0])]
+        slices = (array.reshape(len(array), -1) for array in arrays)
         return [int(np.count_nonzero(one, axis=1).argmin()) for one in slices]
 
 

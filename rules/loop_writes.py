@@ -45,7 +45,7 @@ class _OneByOne(Exception):
 def by_writes(loop: LoopBody, known: KnownStates) -> tuple[list[Value], list[Value]] | None:
     """The final carry and the stacked results of all steps; `None` where steps must be taken one by one."""
     steps = len(known.order) * most_steps(loop.body, FEW_STEPS)
-    if steps < FEW_STEPS or open_jaxpr(loop.body).effects or not known.are_arrays:
+    if steps < FEW_STEPS or open_jaxpr(loop.body).effects or not known.are_available:
         return None
     try:
         return _Steps(loop, known).results()

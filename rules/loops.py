@@ -126,9 +126,9 @@ class Loop(LoopBody):
             return carry, outputs
         rest, notes = copy(self), self.eqn.notes
         rest.initial = carry
-        if len(others) >= 2 * _TRIED and notes.get("alike", True):
-            notes["alike"] = are_alike(rest, KnownStates(rest, others))
-        carry, more = (rest._by_structure if notes.get("alike") else rest._interpreted)(others)
+        may_be_alike = len(others) >= 2 * _TRIED and notes.get("alike", True)
+        notes["alike"] = alike = may_be_alike and are_alike(rest, KnownStates(rest, others))
+        carry, more = rest._by_structure(others) if alike else rest._interpreted(others)
         stacked = [
             Dependence.concatenate([one.dependence for one in pair if one.dependence is not None])
             for pair in zip(outputs, more, strict=True)

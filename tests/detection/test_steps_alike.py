@@ -67,8 +67,7 @@ def nested(x):
 
 def set_few_steps(few, monkeypatch):
     loops = importlib.import_module("asdex.rules.loops")
-    for module in (loops, importlib.import_module("asdex.rules.loop_states")):
-        monkeypatch.setattr(module, "FEW_STEPS", few)
+    monkeypatch.setattr(loops, "FEW_STEPS", few)
     return loops
 
 
@@ -85,7 +84,7 @@ def assert_exact(f):
     ids=lambda f: f.__name__,
 )
 def test_steps_are_not_taken_one_by_one(f, few, monkeypatch):
-    """What is known before a step comes from one program, or from the steps before it if they are few."""
+    """Only the first four are, where there are few."""
     loops = set_few_steps(few, monkeypatch)
     monkeypatch.setattr(loops, "by_writes", lambda *_: None)
     followed, interpreted = [0], loops.Loop._interpreted

@@ -14,7 +14,7 @@ LIMITS = {
     "asdex._sets": {"_PART": 3},
     "asdex._indices": {"_PART": 3},
     "asdex.rules.loop_powers": {"_BLOCK": 20},
-    "asdex.rules.loop_states": {"FEW_STEPS": 1, "_FEWER_STEPS": 1},
+    "asdex.rules.loop_states": {"_FEWER_STEPS": 1},
     "asdex.rules.loop_writes": {"FEW_STEPS": 1, "_MOST_ELEMENTS": 200},
     "asdex.rules.loops": {"FEW_STEPS": 1, "FOLLOWED_STEPS": 2, "_MANY_STEPS": 5},
     "asdex.rules.while_loops": {"FOLLOWED_STEPS": 2},
