@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,11 +176,18 @@ def has_reference(eqn: Any) -> bool:
     )
 
 
-def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
-    """The results of an equation on other operands, under the settings that it was traced with."""
+@contextmanager
+def settings_of(eqn: Any) -> Iterator[None]:
+    """The settings that an equation was traced with, its name scope and the user's line."""
     names = source_info_util.current_name_stack() + eqn.source_info.name_stack
     context = source_info_util.user_context(eqn.source_info.traceback, name_stack=names)
     with context, eqn.ctx.manager:
+        yield
+
+
+def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
+    """The results of an equation on other operands, under the settings that it was traced with."""
+    with settings_of(eqn):
         results = binder(eqn.primitive, eqn.params)(*operands)
     return results if eqn.primitive.multiple_results else (results,)
 

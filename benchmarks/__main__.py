@@ -30,6 +30,7 @@ from . import (
     precision,
     solver_detection,
     solvers,
+    time_steps,
     tutorial,
     versions,
 )
@@ -43,6 +44,7 @@ SECTIONS = {
     "optimization_problems": optimization_problems,
     "evaluation": evaluation,
     "kept_memory": kept_memory,
+    "time_steps": time_steps,
     "beside_casadi": beside_casadi,
     "accelerator": accelerator,
     "device_rounding": device_rounding,

@@ -1,6 +1,7 @@
 """Warm calls, compilation and memory of sparse derivatives, beside the peer and their own parts alone."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,12 @@ _COLD = [
 ]
 
 
-def compare(ours: Library, peer: Library, n: int) -> tuple[str, str]:
+def compare(
+    ours: Library, peer: Library, n: int, problems: Sequence[str] = PROBLEMS
+) -> tuple[str, str]:
     """The tables of warm calls, and of first calls and memory."""
     warm, cold = [], []
-    for problem in PROBLEMS:
+    for problem in problems:
         with tempfile.TemporaryDirectory() as folder:
             found = measure(ours, peer, problem, n, folder)
         warm.append(_warm(problem, found))
@@ -119,8 +122,9 @@ def compare(ours: Library, peer: Library, n: int) -> tuple[str, str]:
     return table(_WARM, warm), table(_COLD, cold)
 
 
-def _both(ours: Library, peer: Library, n: int) -> str:
-    warm, cold = compare(ours, peer, n)
+def both(ours: Library, peer: Library, n: int, problems: Sequence[str] = PROBLEMS) -> str:
+    """Both tables with their titles."""
+    warm, cold = compare(ours, peer, n, problems)
     return (
         f"### About {n:,} inputs\n\nWarm calls:\n\n{warm}\n\n"
         f"Tracing and compilation, and peak memory:\n\n{cold}"
@@ -141,4 +145,4 @@ def run(ours: Library, peer: Library) -> str:
         "the results that asdex computes once for all calls, but not the constants in the programs of the "
         "peer."
     )
-    return "\n\n".join(["## Evaluation", intro, *(_both(ours, peer, n) for n in SIZES)])
+    return "\n\n".join(["## Evaluation", intro, *(both(ours, peer, n) for n in SIZES)])

@@ -93,6 +93,52 @@ def scan(n):
     return lambda x: jax.lax.scan(step, x, None, length=10)[0]
 
 
+def _runge_kutta(slope, step, count):
+    """Classical Runge-Kutta steps."""
+
+    def one(y, _):
+        first = slope(y)
+        second = slope(y + 0.5 * step * first)
+        third = slope(y + 0.5 * step * second)
+        fourth = slope(y + step * third)
+        return y + step / 6 * (first + 2 * second + 2 * third + fourth), None
+
+    return lambda y: jax.lax.scan(one, y, None, length=count)[0]
+
+
+def reactions(n):
+    """Twenty steps of three species that react in each of many cells."""
+    rates = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3)) / 3, jnp.float32)
+
+    def slope(y):
+        pairs = [[rates[i, j] * y[j] * y[(j + 1) % 3] for j in range(3)] for i in range(3)]
+        return jnp.stack([sum(terms) - y[i] for i, terms in enumerate(pairs)])
+
+    return lambda x: _runge_kutta(slope, 0.05, 20)(x.reshape(3, -1)).ravel()
+
+
+def pendulums(n):
+    """Ten steps of many double pendulums, such as in multiple shooting."""
+
+    def slope(y):
+        a, b, c, d = y
+        inertia = 2 - jnp.cos(a - b) ** 2
+        torques = jnp.sin(b) - jnp.sin(a - b) * d**2, jnp.sin(a) + jnp.sin(a - b) * c**2
+        return jnp.stack([c, d, torques[0] / inertia, torques[1] / inertia])
+
+    return lambda x: _runge_kutta(slope, 0.01, 10)(x.reshape(4, -1)).ravel()
+
+
+def burgers(n):
+    """Three steps of Burgers' equation in one dimension."""
+
+    def slope(u):
+        right, left = jnp.roll(u, -1), jnp.roll(u, 1)
+        return 0.1 * (right - 2 * u + left) - 0.5 * u * (right - left)
+
+    return _runge_kutta(slope, 0.01, 3)
+
+
 def _triangles(n):
     """Corners `(elements, 3)` of a triangulated square with shuffled numbers of its nodes."""
     side = _side(n**0.5)
@@ -159,6 +205,9 @@ JACOBIANS = {
     "3x3 convolution": convolution,
     "10-step scan": scan,
     "graph Laplacian": graph_laplacian,
+    "reactions": reactions,
+    "double pendulums": pendulums,
+    "Burgers": burgers,
 }
 HESSIANS = {
     "finite elements": finite_elements,
@@ -174,7 +223,7 @@ def num_inputs(name, n):
         return _side(n ** (1 / 3)) ** 3
     if name in ("3x3 convolution", "graph Laplacian", "finite elements"):
         return _side(n**0.5) ** 2
-    return n
+    return n - n % {"reactions": 3, "double pendulums": 4}.get(name, 1)
 
 
 def make(name, n):

@@ -17,6 +17,10 @@ from ._program import Step
 _CACHED = 2**15
 """Elements of a batch on a CPU of operations that are not fused: their arrays should stay in the caches. With
 2e5 inputs, one batch for all takes 3 to 4 times as long (graph Laplacian, finite elements, scan)."""
+_LOOPED = 3 * 2**18
+"""Elements of all passes up to which they are one batch on a CPU where only loops are not fused: to run a
+loop again costs more than what leaves the caches. In batches of `_CACHED`, the scan takes 1.9 times as long
+with 3e4 inputs, 1.3 times with 1e4; with 1e6 elements or more, one batch takes up to 2.4 times as long."""
 _MULTIPLIED = 2**20
 """Elements of a batch on a CPU of products with matrices, which are the faster the larger they are. With
 2^15, the full Jacobian of a network of width 1000 takes 1.7 times as long; with no bound, no less."""
@@ -30,13 +34,15 @@ and move elements. In a batch they take 2.5 (Rosenbrock), 1.7 (Brusselator) and 
 control, 2e5 inputs). More operations would take long to compile."""
 
 
-Kind = Literal["fused", "products", "separate"]
-"""How XLA computes a pass: in few loops without arrays in between, by products of matrices, or by operations
-each of which reads and writes whole arrays."""
+Kind = Literal["fused", "products", "loops", "separate"]
+"""How XLA computes a pass: in few loops without arrays in between, by products of matrices, by the user's
+loops over such steps, or by operations each of which reads and writes whole arrays."""
 
+_LOOPS = ("scan", "while", "cond")
+"""Names of operations that have others inside."""
 _OTHERS = (
     *("scatter", "conv_general", "sort", "cum", "reduce_window", "select_and", "fft"),
-    *("scan", "while", "cond"),
+    *_LOOPS,
 )
 """Beginnings of the names of operations that are not fused with others."""
 _PRODUCTS = (
@@ -76,8 +82,10 @@ def examine(steps: Sequence[Step]) -> Makeup:
         for names in (_PRODUCTS, _OTHERS, _MOVES)
     )
     separate = [*products, *others]
+    only_loops = all(eqn.primitive.name in _LOOPS for eqn in others)
+    apart = "loops" if only_loops else "separate"
     return Makeup(
-        kind="products" if products else "separate" if separate else "fused",
+        kind="products" if products else apart if separate else "fused",
         moves=bool(moves),
         largest=max((size(atom) for eqn in separate for atom in eqn.outvars), default=0),
         length=len(eqns),
@@ -100,13 +108,14 @@ def default_chunk(num_colors: int, length: int, makeup: Makeup) -> int:
     - `length`: the elements that one pass reads or writes: the inputs or the outputs, whichever are more.
     - `makeup`: what a pass is made of.
     """
+    reach = max(length, makeup.largest, 1)
     if jax.default_backend() != "cpu":
         batch = _RESIDENT
-    elif makeup.kind == "fused":
+    elif makeup.kind == "fused" or (makeup.kind == "loops" and num_colors * reach <= _LOOPED):
         return num_colors
     else:
         batch = _MULTIPLIED if makeup.kind == "products" else _CACHED
-    most = max(_LEAST, batch // max(length, makeup.largest, 1))
+    most = max(_LEAST, batch // reach)
     if 3 * most >= 2 * num_colors:  # rather than a second batch that is not full
         return num_colors
     # The last batch is filled up with passes whose results are dropped: few, if the size is well chosen.

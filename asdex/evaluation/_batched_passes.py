@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,24 +14,20 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact, Int, Shaped
 
-from .._arrays import is_key, size_of
-from .._errors import UnbatchedPassesWarning
-from .._jaxprs import (
-    has_reference,
-    is_staged,
-    rebind,
-    source_line,
-    source_position,
-    without_references,
-)
-from ._batch_size import default_chunk, equations, examine, is_unrolled, Makeup, seed_terms
+from .._arrays import size_of
+from .._jaxprs import is_staged, without_references
+from ._apart import apart, can_be_apart, in_steps, may_be_apart, stores_steps
+from ._batch_size import default_chunk, examine, is_unrolled, Makeup, seed_terms
 from ._devices import Batches, ONE_BY_ONE
-from ._program import depends, Program, Step
+from ._program import depends, Program, rebound, Step
+from ._unbatched import check_references, warn_of_single_passes
 
 
 Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Any]]
 """A function of, for each compressed matrix, the number of a color and the color of each vertex, and of the
 leaves of the inputs. It returns a row of each matrix, and what all of them share."""
+Bind = Callable[[Step, Sequence[Any]], Sequence[Any]]
+"""Computes the results of a step of a program from what it reads."""
 Coloring = tuple[Int[Array, " vertices"], int]
 """The color of each vertex, and the number of colors."""
 
@@ -60,47 +56,48 @@ class Passes:
         self._has_warned = False
 
     def __call__(
-        self, one: Pass, leaves: Sequence[Any], colorings: Sequence[Coloring]
+        self,
+        one: Pass,
+        leaves: Sequence[Any],
+        colorings: Sequence[Coloring],
+        beside: Pass | None = None,
     ) -> tuple[list[Inexact[Array, "num_colors columns"]], Any]:
         """The compressed matrices, and what the passes share.
 
-        **Arguments:** `one`: is traced once. `colorings`: one for each matrix.
+        **Arguments:**
+
+        - `one`: is traced once.
+        - `colorings`: one for each matrix.
+        - `beside`: the same as `one`, with values and tangents computed by the same loops. It is taken where
+            the loops of `one` would store values at each step for one batch of passes.
         """
-        colors = [of_vertices for of_vertices, _ in colorings]
-        numbers = [jax.ShapeDtypeStruct((), jnp.int32) for _ in colorings]
-        jaxpr, (rows, shared) = jax.make_jaxpr(one, return_shape=True)(numbers, colors, leaves)
-        with contextlib.suppress(NotImplementedError):  # those outside of the function stay
-            jaxpr = without_references(jaxpr)
-        count = len(colorings)
-        program = Program(jaxpr, range(count))
-        _check_references(program)
+        plan, count = _traced(one, leaves, colorings), len(colorings)
+        if beside is not None and self._stores_steps(plan):
+            plan = _traced(beside, leaves, colorings, in_steps)
+        program, colors = plan.program, [of_vertices for of_vertices, _ in colorings]
         known = program.known(program.inputs[: 2 * count])
-        length = max(sum(map(size_of, leaves)), *map(size_of, rows))
-        variables = zip(program.inputs, program.inputs[count:], program.outputs, strict=False)
         matrices = [
-            self._prepare(_Pass(program, *of_matrix), known, coloring, length)
-            for of_matrix, coloring in zip(variables, colorings, strict=False)
+            self._prepare(of_matrix, known, coloring, plan.length)
+            for of_matrix, coloring in zip(plan.passes, colorings, strict=True)
         ]
 
-        def evaluate(leaves: Sequence[Any]) -> tuple[list[Array], list[Any]]:
-            given = dict(zip(program.inputs[count:], (*colors, *leaves), strict=True))
-            unseeded = _unseeded(program)
+        def evaluate(leaves: Sequence[Any], /) -> tuple[list[Array], list[Any]]:
+            any_seed = [np.int32(0)] * count
+            given = dict(zip(program.inputs, (*any_seed, *colors, *leaves), strict=True))
+            unseeded = program.unseeded()
             values = program.evaluate(given, unseeded, acting=(False,))
             given |= dict(zip(unseeded, values, strict=True))
-            # What a loop computes together with tangents is the same for all seeds.
-            any_seed = dict.fromkeys(program.inputs[:count], np.int32(0))
-            results = program.evaluate(given | any_seed, program.outputs[count:])
-            return [self._evaluate(matrix, given) for matrix in matrices], results
+            found = [self._evaluate(matrix, given) for matrix in matrices]
+            for _, with_tangents in found:
+                given |= with_tangents
+            return [rows for rows, _ in found], program.evaluate(given, program.outputs[count:])
 
-        types = [
-            jax.ShapeDtypeStruct((num_colors, *row.shape), row.dtype)
-            for (_, num_colors), row in zip(colorings, rows, strict=True)
-        ]
-        outputs = (types, jtu.tree_leaves(shared))
-        if all(one.makeup.kind == "fused" for one in matrices) and _can_be_apart(program, outputs):
-            evaluate = _apart(evaluate, outputs)
+        shared = jtu.tree_leaves(plan.shared)
+        outputs = plan.types, shared
+        if all(one.makeup.kind == "fused" for one in matrices) and can_be_apart(program, outputs):
+            evaluate = apart(evaluate, outputs)
         found, results = evaluate(leaves)
-        return found, jtu.tree_unflatten(jtu.tree_structure(shared), results)
+        return found, jtu.tree_unflatten(jtu.tree_structure(plan.shared), results)
 
     def _prepare(
         self, one: _Pass, known: Container[int], coloring: Coloring, length: int
@@ -136,18 +133,58 @@ class Passes:
         self.seed_terms += stored
         return [more[tuple(map(slice, v.shape))] for more, v in zip(stored, values, strict=True)]
 
-    def _evaluate(
-        self, matrix: _Matrix, known: dict[int, Any]
-    ) -> Inexact[Array, "num_colors columns"]:
+    def _evaluate(self, matrix: _Matrix, known: dict[int, Any]) -> tuple[Array, dict[int, Any]]:
         try:
             return matrix.evaluate(known, self.batches)
         except NotImplementedError as error:
             # Raises again unless it is the batching that fails.
-            rows = matrix.evaluate(known, ONE_BY_ONE)
+            found = matrix.evaluate(known, ONE_BY_ONE)
             if not self._has_warned:
                 self._has_warned = True
-                _warn_of_single_passes(matrix.one.program.steps, error)
-            return rows
+                warn_of_single_passes(matrix.one.program.steps, error)
+            return found
+
+    def _stores_steps(self, plan: _Plan) -> bool:
+        """Whether all passes are one batch, for which loops of the plan store values at each step."""
+        (one,), (matrix,), program = plan.passes, plan.types, plan.program
+        if self.batches.mesh is not None or not may_be_apart(program, ()):
+            return False
+        width = _width(self.batches, matrix.shape[0], plan.length, examine(one.steps(())))
+        return width == matrix.shape[0] and stores_steps(program)
+
+
+def _traced(
+    one: Pass, leaves: Sequence[Any], colorings: Sequence[Coloring], bind: Bind = rebound
+) -> _Plan:
+    """What a pass does; `bind` computes its steps."""
+    count, colors = len(colorings), [of_vertices for of_vertices, _ in colorings]
+    numbers = [jax.ShapeDtypeStruct((), jnp.int32)] * count
+    jaxpr, (rows, shared) = jax.make_jaxpr(one, return_shape=True)(numbers, colors, leaves)
+    with contextlib.suppress(NotImplementedError):  # those outside of the function stay
+        jaxpr = without_references(jaxpr)
+    program = Program(jaxpr, range(count))
+    check_references(program)
+    # What a loop computes together with tangents is the same for all seeds: the last matrix tells it.
+    late = tuple(one for one in program.outputs[count:] if depends(one))
+    variables = list(zip(program.inputs, program.inputs[count:], program.outputs, strict=False))
+    passes = [
+        _Pass(program, *of_matrix, late if number == count else (), bind)
+        for number, of_matrix in enumerate(variables[:count], 1)
+    ]
+    types = [
+        jax.ShapeDtypeStruct((num_colors, *row.shape), row.dtype)
+        for (_, num_colors), row in zip(colorings, rows, strict=True)
+    ]
+    length = max(sum(map(size_of, leaves)), *map(size_of, rows))
+    return _Plan(program, passes, length, types, shared)
+
+
+def _width(batches: Batches, num_colors: int, length: int, makeup: Makeup) -> int:
+    """The number of passes to batch."""
+    size = batches.size
+    if size is None:
+        size = default_chunk(batches.share(num_colors), length, makeup)
+    return batches.width(size, num_colors)
 
 
 def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> int:
@@ -161,28 +198,6 @@ def _most_kept(batches: Batches, colors: Int[Array, " vertices"], size: int) -> 
     return 0 if limited or once or size < _NOTED else max(size, _KEPT)
 
 
-def _can_be_apart(program: Program, outputs: Any) -> bool:
-    """Whether a branch may hold the operations: on a CPU, in a program, without effects or keys in it."""
-    keys = any(map(is_key, jtu.tree_leaves(outputs)))
-    return jax.default_backend() == "cpu" and is_staged() and not program.effects and not keys
-
-
-def _apart(function: Callable[[Sequence[Any]], Any], outputs: Any) -> Callable[..., Any]:
-    """The function with its results complete before anything reads them; they have the types of `outputs`.
-
-    XLA's CPU compiler fuses elementwise operations into the gather that reads the matrix, and computes them
-    once for each nonzero: with 1e4 to 2e5 inputs, calls take 1.5 (Rosenbrock) to 3 times as long
-    (Brusselator). A barrier is gone by then, but a branch is not. What ends in operations that are not fused
-    is complete anyway: there, a branch would make finite elements slower by a fifth.
-    """
-
-    def zeros(_: Any) -> Any:
-        return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), outputs)
-
-    always = jax.lax.optimization_barrier(True)
-    return lambda leaves: jax.lax.cond(always, function, zeros, leaves)
-
-
 class _Pass(NamedTuple):
     """How a row of a compressed matrix follows from the number of its color.
 
@@ -190,12 +205,16 @@ class _Pass(NamedTuple):
 
     - `program`: the trace of a pass, differentiated with respect to the numbers of colors.
     - `number`, `colors`, `wanted`: its variables for the color, the colors of all vertices, and the row.
+    - `with_tangents`: variables that are the same for all colors, but computed together with tangents.
+    - `bind`: computes the results of its steps.
     """
 
     program: Program
     number: int
     colors: int
     wanted: int
+    with_tangents: tuple[int, ...]
+    bind: Bind
 
     def steps(self, terms: Sequence[int]) -> list[Step]:
         """The steps of a pass where all that does not depend on its seed is there, and some terms of it."""
@@ -205,6 +224,16 @@ class _Pass(NamedTuple):
     def acts(self) -> bool:
         """Whether a pass does more than return a row, such as to print."""
         return any(step.eqn.effects and step.moving for step in self.program.steps)
+
+
+class _Plan(NamedTuple):
+    """The trace of passes: one for each matrix, their length, types of the matrices, what they share."""
+
+    program: Program
+    passes: list[_Pass]
+    length: int
+    types: list[jax.ShapeDtypeStruct]
+    shared: Any
 
 
 class _Matrix(NamedTuple):
@@ -219,38 +248,46 @@ class _Matrix(NamedTuple):
 
     def evaluate(
         self, known: dict[int, Any], batches: Batches
-    ) -> Inexact[Array, "num_colors columns"]:
-        """The matrix, from the values of all that does not depend on the seeds."""
+    ) -> tuple[Inexact[Array, "num_colors columns"], dict[int, Any]]:
+        """The matrix, and what is computed together with tangents, from all that no seed changes."""
         one, num_colors, values = self.one, self.num_colors, self.values
+        width = _width(batches, num_colors, self.length, self.makeup)
+
+        def of_pass(wanted: Sequence[int], *arguments: Any) -> list[Any]:
+            given = known | dict(zip((one.number, *self.terms), arguments, strict=True))
+            return one.program.evaluate(given, wanted, acting=(True,), bind=one.bind)
 
         def row(*arguments: Any) -> Inexact[Array, " columns"]:
-            of_pass = dict(zip((one.number, *self.terms), arguments, strict=True))
-            return one.program.evaluate(known | of_pass, [one.wanted], acting=(True,))[0]
-
-        size = batches.size
-        if size is None:
-            size = default_chunk(batches.share(num_colors), self.length, self.makeup)
-        width = batches.width(size, num_colors)
-        unrolled = batches.are_default and is_unrolled(num_colors, self.makeup)
-        if unrolled or width == num_colors == 1:
-            return jnp.stack([row(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)])
-        if width <= 1:
-            numbers = jnp.arange(num_colors, dtype=jnp.int32)
-            return jax.lax.map(lambda of_pass: row(*of_pass), (numbers, *values))
+            return of_pass([one.wanted], *arguments)[0]
 
         def batch(numbers: Int[Array, " width"], *of_batch: Array) -> Array:
             return batches.spread(jax.vmap(row)(batches.spread(numbers), *of_batch))
 
+        wanted, late = [one.wanted, *one.with_tangents], None
+        unrolled = batches.are_default and is_unrolled(num_colors, self.makeup)
         # Numbers past the last color belong to no vertex: their seeds are zero and their rows are cut off.
-        count = -(-num_colors // width)
-        numbers = jnp.arange(count * width, dtype=jnp.int32)
-        if one.acts:  # what cannot be batched is found before anything is done
+        count = -(-num_colors // max(width, 1))
+        numbers = jnp.arange(count * max(width, 1), dtype=jnp.int32)
+        if one.acts and width > 1 and not unrolled:  # what fails is found before anything is done
             jax.eval_shape(jax.vmap(row), numbers[:num_colors], *values)
-        if count == 1:
-            return batch(numbers, *values)[:num_colors]
-        operands = [_cut(array, count, width) for array in (numbers, *values)]
-        stacked = jax.lax.map(lambda of_batch: batch(*of_batch), operands)
-        return stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
+        if unrolled or width == num_colors == 1:
+            first, *others = [(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)]
+            top, *late = of_pass(wanted, *first)
+            rows = jnp.stack([top, *(row(*of_color) for of_color in others)])
+        elif width <= 1:
+            rows = jax.lax.map(lambda of_color: row(*of_color), (numbers, *values))
+        elif count == 1 and batches.mesh is None:
+            rows, *of_all = jax.vmap(partial(of_pass, wanted))(numbers, *values)
+            late = [array[0] for array in of_all]
+        elif count == 1:
+            rows = batch(numbers, *values)[:num_colors]
+        else:
+            operands = [_cut(array, count, width) for array in (numbers, *values)]
+            stacked = jax.lax.map(lambda of_batch: batch(*of_batch), operands)
+            rows = stacked.reshape(count * width, stacked.shape[-1])[:num_colors]
+        if late is None:
+            late = one.program.evaluate(known, one.with_tangents)
+        return rows, dict(zip(one.with_tangents, late, strict=True))
 
 
 def _cut(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
@@ -258,58 +295,3 @@ def _cut(array: Shaped[Array, "colors ..."], count: int, width: int) -> Array:
     missing = count * width - len(array)
     padded = jnp.concatenate([array, array[:missing]]) if missing else array
     return padded.reshape(count, width, *array.shape[1:])
-
-
-def _unseeded(program: Program) -> list[int]:
-    """The variables that do not depend on the seed and are results or read by what does."""
-    read = [variable for step in program.steps if step.moving for variable in step.reads]
-    wanted = dict.fromkeys((*read, *program.outputs))
-    return [one for one in wanted if not depends(one) and one not in program.constants]
-
-
-def _check_references(program: Program) -> None:
-    """Refuse references that hold what depends on a seed: what is read from them does not say so.
-
-    **Raises:** `NotImplementedError`.
-    """
-    if any(step.moving and has_reference(step.eqn) for step in program.steps):
-        raise NotImplementedError(
-            "Expected a function with references (`jax.new_ref`) of its own alone, got one with others too: "
-            "jax cannot replace them by values. Pass in and return the values of those outside."
-        )
-
-
-def _warn_of_single_passes(steps: Iterable[Step], error: NotImplementedError) -> None:
-    """Say that the passes run one at a time, because of which primitive and which of the user's lines.
-
-    **Arguments:** `steps`: those of a pass. `error`: what JAX raised when it was to batch them.
-    """
-    found = next(filter(None, map(_unbatchable, steps)), None)
-    source = "" if found is None else source_line(found) or "unknown source"
-    what = "the passes" if found is None else f"the primitive '{found.primitive.name}' ({source})"
-    message = (
-        f"JAX cannot batch {what}, so the passes run one at a time: {str(error).rstrip('.')}. Pass "
-        "chunk_size=1 to say that this is meant, or give the primitive a batching rule."
-    )
-    warnings.warn_explicit(message, UnbatchedPassesWarning, *source_position(source))
-
-
-def _unbatchable(step: Step) -> Any | None:
-    """The innermost equation of a step on seeds that cannot be batched, if there is one."""
-    if not step.moving:
-        return None
-    failing = [eqn for eqn in equations(step.eqn) if not _is_batchable(eqn)]
-    return failing[-1] if failing else None
-
-
-def _is_batchable(eqn: Any) -> bool:
-    try:
-        operands = [
-            jax.ShapeDtypeStruct((1, *atom.aval.shape), atom.aval.dtype) for atom in eqn.invars
-        ]
-        jax.eval_shape(jax.vmap(lambda *of_one: rebind(eqn, of_one)), *operands)
-    except NotImplementedError:
-        return False
-    except Exception:  # which has other causes: an axis of a mesh, a reference
-        return True
-    return True

@@ -32,7 +32,12 @@ def push_forward(
         _, linear, aux = jax.linearize(function, *leaves, has_aux=True)
         return [ravel(linear(*_seeds(numbers[0], colors[0], leaves)))], aux
 
-    (B,), aux = passes(one, leaves, [coloring])
+    def beside(numbers: Any, colors: Any, leaves: Leaves) -> tuple[list[Array], Any]:
+        seeds = _seeds(numbers[0], colors[0], leaves)
+        _, tangents, aux = jax.jvp(function, tuple(leaves), tuple(seeds), has_aux=True)
+        return [ravel(tangents)], aux
+
+    (B,), aux = passes(one, leaves, [coloring], beside)
     return B, aux
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +24,11 @@ class Step(NamedTuple):
     def moving(self) -> list[int]:
         """What it reads that depends on the differentiated inputs."""
         return [variable for variable in self.reads if depends(variable)]
+
+
+def rebound(step: Step, operands: Sequence[Any]) -> Sequence[Any]:
+    """The results of a step as its equation computes them."""
+    return rebind(step.eqn, operands)
 
 
 class Program:
@@ -148,13 +153,27 @@ class Program:
                 needed.update(variable for variable in step.reads if variable not in given)
         return chosen[::-1]
 
+    def unseeded(self) -> list[int]:
+        """The results that do not depend on the differentiated inputs, and variables that what does reads."""
+        read = [variable for step in self.steps if step.moving for variable in step.reads]
+        wanted = dict.fromkeys((*read, *self.outputs))
+        return [one for one in wanted if not depends(one) and one not in self.constants]
+
     def evaluate(
-        self, given: Mapping[int, Any], wanted: Sequence[int], *, acting: Collection[bool] = ()
+        self,
+        given: Mapping[int, Any],
+        wanted: Sequence[int],
+        *,
+        acting: Collection[bool] = (),
+        bind: Callable[[Step, Sequence[Any]], Sequence[Any]] = rebound,
     ) -> list[Any]:
-        """The values of the wanted variables from those of the inputs, and of others that are given."""
+        """The values of the wanted variables from those of the inputs, and of others that are given.
+
+        **Arguments:** `bind`: computes the results of a step from what it reads.
+        """
         values = {**self.constants, **given}
         for step in self.between(given, wanted, acting=acting):
-            results = rebind(step.eqn, [values[variable] for variable in step.reads])
+            results = bind(step, [values[variable] for variable in step.reads])
             for variable, result in zip(step.makes, results, strict=True):
                 values.setdefault(variable, result)
         return [values[variable] for variable in wanted]
