@@ -19,15 +19,13 @@ from .._jaxprs import is_staged, without_references
 from ._apart import apart, can_be_apart, in_steps, may_be_apart, stores_steps
 from ._batch_size import default_chunk, examine, is_unrolled, Makeup, seed_terms
 from ._devices import Batches, ONE_BY_ONE
-from ._program import depends, Program, rebound, Step
+from ._program import Bind, depends, Program, rebound, Step
 from ._unbatched import check_references, warn_of_single_passes
 
 
 Pass = Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Any]]
 """A function of, for each compressed matrix, the number of a color and the color of each vertex, and of the
 leaves of the inputs. It returns a row of each matrix, and what all of them share."""
-Bind = Callable[[Step, Sequence[Any]], Sequence[Any]]
-"""Computes the results of a step of a program from what it reads."""
 Coloring = tuple[Int[Array, " vertices"], int]
 """The color of each vertex, and the number of colors."""
 

@@ -26,6 +26,10 @@ class Step(NamedTuple):
         return [variable for variable in self.reads if depends(variable)]
 
 
+Bind = Callable[[Step, Sequence[Any]], Sequence[Any]]
+"""Computes the results of a step from what it reads."""
+
+
 def rebound(step: Step, operands: Sequence[Any]) -> Sequence[Any]:
     """The results of a step as its equation computes them."""
     return rebind(step.eqn, operands)
@@ -165,12 +169,9 @@ class Program:
         wanted: Sequence[int],
         *,
         acting: Collection[bool] = (),
-        bind: Callable[[Step, Sequence[Any]], Sequence[Any]] = rebound,
+        bind: Bind = rebound,
     ) -> list[Any]:
-        """The values of the wanted variables from those of the inputs, and of others that are given.
-
-        **Arguments:** `bind`: computes the results of a step from what it reads.
-        """
+        """The values of the wanted variables from those of the inputs, and of others that are given."""
         values = {**self.constants, **given}
         for step in self.between(given, wanted, acting=acting):
             results = bind(step, [values[variable] for variable in step.reads])

@@ -106,9 +106,26 @@ def with_draws(x):
     return lax.scan(one, (x, jax.random.key(0)), None, length=STEPS)[0][0]
 
 
+def flagged(x):
+    """What is carried beside is no number that has a derivative."""
+
+    def one(carry, _):
+        x, flags, count = carry
+        return (jnp.where(flags, step(x), x * count), ~flags, count + 1), None
+
+    return lax.scan(one, (x, jnp.arange(N) % 2 == 0, 1), None, length=STEPS)[0][0]
+
+
+def batched(x):
+    def of_row(row):
+        return lax.scan(lambda y, _: (jnp.sin(y) * y, None), row, None, length=STEPS)[0]
+
+    return jax.vmap(of_row)(x.reshape(3, -1)).ravel()
+
+
 PROGRAMS = (
     *(carried, backwards_over_slices, constants_that_vary, carry_that_varies_later, nested),
-    *(in_turn, with_a_branch, with_a_rule, recomputed, unrolled, with_draws),
+    *(in_turn, with_a_branch, with_a_rule, recomputed, unrolled, with_draws, flagged, batched),
 )
 
 
