@@ -155,6 +155,26 @@ def noisy_steps(steps: int) -> Callable[..., Any]:
     return lambda x: lax.fori_loop(0, steps, step, x)
 
 
+def dropped() -> Callable[..., Any]:
+    """Dropout with a key that is always the same."""
+
+    def f(x: Any) -> Any:
+        kept = jax.random.bernoulli(jax.random.key(0), 0.5, x.shape)
+        return jnp.where(kept, 2 * jnp.sin(x), 0.0)
+
+    return f
+
+
+def projected() -> Callable[..., Any]:
+    """A random matrix with the negative entries cut off, times a vector."""
+
+    def f(x: Any) -> Any:
+        entries = jax.random.normal(jax.random.key(0), (x.size, x.size))
+        return jnp.maximum(entries, 0.0) @ x
+
+    return f
+
+
 PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "`jnp.interp`, 5 values": (36, interpolated),
     "`triu_indices` read": (36, upper_triangle),
@@ -163,6 +183,8 @@ PROGRAMS: dict[str, tuple[int, Callable[[], Callable[..., Any]]]] = {
     "BCOO product": (36, sparse_product),
     "39 integer updates": (36, integer_updates),
     "chain of 8 joints": (8, chain),
+    "dropout by a known key": (36, dropped),
+    "known random matrix": (36, projected),
     "`fori_loop`, 2,000 steps": (2_000, lambda: counted_loop(2_000)),
     "`fori_loop`, 20,000 steps": (20_000, lambda: counted_loop(20_000)),
     "two writes under `jit`, 20,000 steps": (20_000, lambda: jitted_steps(20_000)),

@@ -1,7 +1,7 @@
 """Primitives whose derivative is zero wherever it exists."""
 
 import operator
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,12 @@ from . import ranges
 from .elementwise import mul_zeros
 from .reductions import reduce as together
 from .ties import are_tied, jumps
+
+
+def _shifted_right(kind: str, array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Filled with the sign of signed numbers, with zeros in unsigned ones, as which the arrays are read."""
+    read, by = (one.view(f"{kind}{one.itemsize}") for one in (array, places))
+    return np.right_shift(read, by).view(array.dtype)
 
 
 _COMPARISONS: dict[str, tuple[Any, Any]] = {
@@ -30,8 +36,10 @@ _LOGIC: dict[str, tuple[Any, Any]] = {
     "xor": (np.bitwise_xor, ranges.truth),
     "not": (np.invert, ranges.logic),
     "and": (np.bitwise_and, ranges.logic),
-    **dict.fromkeys(["shift_left", "shift_right_arithmetic"], (None, None)),
-    **dict.fromkeys(["shift_right_logical", "population_count", "clz"], (None, None)),
+    "shift_left": (np.left_shift, None),
+    "shift_right_arithmetic": (partial(_shifted_right, "i"), None),
+    "shift_right_logical": (partial(_shifted_right, "u"), None),
+    **dict.fromkeys(["population_count", "clz"], (None, None)),
 }
 _PIECEWISE_CONSTANT: dict[str, tuple[Any, Any]] = {
     "floor": (np.floor, ranges.floor),
@@ -152,9 +160,18 @@ def places(eqn: Any) -> np.ndarray:
     return np.broadcast_to(line, shape)
 
 
+bitcast_convert_type = zero_derivative("bitcast_convert_type")
+
+
+@bitcast_convert_type.value
+def read_otherwise(eqn: Any, array: np.ndarray) -> Any:
+    """The same bits, where they are as many per element."""
+    dtype = eqn.params["new_dtype"]
+    return array.view(dtype) if array.itemsize == dtype.itemsize else NotImplemented
+
+
+# Random numbers: a function of keys, which are integers.
 zero_derivative(
-    "bitcast_convert_type",
-    # random numbers: a function of keys, which are integers
     *("random_bits", "random_seed", "random_split", "random_fold_in", "random_wrap"),
     *("random_unwrap", "random_clone", "threefry2x32", "rng_bit_generator", "rng_uniform"),
 )

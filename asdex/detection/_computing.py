@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final, TYPE_CHECKING
 
+import jax
+
 from .._graphs import in_order
 from ._known import compiled, not_computable, on_host, Unavailable
 
@@ -47,8 +49,8 @@ def _also_small(others: Evaluations, left: Collection[Evaluation]) -> list[Evalu
     for one in list(others.values()):
         if one.results is not None or one in left:
             continue
-        is_lost = one.bind is not_computable or one.is_probing
-        if one.size > _SMALL or is_lost or not refused.isdisjoint(one.pending()):
+        is_apart = one.bind is not_computable or one.is_probing or one.is_draw
+        if one.size > _SMALL or is_apart or not refused.isdisjoint(one.pending()):
             refused.add(one)
         else:
             chosen.append(one)
@@ -102,7 +104,7 @@ def _run_together(evaluations: Sequence[Evaluation]) -> None:
     def program(given: dict[int, Any]) -> list[Sequence[Any]]:
         results: dict[Evaluation, Sequence[Any]] = {}
         for one in evaluations:
-            results[one] = one.bind(
+            results[one] = jax.jit(one.bind)(
                 *(
                     given[id(known)]
                     if known._make is None or id(known) in given

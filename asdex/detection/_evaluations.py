@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from .._arrays import has_derivative, is_key, on_device, size_of
+from .._jaxprs import nested_jaxprs
 from .._versions import evaluate
 from ._computing import force
 from ._known import Known, not_computable, Probe, Unavailable
@@ -42,14 +43,14 @@ class Evaluations(WeakValueDictionary[int, "Evaluation"]):
     **Attributes:**
 
     - `kinds`: the kinds of those that JAX computed.
-    - `programs`: of `alone` and `in_three`, with their equations.
+    - `programs`: of `alone` and `in_three`.
     - `at_once`: whether each is run as it is, which is faster where the same program is evaluated again.
     """
 
     def __init__(self, at_once: bool = False) -> None:
         super().__init__()
         self.kinds: set[Any] = set()
-        self.programs: dict[Any, tuple[Any, Callable[..., Any]]] = {}
+        self.programs: dict[Any, Callable[..., Any]] = {}
         self.at_once = at_once
 
 
@@ -115,10 +116,7 @@ class Evaluation:
             program = self._program(in_three, operands)
             results, self.alternates = in_all_programs(program, operands, alternates, inside)
         elif results is None:
-            compute = (
-                self._program(alone, operands) if is_followed else partial(evaluate, self.bind)
-            )
-            results = compute(list(map(on_device, operands)))
+            results = self._computing(is_followed, operands)(list(map(on_device, operands)))
         assert results is not None
         self.factors = [None] * len(results)
         if inside is None:
@@ -163,11 +161,18 @@ class Evaluation:
         differ = decides_within(self.eqn) or any(one is not None for one in errors)
         return errors if differ else None
 
+    def _computing(self, is_followed: bool, operands: Sequence[Any]) -> Callable[..., Any]:
+        """What computes the results with JAX from operands such as these."""
+        if is_followed or self.is_draw:
+            return self._program(alone, operands)
+        return partial(evaluate, self.bind)
+
     def _program(self, make: Callable[..., Any], operands: Sequence[Any]) -> Callable[..., Any]:
-        key = make, id(self.eqn), self.kind, tuple((np.shape(one), one.dtype) for one in operands)
+        params = tuple(self.eqn.params.items())
+        key = make, params, self.kind, tuple((np.shape(one), one.dtype) for one in operands)
         if key not in self.others.programs:
-            self.others.programs[key] = self.eqn, make(self.bind, operands)
-        return self.others.programs[key][1]
+            self.others.programs[key] = make(self.bind, operands)
+        return self.others.programs[key]
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
         results = None if self.compute is None else self.compute(*operands)
@@ -181,6 +186,14 @@ class Evaluation:
         return any(isinstance(known, Probe) for known in self.operands)
 
     @property
+    def is_draw(self) -> bool:
+        """Whether it makes PRNG keys, or draws bits from keys."""
+        if self.eqn is None or nested_jaxprs(self.eqn):
+            return False
+        avals = [atom.aval for atom in (*self.eqn.invars, *self.eqn.outvars)]
+        return any(map(is_key, avals)) and not any(map(has_derivative, avals))
+
+    @property
     def size(self) -> int:
         """The number of elements of all results."""
         return sum(map(size_of, self.kind[1]))
@@ -191,7 +204,9 @@ class Evaluation:
         return [one for one in makers if one is not None and one.results is None]
 
     def computed(self) -> bool:
-        """Compute the results with NumPy, if that is possible."""
+        """Compute the results with NumPy, if that is possible, or at once since they are drawn."""
+        if self.is_draw:
+            return all(known.is_available for known in self.operands) and self.settle()
         if self.compute is None:
             return False
         operands = [known.raw() for known in self.operands]

@@ -152,11 +152,12 @@ class _Programs:
         return results
 
     def _plain(self, eqn: Any, operands: Sequence[_Value]) -> list[_Value]:
+        call = jax.jit(lambda *operands: rebind(eqn, operands))
         if any(isinstance(one, tuple) for one in operands):
             triples = list(map(_triple, operands))
-            results = [rebind(eqn, [one[k] for one in triples]) for k in range(3)]
+            results = [call(*(one[k] for one in triples)) for k in range(3)]
         else:
-            results = [rebind(eqn, operands)] * 3
+            results = [call(*operands)] * 3
         if self.rounds and may_be_otherwise(eqn):
             size = errors_within(eqn, [_triple(one)[0] for one in operands], results[0])
             for k, way in ((1, 1), (2, -1)):

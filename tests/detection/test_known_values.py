@@ -13,6 +13,7 @@ from jax import lax
 
 import asdex
 from asdex.detection._evaluations import Evaluation
+from asdex.detection._interpreter import Interpreter
 
 
 def pattern(f, *args, **options):
@@ -129,6 +130,22 @@ def test_long_chains_of_constants_do_not_recurse(asked, evaluations):
     expected = np.roll(DIAGONAL, 5_000 % N, axis=1) if asked else DIAGONAL
     np.testing.assert_array_equal(pattern(f, X), expected)
     assert len(evaluations) > 5_000 if asked else not evaluations
+
+
+@pytest.mark.usefixtures("optimized")
+def test_a_known_value_rounds_as_its_equation_does_alone():
+    """Whatever is compiled beside it: the program for all of them computes what JAX does at once."""
+    points = jnp.linspace(0.05, 0.95, 400)
+    functions = lax.erf_inv, lax.lgamma, lax.digamma, lax.bessel_i0e, lax.asinh, jnp.tanh
+
+    def every_one():
+        scaled = 0.9 * points
+        return [of(scaled) for of in functions]
+
+    values = Interpreter().run(jax.make_jaxpr(every_one)(), [])
+    for of, value in zip(functions, values, strict=True):
+        assert value.known is not None
+        np.testing.assert_array_equal(value.known.get(), of(0.9 * points))
 
 
 def test_callbacks_are_never_run():
@@ -318,9 +335,10 @@ def check(f, x, *derivatives):
 
 LARGEST = """
 x = jnp.ones(8)
-for known in np.random.default_rng(0).uniform(0.1, 4, (20, 8)).astype(np.float32):
-    largest = jnp.tanh(known).max()
-    f = lambda x: jnp.where(jnp.tanh(known) >= largest, x, 0)
+for number, known in enumerate(np.random.default_rng(0).uniform(0.1, 4, (20, 8)).astype(np.float32)):
+    of = (jnp.tanh, jnp.tanh, jax.lax.lgamma, jax.lax.bessel_i0e)[number % 4]
+    largest = of(known).max()
+    f = lambda x: jnp.where(of(known) >= largest, x, 0)
     assert jax.jacfwd(f)(x).any()
     check(f, x, jax.jacfwd(f), jax.jit(jax.jacfwd(f)))
 """

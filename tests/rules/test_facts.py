@@ -6,6 +6,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from jax import lax
 from rule_case import Case, installed_primitives
 from test_every_rule import each_case, skip_without, TABLES
 
@@ -58,6 +60,23 @@ def test_numpy_computes_the_same(primitive: str, one: Case):
         if isinstance(value, np.ndarray):
             # Compiled together, operations round less often than one by one.
             np.testing.assert_allclose(value, np.asarray(array), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "dtype", [jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.int32, jnp.uint32]
+)
+def test_numpy_shifts_the_same_bits(dtype):
+    """Also by as many as there are, or more, or by a negative number, which means very many."""
+    limits = jnp.iinfo(dtype)
+    some = np.random.default_rng(0).integers(limits.min, limits.max, 8, dtype, endpoint=True)
+    array = np.append(some, np.array([limits.min, limits.max, 0], dtype))
+    amounts = [*range(2 * limits.bits + 2), *([-1, -limits.bits] if limits.min else [])]
+    arrays, places = np.broadcast_arrays(array, np.array(amounts, dtype)[:, None])
+    for shift in (lax.shift_left, lax.shift_right_logical, lax.shift_right_arithmetic):
+        compute = registered_rules()[shift.__name__].functions["value"]
+        found = compute(None, arrays.copy(), places.copy())
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found, shift(jnp.asarray(arrays), jnp.asarray(places)))
 
 
 def test_masks_reach_the_results():
