@@ -23,8 +23,8 @@ APART: Final[dict[str, Any]] = {"xla_disable_hlo_passes": "call-inliner"}
 """Compiler options: an equation that is a call of its own, a function under `jax.jit`, rounds as when called
 alone, and chains compile in linear time.
 
-Inlined and fused, every result would compute all before it once more (256 sines: 0.05 s, inlined 8 s). With
-no fusion at all, `erf_inv`, `lgamma` and `bessel_i0e` take 0.5 to 0.9 s rather than 0.1 s, and round otherwise
+Inlined and fused, every result would compute all before it once more (256 sines: 0.05 s, inlined 8 s).
+Without fusion, `erf_inv`, `lgamma` and `bessel_i0e` take 0.5 to 0.9 s rather than 0.1 s, and round otherwise
 than in any program. Options that compile faster round `tanh` in another way, by which a comparison came out
 otherwise than in the program.
 """
