@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
+from .._jaxprs import open_jaxpr
 from ._batched_passes import Passes
 from ._kernel import Kernel, Result, Static
 from ._traced_call import Trace
@@ -81,6 +82,8 @@ def evaluate_prepared(
     if any(isinstance(leaf, Tracer) for leaf in jtu.tree_leaves(kernel)):
         return _traced_through(owner, prepare, args, kwargs)
     plan = _plan(kernel, (leaves, tree), assembly)
+    if plan is None:
+        return _traced_through(owner, prepare, args, kwargs)
     result = plan.run(leaves)  # under the settings of the trace, before another thread can
     plans[kinds] = plan
     return result
@@ -140,10 +143,13 @@ def _kind(leaf: Any) -> Any:
 
 def _plan(
     kernel: Kernel, arguments: tuple[list[Any], Any], assembly: Callable[[Static], Assemble]
-) -> _Plan:
+) -> _Plan | None:
+    """`None` for a function that closes over values which an outer transformation is tracing."""
     data, constants = _separated(jtu.tree_flatten(kernel), arguments)
     changing = tuple(leaf is not None for leaf in data[1])
     traced = _trace.trace(data, constants)
+    if len(open_jaxpr(traced.jaxpr).invars) > len(jtu.tree_leaves(data)):
+        return None
     result, terms, carried = traced.out_info
     static, trace = carried.value
     trace.fill(traced.jaxpr, (result, terms))
@@ -160,7 +166,8 @@ def _separated(
     data, rest = [], []
     for leaves, tree in (kernel, arguments):
         data.append([leaf if may_change(leaf) else None for leaf in leaves])
-        rest.append((tree, tuple(None if may_change(leaf) else leaf for leaf in leaves)))
+        constant = tuple(None if may_change(leaf) else leaf for leaf in leaves)
+        rest.append((tree, constant, tuple(map(type, constant))))  # 1 equals True
     content = tuple(rest)
     _check_hashable(content)
     return (data[0], data[1]), _Constants(content)
@@ -195,7 +202,7 @@ class _Constants:
         """The kernel, and the arguments, that have this data."""
         kernel, (args, kwargs) = (
             tree.unflatten(b if a is None else a for a, b in zip(leaves, rest, strict=True))
-            for leaves, (tree, rest) in zip(data, self.content, strict=True)
+            for leaves, (tree, rest, _) in zip(data, self.content, strict=True)
         )
         return kernel, args, kwargs
 

@@ -22,7 +22,7 @@ from .._jaxprs import jaxpr_consts, open_jaxpr
 from .._pattern import SparsityPattern
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
-from ..detection import changing_elements, DetectionOptions, trace, Traced
+from ..detection import changing_elements, compiled, DetectionOptions, trace, Traced
 from ._devices import Batches
 from ._kernel import colors_of, Kernel
 
@@ -178,8 +178,7 @@ def _has_value(leaf: Any) -> bool:
 
 def _evaluated(jaxpr: Any, points: Sequence[Sequence[Any]]) -> list[np.ndarray]:
     """The values at each point; of the second point, only if the function can be evaluated there."""
-    # Compiled beforehand it runs at once, also where a trace is under way.
-    function = jax.jit(jaxpr_as_fun(jaxpr)).lower(*points[0]).compile()
+    function = compiled(jaxpr_as_fun(jaxpr), *points[0], options={})
     results = [np.asarray(function(*points[0])[0])]
     try:
         results.append(np.asarray(function(*points[1])[0]))

@@ -125,7 +125,8 @@ def confirmed(data: Any, agree: Array, mesh: Mesh | None) -> Any:
         return eqx.error_if(np.ones((), np.float32), ~agree, _MESSAGE)
 
     if not isinstance(agree, Tracer):
-        checked(np.asarray(agree))
+        if not np.asarray(agree):
+            checked(np.False_)
         return data
     whole = PartitionSpec()
     on_each = checked if mesh is None else shard_map(checked, mesh, whole, whole, check=False)

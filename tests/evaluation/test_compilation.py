@@ -1,5 +1,6 @@
 """What is traced, how often, and which arrays become constants of a compiled program."""
 
+import enum
 import warnings
 
 import equinox as eqx
@@ -340,3 +341,48 @@ def test_the_default_bounds_the_memory_of_a_batch(batches_of_a_cpu):
 
     everything, default, one = map(temporary, (n, None, 1))
     assert one < default < everything - 4 * n * m / 2
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+def scaled(level, x):
+    return {int: 2.0, bool: 3.0}.get(type(level), 5.0) * x, level
+
+
+def unlike_ints(x, level):
+    return scaled(level, x)
+
+
+@pytest.mark.parametrize("other", [True, Level.LOW])
+def test_static_leaves_that_are_equal_may_be_of_different_types(other):
+    x = jnp.ones(3)
+    for level, factor in ((1, 2), (other, 3 if other is True else 5)):
+        jacobian, aux = asdex.jacobian(unlike_ints, x, level, has_aux=True)(x, level)
+        assert aux is level
+        np.testing.assert_array_equal(jacobian.data, np.full(3, factor))
+        part = jax.tree_util.Partial(scaled, level)
+        jacobian, aux = asdex.jacobian(part, x, has_aux=True)(x)
+        assert aux is level
+        np.testing.assert_array_equal(jacobian.data, np.full(3, factor))
+
+
+def test_without_compilation():
+    """What asdex computes once for a derivative is compiled all the same."""
+    x = jnp.arange(1.0, 7.0)
+
+    def f(x):
+        return jnp.concatenate([jnp.cumsum(x), x**2])
+
+    with jax.disable_jit():
+        derivative = asdex.jacobian(f, x, constant="reuse", output_format="dense")
+        np.testing.assert_allclose(derivative(x), jax.jacfwd(f)(x), rtol=1e-6)
+
+
+def test_calls_move_nothing_between_host_and_device():
+    derivative = asdex.jacobian(lambda x: jnp.roll(x, 1) * x, X, verify=True)
+    expected = derivative(X).data
+    with jax.transfer_guard("disallow"):
+        found = derivative(X).data
+    np.testing.assert_array_equal(found, expected)

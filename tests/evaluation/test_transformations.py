@@ -2,12 +2,14 @@
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import asdex
 
@@ -151,6 +153,53 @@ def test_detection_inside_a_trace():
         return asdex.jacobian(lambda y: scale * f(y), x)(x).todense()
 
     np.testing.assert_allclose(newton_matrix(X, 2.0), 2 * JACOBIAN, rtol=1e-6)
+
+
+def jacobian_at_constants(scale):
+    return asdex.jacobian(lambda x: scale * f(x), X, output_format="dense")(X)
+
+
+def compressed_at_constants(scale):
+    return asdex.compressed_jacobian(lambda x: scale * f(x), X, mode="rev")(X)
+
+
+def value_and_jacobian_at_constants(scale):
+    coloring = asdex.jacobian_coloring(f, X)
+    value, matrix = asdex.value_and_jacobian_from_coloring(lambda x: scale * f(x), coloring)(X)
+    return value.sum() + matrix.data
+
+
+def hessian_at_constants(scale):
+    return asdex.hessian(partial(lambda s, x: jnp.sum(s * f(x) ** 2), scale), X)(X).data
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        *(jacobian_at_constants, compressed_at_constants),
+        *(value_and_jacobian_at_constants, hessian_at_constants),
+    ],
+)
+def test_traced_values_reach_the_function_at_constant_points(derivative):
+    """What the function closes over is traced, its arguments are not; each is linear in the scale."""
+    once = derivative(1.0)
+    np.testing.assert_allclose(jax.jit(derivative)(2.0), 2 * once, rtol=1e-6)
+    np.testing.assert_allclose(jax.jacfwd(derivative)(2.0), once, rtol=1e-6)
+    np.testing.assert_allclose(jax.jacrev(derivative)(2.0), once, rtol=1e-6)
+    both = jax.vmap(derivative)(jnp.array([2.0, 3.0]))
+    np.testing.assert_allclose(both, [2 * once, 3 * once], rtol=1e-6)
+    scanned = lax.scan(lambda _, scale: (None, derivative(scale)), None, jnp.array([2.0, 3.0]))[1]
+    np.testing.assert_allclose(scanned, both, rtol=1e-6)
+
+
+def test_a_method_of_a_traced_model_at_a_constant_point():
+    model = eqx.nn.MLP(3, 2, 4, 1, key=jax.random.key(0))
+
+    @eqx.filter_jit
+    def matrix(model):
+        return asdex.jacobian(model.__call__, X[:3], output_format="dense")(X[:3])
+
+    np.testing.assert_allclose(matrix(model), jax.jacobian(model)(X[:3]), rtol=1e-5)
 
 
 def test_abstract_evaluation():
