@@ -135,3 +135,20 @@ def shard_map(
     context = jax.sharding.get_abstract_mesh().axis_names == mesh.axis_names
     specs: Any = {"in_specs": in_specs, "out_specs": out_specs}
     return jax.shard_map(function, mesh=None if context else mesh, **specs, check_vma=check)
+
+
+def mesh_axes(aval: Any) -> frozenset[str]:
+    """The axes of a mesh over which arrays of a type vary, inside `jax.shard_map`."""
+    kind = getattr(aval, "manual_axis_type", None)  # since jax 0.10
+    return getattr(aval, "vma", frozenset()) if kind is None else kind.varying
+
+
+def varying_as(array: Any, other: Any) -> Any:
+    """An array that varies over the axes of a mesh over which another one does."""
+    axes = tuple(mesh_axes(jax.typeof(other)) - mesh_axes(jax.typeof(array)))
+    if not axes:
+        return array
+    lax: Any = jax.lax
+    if hasattr(lax, "pcast"):
+        return lax.pcast(array, axes, to="varying")
+    return lax.pvary(array, axes)  # before jax 0.9

@@ -15,14 +15,18 @@ from ._program import depends, Program, rebound, Step
 
 
 def can_be_apart(program: Program, outputs: Any) -> bool:
-    """Whether a branch may hold the operations: on a CPU, in a program, without effects or keys in it."""
+    """Whether a branch may hold the operations: on a CPU, in a program, without effects or keys in it.
+
+    The other branch would not vary over a mesh as this one does.
+    """
     return is_staged() and may_be_apart(program, outputs)
 
 
 def may_be_apart(program: Program, outputs: Any) -> bool:
     """As `can_be_apart`, for what will be a part of a program."""
-    keys = any(map(is_key, jtu.tree_leaves(outputs)))
-    return jax.default_backend() == "cpu" and not program.effects and not keys
+    if jax.default_backend() != "cpu" or program.effects or program.varies_over_mesh:
+        return False
+    return not any(map(is_key, jtu.tree_leaves(outputs)))
 
 
 def apart(function: Callable[[Any], Any], outputs: Any) -> Callable[[Any], Any]:

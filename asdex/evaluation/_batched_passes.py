@@ -102,7 +102,8 @@ class Passes:
     ) -> _Matrix:
         """Choose and compute the terms of the seeds of a matrix."""
         colors, num_colors = coloring
-        most = _most_kept(self.batches, colors, num_colors * length)
+        size = num_colors * length
+        most = 0 if one.program.varies_over_mesh else _most_kept(self.batches, colors, size)
         terms = seed_terms(one.steps(()), known, one.wanted, most)
         values: list[Array] = []
         if terms:

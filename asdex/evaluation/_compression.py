@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Inexact, Int
 
 from .._arrays import is_complex, ravel, unravel
+from .._versions import varying_as
 from ._batched_passes import Coloring, Passes
 
 
@@ -120,5 +121,5 @@ def _common_dtype(leaves: Leaves) -> Any:
 
 def _seeds(number: Any, colors: Int[Array, " vertices"], leaves: Leaves) -> list[Array]:
     """The indicator of the vertices of a color, cut and shaped like the leaves."""
-    parts = unravel(colors, leaves)
-    return [(part == number).astype(leaf.dtype) for part, leaf in zip(parts, leaves, strict=True)]
+    pairs = zip(unravel(colors, leaves), leaves, strict=True)
+    return [varying_as((part == number).astype(leaf.dtype), leaf) for part, leaf in pairs]

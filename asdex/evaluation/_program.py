@@ -10,6 +10,7 @@ import jax
 from jax.core import Tracer
 
 from .._jaxprs import inlined_jaxpr, is_literal, is_predictable, jaxpr_consts, open_jaxpr, rebind
+from .._versions import mesh_axes
 from ..detection import find_rule
 
 
@@ -129,6 +130,11 @@ class Program:
     def effects(self) -> bool:
         """Whether it does more than compute its outputs."""
         return any(step.eqn.effects for step in self.steps)
+
+    @property
+    def varies_over_mesh(self) -> bool:
+        """Whether it is a part of `jax.shard_map` and has values of which each device has its own."""
+        return any(map(mesh_axes, self.avals.values()))
 
     def known(self, inputs: Iterable[int]) -> set[int]:
         """The variables that follow from these inputs alone, wherever and whenever they are evaluated."""
