@@ -95,5 +95,8 @@ def _window_starts(
         possible = np.zeros(n, np.bool_)
         for low, high in spans:
             possible[low : high + 1] = True
+        dtype = eqn.in_avals[first + axis].dtype
+        # XLA takes a constant whose first bit is set for negative, which is clamped to 0.
+        possible[0] |= np.max(cases) > np.iinfo(np.dtype(f"i{dtype.itemsize}")).max
         result.append(np.flatnonzero(possible).tolist())
     return result

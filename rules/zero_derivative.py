@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asdex import Dependence, Equation, register, zero_derivative
-from asdex.detection import has_derivative, same_places
+from asdex.detection import has_derivative, same_places, Unavailable
 
 from . import ranges
 from .elementwise import mul_zeros
@@ -19,6 +19,16 @@ def _shifted_right(kind: str, array: np.ndarray, places: np.ndarray) -> np.ndarr
     """Filled with the sign of signed numbers, with zeros in unsigned ones, as which the arrays are read."""
     read, by = (one.view(f"{kind}{one.itemsize}") for one in (array, places))
     return np.right_shift(read, by).view(array.dtype)
+
+
+def _leading_zeros(array: np.ndarray) -> Any:
+    """Left to JAX, but not for negative numbers: XLA's compiler finds a negative number of zeros in them.
+
+    **Raises:** `Unavailable`.
+    """
+    if (array < 0).any():
+        raise Unavailable
+    return NotImplemented
 
 
 _COMPARISONS: dict[str, tuple[Any, Any]] = {
@@ -39,7 +49,8 @@ _LOGIC: dict[str, tuple[Any, Any]] = {
     "shift_left": (np.left_shift, None),
     "shift_right_arithmetic": (partial(_shifted_right, "i"), None),
     "shift_right_logical": (partial(_shifted_right, "u"), None),
-    **dict.fromkeys(["population_count", "clz"], (None, None)),
+    "population_count": (None, None),
+    "clz": (_leading_zeros, None),
 }
 _PIECEWISE_CONSTANT: dict[str, tuple[Any, Any]] = {
     "floor": (np.floor, ranges.floor),

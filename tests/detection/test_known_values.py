@@ -719,3 +719,13 @@ def test_rounded_values_that_jax_computed_are_scattered():
 
     np.testing.assert_array_equal(pattern(f, X)[0], [0, 0, 0, 0, 0, 1])
     np.testing.assert_array_equal(pattern(f, X)[1:], DIAGONAL[1:])
+
+
+@pytest.mark.parametrize(("number", "is_known"), [(5, True), (-5, False)])
+def test_leading_zeros_of_negative_numbers_are_not_known(number, is_known):
+    """Compiled by XLA, a negative constant of 32 bits has -32 of them."""
+    array = np.array([number, 1], np.int32)
+    masked = pattern(lambda x: jnp.where(lax.clz(array) > 0, x, 0.0), X[:2])
+    np.testing.assert_array_equal(masked, np.eye(2))
+    chosen = pattern(lambda x: jnp.where(lax.clz(array) > 0, x, x[::-1]), X[:2])
+    np.testing.assert_array_equal(chosen, np.eye(2) if is_known else np.ones((2, 2)))

@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 from rule_case import detect, points
 
+import asdex
 from asdex.testing import check_rule
 
 
@@ -289,3 +290,14 @@ def test_neighbors_on_a_line(value: float):
     expected = np.eye(40, dtype=bool) | np.eye(40, k=-1, dtype=bool)
     expected[:, 0] = True
     np.testing.assert_array_equal(check_rule(floor, u).detected, expected)
+
+
+@pytest.mark.parametrize(("start", "expected"), [(200, [0, 200]), (100, [100])])
+def test_a_known_start_whose_first_bit_is_set(start, expected):
+    """Compiled by XLA, such an unsigned constant is negative, and clamped to zero."""
+    pattern = asdex.jacobian_sparsity(lambda x: x[jnp.uint8(start)], jnp.ones(256))
+    assert pattern.cols.tolist() == expected
+    window = asdex.jacobian_sparsity(
+        lambda x: lax.dynamic_slice(x, (jnp.uint8(start),), (2,)), jnp.ones(256)
+    )
+    assert window.nnz == 2 * len(expected)
