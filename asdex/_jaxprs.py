@@ -17,7 +17,6 @@ from jax.core import Tracer
 from jax.extend import source_info_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from ._arrays import has_derivative
 from ._versions import binder, CALL_PRIMITIVES, discharged, UNPREDICTABLE_PRIMITIVES
 
 
@@ -57,14 +56,6 @@ def primitive_names(jaxpr: Any) -> set[str]:
     names = {eqn.primitive.name for eqn in open_jaxpr(jaxpr).eqns}
     inner = [primitive_names(one) for eqn in open_jaxpr(jaxpr).eqns for one in nested_jaxprs(eqn)]
     return names.union(*inner)
-
-
-def has_floats(jaxpr: Any) -> bool:
-    """Whether floating-point numbers occur in a jaxpr or in those nested in it."""
-    inner = open_jaxpr(jaxpr)
-    atoms = [atom for eqn in inner.eqns for atom in (*eqn.invars, *eqn.outvars)]
-    nested = (one for eqn in inner.eqns for one in nested_jaxprs(eqn))
-    return any(has_derivative(atom.aval) for atom in atoms) or any(map(has_floats, nested))
 
 
 def is_literal(atom: Any) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, Final, TYPE_CHECKING
 import jax
 import numpy as np
 
+from .._arrays import has_derivative
 from .._graphs import in_order
-from .._jaxprs import has_floats
+from .._jaxprs import nested_jaxprs, open_jaxpr
 from ._reassociation import Chain
 from ._rounding import Alternates, around_zero, Factors
 
@@ -68,7 +69,7 @@ def compiled(
     """
     with jax.disable_jit(False):
         traced = jax.jit(function).trace(*operands)
-        how = options if has_floats(traced.jaxpr) else _QUICK
+        how = options if _has_floats(traced.jaxpr) else _QUICK
         program = traced.lower().compile(how)
 
     def call(*operands: Any) -> Any:
@@ -76,6 +77,14 @@ def compiled(
             return program(*operands)
 
     return call
+
+
+def _has_floats(jaxpr: Any) -> bool:
+    """Whether floating-point numbers occur in a jaxpr or in those nested in it."""
+    eqns = open_jaxpr(jaxpr).eqns
+    atoms = [atom for eqn in eqns for atom in (*eqn.invars, *eqn.outvars)]
+    nested = (one for eqn in eqns for one in nested_jaxprs(eqn))
+    return any(has_derivative(atom.aval) for atom in atoms) or any(map(_has_floats, nested))
 
 
 class Known:

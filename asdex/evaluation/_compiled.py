@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
-from .._jaxprs import open_jaxpr
+from .._jaxprs import is_staged, open_jaxpr
 from ._batched_passes import Passes
 from ._kernel import Kernel, Result, Static
 from ._traced_call import Trace
@@ -78,6 +78,8 @@ def evaluate_prepared(
         plan = None
     if plan is not None:
         return plan.run(leaves)
+    if is_staged():  # perhaps what the function closes over is traced, too, which a plan would keep
+        return _traced_through(owner, prepare, args, kwargs)
     kernel, assembly = prepare(owner, args, kwargs)
     if any(isinstance(leaf, Tracer) for leaf in jtu.tree_leaves(kernel)):
         return _traced_through(owner, prepare, args, kwargs)

@@ -192,6 +192,12 @@ def test_traced_values_reach_the_function_at_constant_points(derivative):
     np.testing.assert_allclose(scanned, both, rtol=1e-6)
 
 
+def test_no_trace_is_kept_with_a_function_that_closes_over_its_values():
+    with jax.checking_leaks():
+        matrix = jax.jit(jacobian_at_constants)(2.0)
+    np.testing.assert_allclose(matrix, 2 * JACOBIAN, rtol=1e-6)
+
+
 def test_a_method_of_a_traced_model_at_a_constant_point():
     model = eqx.nn.MLP(3, 2, 4, 1, key=jax.random.key(0))
 
