@@ -44,7 +44,10 @@ def force(wanted: Evaluation, others: Evaluations) -> None:
 
 
 def _also_small(others: Evaluations, left: Collection[Evaluation]) -> list[Evaluation]:
-    """Further evaluations whose results, and all that they need, are small, in order."""
+    """Further evaluations whose results, and all that they need, are small, in order.
+
+    None that draw random numbers, which are compiled by themselves, if anyone asks for them.
+    """
     chosen, refused = [], set()
     for one in list(others.values()):
         if one.results is not None or one in left:

@@ -14,7 +14,7 @@ from .._arrays import has_derivative, is_key, on_device, size_of
 from .._jaxprs import nested_jaxprs
 from .._versions import evaluate
 from ._computing import force
-from ._known import Known, not_computable, Probe, Unavailable
+from ._known import drawing, Known, not_computable, Probe, Unavailable
 from ._loops_in_three import (
     alone,
     decides_within,
@@ -43,14 +43,14 @@ class Evaluations(WeakValueDictionary[int, "Evaluation"]):
     **Attributes:**
 
     - `kinds`: the kinds of those that JAX computed.
-    - `programs`: of `alone` and `in_three`.
+    - `programs`: of `alone` and `in_three`, with their equations.
     - `at_once`: whether each is run as it is, which is faster where the same program is evaluated again.
     """
 
     def __init__(self, at_once: bool = False) -> None:
         super().__init__()
         self.kinds: set[Any] = set()
-        self.programs: dict[Any, Callable[..., Any]] = {}
+        self.programs: dict[Any, tuple[Any, Callable[..., Any]]] = {}
         self.at_once = at_once
 
 
@@ -163,16 +163,15 @@ class Evaluation:
 
     def _computing(self, is_followed: bool, operands: Sequence[Any]) -> Callable[..., Any]:
         """What computes the results with JAX from operands such as these."""
-        if is_followed or self.is_draw:
-            return self._program(alone, operands)
-        return partial(evaluate, self.bind)
+        if self.is_draw:
+            return drawing(self.eqn, operands)
+        return self._program(alone, operands) if is_followed else partial(evaluate, self.bind)
 
     def _program(self, make: Callable[..., Any], operands: Sequence[Any]) -> Callable[..., Any]:
-        params = tuple(self.eqn.params.items())
-        key = make, params, self.kind, tuple((np.shape(one), one.dtype) for one in operands)
+        key = make, id(self.eqn), self.kind, tuple((np.shape(one), one.dtype) for one in operands)
         if key not in self.others.programs:
-            self.others.programs[key] = make(self.bind, operands)
-        return self.others.programs[key]
+            self.others.programs[key] = self.eqn, make(self.bind, operands)
+        return self.others.programs[key][1]
 
     def _again(self, *operands: np.ndarray) -> Sequence[Any]:
         results = None if self.compute is None else self.compute(*operands)

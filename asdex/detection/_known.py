@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from .._arrays import has_derivative
 from .._graphs import in_order
 from .._jaxprs import nested_jaxprs, open_jaxpr
+from .._versions import binder
 from ._reassociation import Chain
 from ._rounding import Alternates, around_zero, Factors
 
@@ -77,6 +79,30 @@ def compiled(
             return program(*operands)
 
     return call
+
+
+def drawing(eqn: Any, operands: Sequence[Any]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What makes PRNG keys, or draws bits from keys, of operands such as these, as an equation does.
+
+    It is compiled once for all detections of a process: the second one of a function that draws a mask takes
+    0.01 s, rather than 0.2 s.
+    """
+    types = tuple(jax.ShapeDtypeStruct(np.shape(one), one.dtype) for one in operands)
+    settings = tuple(getattr(jax.config, name, None) for name in _SETTINGS)
+    return _drawing(eqn.primitive, tuple(eqn.params.items()), types, settings)
+
+
+_SETTINGS: Final = ("jax_threefry_partitionable", "jax_enable_x64")
+"""Which bits are drawn depends on them, and what they are computed with."""
+
+
+@functools.lru_cache(maxsize=256)
+def _drawing(primitive: Any, params: Any, types: Sequence[Any], settings: Any) -> Any:
+    del settings
+    bind = binder(primitive, dict(params))
+    draw = compiled(lambda *operands: bind(*operands), *types)
+    several = primitive.multiple_results
+    return lambda operands: draw(*operands) if several else [draw(*operands)]
 
 
 def _has_floats(jaxpr: Any) -> bool:

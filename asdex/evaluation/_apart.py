@@ -17,7 +17,7 @@ from ._program import depends, Program, rebound, Step
 def can_be_apart(program: Program, outputs: Any) -> bool:
     """Whether a branch may hold the operations: on a CPU, in a program, without effects or keys in it.
 
-    The other branch would not vary over a mesh as this one does.
+    Nor may its results vary over a mesh: those of the other branch would not.
     """
     return is_staged() and may_be_apart(program, outputs)
 

@@ -66,6 +66,21 @@ def test_known_values_pass_through_calls_beside_unknown_ones():
     np.testing.assert_array_equal(pattern(f, X), DIAGONAL[[4, 5, 5, 0]])
 
 
+def test_known_draws_are_those_of_the_settings():
+    """What is compiled for a detection is used again in the next one."""
+
+    def f(x):
+        return x[jax.random.randint(jax.random.fold_in(jax.random.key(1), 2), (8,), 0, 64)]
+
+    x, found = jnp.arange(64.0), []
+    for partitionable in (True, False, True):
+        with jax.threefry_partitionable(partitionable):
+            found.append(asdex.jacobian_sparsity(f, x).cols)
+            np.testing.assert_array_equal(found[-1], f(x))
+    assert (found[0] != found[1]).any()
+    np.testing.assert_array_equal(found[0], found[2])
+
+
 def test_a_value_computed_from_an_input_is_not_known():
     """Its index is an integer, but another call may have another."""
     np.testing.assert_array_equal(pattern(lambda x: x[jnp.argmax(x)], X), np.ones((1, N)))
