@@ -22,6 +22,9 @@ _DETECTION = 3e-8
 """Seconds that detection takes per nonzero, which bounds the search on larger patterns."""
 _SMALLEST_LAST, _SATURATION = (3e-9, 1e-6), (4.5e-8, 3.5e-6)
 """Seconds of an order per conflict and per vertex."""
+_FROM_LATTICE = 0.02
+"""Seconds that a start from another coloring than a lattice costs more, for it hardly pays: with these, small
+Brusselators take 7 and 6 colors as without, in 49 and 67 ms instead of 73 and 101 ms."""
 _MOST_SWEEPS_IN_VAIN, _SWEEPS_PER_START = 200, 4
 
 
@@ -162,7 +165,9 @@ def improve_directly(problem: GraphProblem, best: Colors, budget: Budget) -> Col
         (smallest_last, last),
         (saturation, saturated),
     ]
-    for order, cost in attempts if problem.periodic is None else []:
+    if problem.periodic is not None:
+        attempts, saturated = [], saturated + _FROM_LATTICE
+    for order, cost in attempts:
         if count(best) > problem.lower_bound and budget.pay(cost):
             best = fewer(best, problem.greedy(order(graph), count(best)))
     return iterate(problem, best, budget, saturated)

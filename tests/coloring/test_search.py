@@ -24,10 +24,10 @@ from graph_families import (
 from stencils import brusselator
 
 import asdex
-from asdex.coloring import _cheapest_mode
+from asdex.coloring import _cheapest_mode, _search
 from asdex.coloring._search import Budget, color, start
 from asdex.coloring.greedy import adjacency, Algorithm, columns, DISTANCE_2
-from asdex.coloring.greedy._orders import breadth_first, ORDERS
+from asdex.coloring.greedy._orders import breadth_first, ORDERS, saturation
 from asdex.coloring.problems import Columns
 
 
@@ -301,6 +301,20 @@ def test_a_lattice_is_recolored_before_other_orders_are_tried(recovery, lattice,
     for budget, expected in ((0.0, lattice), (0.01, least)):
         coloring = asdex.hessian_coloring_from_sparsity(pattern, recovery=recovery, budget=budget)
         assert coloring.num_colors == expected
+
+
+@pytest.mark.parametrize(("budget", "starts_again"), [(None, False), (0.1, True)])
+def test_a_lattice_is_given_up_only_for_a_large_budget(monkeypatch, budget, starts_again):
+    started = []
+
+    def counted(*args):
+        started.append(args)
+        return saturation(*args)
+
+    monkeypatch.setattr(_search, "saturation", counted)
+    coloring = asdex.jacobian_coloring_from_sparsity(brusselator(32), mode="fwd", budget=budget)
+    assert coloring.num_colors == 7
+    assert bool(started) == starts_again
 
 
 def test_dense_columns_that_share_no_rows_share_colors():

@@ -1,5 +1,7 @@
 """A lower bound on star colorings, proven on a small part of the graph."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..greedy import Incidence
@@ -65,37 +67,48 @@ def _star_colorable(
 ) -> tuple[bool | None, int]:
     """Whether there is a star coloring, or `None` after too many steps; and the number of steps left."""
     n, v = len(neighbors), 0
-    colors, used, following = [-1] * n, [0] * (n + 1), [0] * (n + 1)
+    around = [sum(1 << w for w in each) for each in neighbors]
+    classes = [0] * num_colors  # the vertices of each color, as bits
+    used, following = [0] * (n + 1), [0] * (n + 1)
     while 0 <= v < n:
         color, end = following[v], min(num_colors, used[v] + 1)
-        while color < end and _closes_path(neighbors, colors, v, color):
+        while color < end and _closes_path(around, classes, around[v], classes[color]):
             color += 1
         steps -= 1 + color - following[v]
         if steps <= 0:
             return None, 0
         if color < end:
-            colors[v] = color
+            classes[color] |= 1 << v
             used[v + 1] = max(used[v], color + 1)
+            following[v] = color + 1
             v += 1
             following[v] = 0
         else:
             v -= 1
             if v >= 0:
-                following[v], colors[v] = colors[v] + 1, -1
+                classes[following[v] - 1] ^= 1 << v
     return v == n, steps
 
 
-def _closes_path(neighbors: list[list[int]], colors: list[int], v: int, color: int) -> bool:
-    """Whether v may not have a color: a neighbor has it, or a path on four vertices would have two colors."""
-    around = [w for w in neighbors[v] if colors[w] >= 0]
-    if any(colors[w] == color for w in around):
+def _closes_path(around: list[int], classes: list[int], ends: int, alike: int) -> bool:
+    """Whether a vertex next to `ends` may not get the color of `alike`.
+
+    A neighbor has that color, or a path on four vertices would have two colors. Sets are bits of integers.
+    """
+    if ends & alike:
         return True
-    for w in around:
-        # v - w - x - y, and w - v - x - y
-        beyond = [x for x in neighbors[w] if x != v and colors[x] == color]
-        if any(colors[y] == colors[w] for x in beyond for y in neighbors[x] if y != w):
-            return True
-        alike = [x for x in around if x != w and colors[x] == colors[w]]
-        if any(colors[y] == color for x in alike for y in neighbors[x] if y != v):
-            return True
+    for other in classes:
+        near = ends & other
+        several = near & (near - 1)
+        for w in _members(near):
+            # v - w - x - y, and w' - v - w - x
+            beyond = around[w] & alike
+            if beyond and (several or any(around[x] & other & ~(1 << w) for x in _members(beyond))):
+                return True
     return False
+
+
+def _members(bits: int) -> Iterator[int]:
+    while bits:
+        yield bits.bit_length() - 1
+        bits &= ~(1 << bits.bit_length() - 1)
