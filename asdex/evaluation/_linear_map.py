@@ -24,7 +24,7 @@ from ._kinds import JACOBIAN
 from ._options import EvaluationOptions
 
 
-_MAGNITUDES = (1.0, 100.0)  # of arguments: the larger is beyond most thresholds
+_MAGNITUDES = (1.0, -100.0)  # of arguments of opposite signs: the larger is beyond most thresholds
 _TOLERANCE = 1e-4  # of a linear solve that stops early, relative to the terms of a row
 
 

@@ -189,7 +189,7 @@ def _numpy_dense(values: Array, block: Block) -> np.ndarray:
     data, sparsity = np.asarray(values), block.sparsity
     dense = np.zeros(sparsity.shape, data.dtype)
     dense[np.asarray(sparsity.rows), np.asarray(sparsity.cols)] = data
-    return dense.reshape(*block.row_shape, *block.col_shape)
+    return dense.reshape((*block.row_shape, *block.col_shape))
 
 
 def _scipy_coo(values: Array, block: Block) -> Any:

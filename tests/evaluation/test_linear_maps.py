@@ -244,3 +244,9 @@ def test_each_block_has_a_dtype_of_its_own():
 def test_formats_that_a_map_has_not():
     with pytest.raises(ValueError, match="output_format"):
         asdex.materialize(second_difference, X, output_format="row_blocks")
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 6])
+def test_a_map_that_is_linear_for_one_sign_alone_is_refused(n):
+    with pytest.raises(ValueError, match="linear"):
+        asdex.materialize(jnp.abs, jax.ShapeDtypeStruct((n,), jnp.float32))

@@ -161,3 +161,10 @@ def test_values_follow_the_arrays_of_the_pattern():
     np.testing.assert_allclose(by_rows.toarray(), JACOBIAN, rtol=1e-6)
     np.testing.assert_allclose(data, JACOBIAN[pattern.rows, pattern.cols], rtol=1e-6)
     np.testing.assert_allclose(pattern.to_bcoo(data).todense(), JACOBIAN, rtol=1e-6)
+
+
+def test_a_scalar_by_a_scalar_as_a_numpy_array():
+    made = asdex.jacobian(lambda s: s**2, jnp.array(1.0), output_format="numpy_dense")(
+        jnp.array(2.0)
+    )
+    assert made.shape == () and made == 4
