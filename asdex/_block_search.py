@@ -91,7 +91,7 @@ def _guesses(
     """Return possible blocks, in the order of preference; the last one always fits."""
     guesses: list[Guess] = []
     output, inner = arrays
-    if min(len(output), len(inner)) > 1:
+    if min(len(output), len(inner)) > 1 and min(entries.shape) > 0:
         guesses.append(((output[-1], inner[-1]), "last"))
         if (output[0], inner[0]) != entries.shape:
             guesses.append(((output[0], inner[0]), "first"))

@@ -311,3 +311,12 @@ def test_scipy_is_refused_inside_transformations():
     coloring = asdex.jacobian_coloring(forces, U)
     with pytest.raises(TypeError, match="a pattern with known `rows`"):
         eqx.filter_jit(asdex.BlockPattern.from_sparsity)(coloring.sparsity)
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 3)])
+def test_an_input_without_elements(shape):
+    inputs = {"a": jnp.ones(3), "b": jnp.zeros(shape)}
+    hess_fn = asdex.hessian(lambda p: jnp.sum(p["a"] ** 2), inputs, output_format="scipy_bsr")
+    blocks = hess_fn(inputs)
+    np.testing.assert_array_equal(blocks["a"]["a"].toarray(), 2 * np.eye(3))
+    assert blocks["b"]["b"].shape == (0, 0) and blocks["a"]["b"].shape == (3, 0)
