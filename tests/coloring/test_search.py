@@ -41,7 +41,7 @@ def rng(seed):
 SYMMETRIC = {
     "grid": cross(9, 9),
     "tree": random_tree(80, rng(0)),
-    "sparse": random_graph(80, 120, rng(1)),
+    "sparse": random_graph(80, 160, rng(2)),
     "denser": random_graph(70, 400, rng(2)),
     "hubs": with_hubs(random_graph(60, 60, rng(3)), 5, 0.5, rng(3)),
 }

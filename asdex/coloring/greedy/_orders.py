@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
-from scipy.sparse.csgraph import reverse_cuthill_mckee
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from ..._sets import ranges
 from ._incidence import Incidence
@@ -107,15 +107,27 @@ def num_conflicts(graph: Incidence) -> int:
 
 
 def breadth_first(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
-    """Visit the vertices of an adjacency graph level by level from a peripheral one.
+    """Visit the vertices of an adjacency graph level by level from one with the fewest neighbors.
 
-    This is the order of Cuthill and McKee (1969), in linear time. In a forest, each vertex then has at most
-    one earlier neighbor, so that greedy star coloring needs no more than the optimal three colors.
+    This is the order of Cuthill and McKee (1969), in linear time, for all connected components side by side.
+    In a forest, each vertex then has at most one earlier neighbor, so that greedy star coloring needs no more
+    than the optimal three colors. SciPy's own order depends on the instructions that the processor has, which
+    sort vertices with as many neighbors in another way.
     """
-    narrow = graph._replace(
-        indptr=graph.indptr.astype(np.int32), indices=graph.indices.astype(np.int32)
-    )
-    return reverse_cuthill_mckee(narrow.matrix(), symmetric_mode=True)[::-1]
+    n = graph.num_vertices
+    by_degree = np.argsort(np.diff(graph.indptr), kind="stable")
+    rank = np.empty(n, np.int32)
+    rank[by_degree] = np.arange(n, dtype=np.int32)
+    indptr, neighbors = graph.visited_in(by_degree)
+    parts = Incidence(indptr, rank[neighbors], n).matrix()
+    parts.sort_indices()
+    _, component = connected_components(parts, directed=False)
+    _, first = np.unique(component, return_index=True)
+    starts = np.sort(first).astype(np.int32)
+    # One vertex more, from which an edge leads to each component. Old versions of SciPy take int32 alone.
+    end = np.int32(parts.nnz + len(starts))
+    rooted = Incidence(np.append(parts.indptr, end), np.append(parts.indices, starts), n + 1)
+    return by_degree[breadth_first_order(rooted.matrix(), n, return_predecessors=False)[1:]]
 
 
 def random(graph: Incidence) -> Int[np.ndarray, " num_vertices"]:
