@@ -21,7 +21,6 @@ from ._errors import (
     UnknownPrimitiveWarning as UnknownPrimitiveWarning,
     VerificationError as VerificationError,
 )
-from ._pattern import SparsityPattern as SparsityPattern
 from ._spy import spy as spy
 from .coloring import (
     check_coloring_acyclic as check_coloring_acyclic,
@@ -100,6 +99,7 @@ from .formats import (
     RowBlocks as RowBlocks,
 )
 from .nlp import lagrangian_hessian as lagrangian_hessian
+from .pattern import SparsityPattern as SparsityPattern
 
 
 __version__ = "0.9.0"

@@ -8,10 +8,10 @@ import scipy.sparse as sp
 from jax.core import Tracer
 from jax.experimental.sparse import BCOO, BCSR
 
-from ._pattern import as_pattern, PatternLike, SparsityPattern
 from .coloring import ColoredPattern, groups_of
 from .display import compressed_forms, Entries, is_known, plot
 from .formats import BSR
+from .pattern import as_pattern, PatternLike, SparsityPattern
 
 
 _FORMS = (False, True, "columns", "rows", "beside")

@@ -14,14 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from asdex.detection import (
-    evaluated,
-    jaxpr_consts,
-    open_jaxpr,
-    rebind,
-    scan_arity,
-    size_of,
-)
+from asdex.detection import evaluated, jaxpr_consts, open_jaxpr, rebind, scan_arity, size_of
 
 from .loop_equations import changes_of, Equations
 from .loop_places import Write, written

@@ -15,14 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from asdex import Dependence, Value
-from asdex.detection import (
-    compiled,
-    Known,
-    on_host,
-    open_jaxpr,
-    pairs_to_csr,
-    size_of,
-)
+from asdex.detection import compiled, Known, on_host, open_jaxpr, pairs_to_csr, size_of
 
 from .flat_bodies import flat_body, with_counted_loops
 from .known_steps import most_steps

@@ -8,13 +8,7 @@ from copy import copy
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import (
-    everywhere,
-    Facts,
-    nowhere,
-    Probe,
-    scan_arity,
-)
+from asdex.detection import everywhere, Facts, nowhere, Probe, scan_arity
 
 from .loop_bodies import facts_of, in_rows, LoopBody, slice_of
 from .loop_maps import without_loop

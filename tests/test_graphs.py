@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from asdex._graphs import connected_components
+from asdex.pattern._graphs import connected_components
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])

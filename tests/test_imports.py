@@ -87,13 +87,13 @@ def test_display_imports_nothing_that_it_shows():
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("from .._pattern import SparsityPattern", {"asdex._pattern"}),
-        ("from .. import _pattern", {"asdex._pattern"}),
+        ("from ..pattern import SparsityPattern", {"asdex.pattern"}),
+        ("from .. import _arrays", {"asdex._arrays"}),
         ("from . import _html", {"asdex.display._html"}),
         ("import asdex.formats._bsr", {"asdex.formats", "asdex.formats._bsr"}),
         ("def f():\n    from ..formats._bsr import BSR", {"asdex.formats", "asdex.formats._bsr"}),
         ("import numpy\nfrom asdex.coloring import color_rows", {"asdex.coloring"}),
-        ("if TYPE_CHECKING:\n    from .._pattern import SparsityPattern", set()),
+        ("if TYPE_CHECKING:\n    from ..pattern import SparsityPattern", set()),
     ],
 )
 def test_imports_are_read(source, expected):

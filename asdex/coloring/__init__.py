@@ -25,10 +25,7 @@ from ._from_sparsity import (
     hessian_coloring_from_sparsity as hessian_coloring_from_sparsity,
     jacobian_coloring_from_sparsity as jacobian_coloring_from_sparsity,
 )
-from ._required_entries import (
-    color_partially as color_partially,
-    color_required as color_required,
-)
+from ._required_entries import color_partially as color_partially, color_required as color_required
 from ._search_options import (
     ColoringMode as ColoringMode,
     HessianMode as HessianMode,

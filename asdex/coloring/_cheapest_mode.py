@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from .._pattern import SparsityPattern
+from ..pattern import SparsityPattern
 from ._colored_pattern import ColoredPattern
 from ._colors import count
 from ._search import Budget, color, improve, start

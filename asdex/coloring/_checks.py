@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csgraph
 
 from .._errors import InvalidColoringError
-from .._graphs import connected_components
-from .._pattern import as_pattern, PatternLike, SparsityPattern
+from ..pattern import as_pattern, connected_components, PatternLike, SparsityPattern
 from ._colors import groups_with_repeats, repeated
 from ._star_set import StarSet
 from .recoverability import (

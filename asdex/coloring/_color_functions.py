@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int32
 
-from .._pattern import as_pattern, PatternLike
+from ..pattern import as_pattern, PatternLike
 from ._search_options import SearchOptions
 from ._star_set import StarSet
 from .greedy import Order, OrderName

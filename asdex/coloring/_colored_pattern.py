@@ -7,8 +7,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Int, Int32
 
-from .._pattern import as_pattern, SparsityPattern
-from .._storage import npz_path, pattern_fields, pattern_to_arrays, saved_arrays
+from ..pattern import (
+    as_pattern,
+    npz_path,
+    pattern_fields,
+    pattern_to_arrays,
+    saved_arrays,
+    SparsityPattern,
+)
 from ._star_set import stars_from_arrays, stars_to_arrays, StarSet, with_edges
 from .recoverability import find_stars, read_from_column
 

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Int32, Integer
 
-from .._pattern import SparsityPattern
 from .._sets import parts
+from ..pattern import SparsityPattern
 
 
 Colors = Int32[np.ndarray, " num_vertices"]

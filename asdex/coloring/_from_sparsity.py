@@ -1,6 +1,6 @@
 """From the pattern of a derivative to a colored pattern."""
 
-from .._pattern import as_pattern, PatternLike, SparsityPattern
+from ..pattern import as_pattern, PatternLike, SparsityPattern
 from ._cheapest_mode import color_cheapest
 from ._colored_pattern import ColoredPattern
 from ._dense_warning import warn_if_dense

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from .._errors import InvalidColoringError
-from .._pattern import chosen_nonzeros, column_order, SparsityPattern
 from .._sets import ranges
+from ..pattern import chosen_nonzeros, column_order, SparsityPattern
 from ._cheapest_mode import cost_of
 from ._colored_pattern import ColoredPattern
 from ._colors import count

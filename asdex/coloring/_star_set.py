@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int, Integer
 
 from .._errors import InvalidColoringError
-from .._pattern import SparsityPattern
+from ..pattern import SparsityPattern
 
 
 class StarSet(eqx.Module):

@@ -15,8 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Bool, Int, Int32, Integer
 
 from .._errors import InvalidColoringError
-from .._graphs import connected_components
-from .._pattern import as_pattern, column_order, SparsityPattern
+from ..pattern import as_pattern, column_order, connected_components, SparsityPattern
 from ._colors import count, repeated, repeated_in_rows
 from ._star_set import hubs_of_edges, StarSet, with_edges
 

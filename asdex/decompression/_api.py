@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 from numpy.typing import ArrayLike
 
-from .._indices import check_known
 from ..coloring import ColoredPattern
 from ..formats import assemble, OutputFormat
+from ..pattern import check_known
 from ._decompressors import (
     BidirectionalDecompressor,
     ColumnDecompressor,

@@ -15,9 +15,9 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Integer, Shaped
 
 from .._arrays import on_device
-from .._pattern import SparsityPattern
 from ..coloring import StarSet
 from ..coloring.recoverability import known_or_traced, read_across, read_from_column
+from ..pattern import SparsityPattern
 
 
 class Decompressor(eqx.Module):

@@ -10,8 +10,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Int, Int32, Integer, Shaped
 
 from .._arrays import on_device
-from .._pattern import SparsityPattern
 from ..coloring.recoverability import mirror_positions, two_colored_edges
+from ..pattern import SparsityPattern
 from ._decompressors import _index, check_shape, Decompressor, take
 from ._rooted_trees import root_at_centroids, RootedTrees
 

@@ -9,11 +9,10 @@ import jax.tree_util as jtu
 import numpy as np
 
 from .._arrays import size_of
-from ._dependence import Dependence
 from ._detect import Propagation
-from ._equation import Equation
-from ._recorder import Recorder
 from ._traced_function import Traced
+from .dependence import Dependence
+from .interpreter import Equation, Recorder
 
 
 class Link(NamedTuple):

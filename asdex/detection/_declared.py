@@ -21,7 +21,7 @@ from jax.interpreters import ad, batching, mlir
 
 from .._arrays import has_derivative
 from .._jaxprs import evaluated, primitive_names
-from .._pattern import SparsityPattern
+from ..pattern import SparsityPattern
 
 
 declared_p = Primitive("declared_sparsity")

@@ -8,27 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._arguments import (
-    Argnums,
-    check_differentiable,
-    differentiated,
-    normalize_argnums,
-    Samples,
-)
+from .._arguments import Argnums, check_differentiable, differentiated, normalize_argnums, Samples
 from .._arrays import has_derivative, is_complex, size_of
 from .._function import Gradient
-from .._indices import frozen
 from .._jaxprs import open_jaxpr
-from .._pattern import SparsityPattern
-from ._dependence import Dependence, identities
-from ._interpreter import Interpreter
+from ..pattern import frozen, SparsityPattern
 from ._limit import Limit
 from ._options import Captured, DetectionOptions, Local, Unknown
 from ._points import at_point, united
-from ._recorder import Recorder
 from ._registry import load_plugins
 from ._traced_function import changing_leaves, trace, Traced
-from ._value import Value
+from .dependence import Dependence, identities
+from .interpreter import Interpreter, Recorder, Value
 
 
 def jacobian_sparsity(

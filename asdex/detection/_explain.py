@@ -10,9 +10,8 @@ from .._arguments import Samples
 from .._arrays import has_derivative, size_of
 from ._chain import Chain, chain_of
 from ._detect import propagate, propagate_gradient, Propagation, seeded
-from ._interpreter import Interpreter
 from ._options import Captured, DetectionOptions, Local, Unknown
-from ._recorder import Record, Recorder
+from .interpreter import Interpreter, Record, Recorder
 
 
 _DENSE = 0.5

@@ -11,9 +11,8 @@ from typing import Final, TypeVar
 
 from .._errors import PatternTooLargeError
 from .._memory import available_memory
-from ._equation import Equation
-from ._limited_sets import limited, TooManyEntries
-from ._value import Value
+from .dependence import limited, TooManyEntries
+from .interpreter import Equation, Value
 
 
 _BYTES: Final = 16

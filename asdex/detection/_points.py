@@ -14,9 +14,9 @@ from jax.core import Tracer
 from .._arguments import enumeration
 from .._arrays import is_key
 from .._jaxprs import open_jaxpr
-from ._known import Known
 from ._traced_function import Traced
-from ._value import Value
+from .interpreter import Value
+from .known import Known
 
 
 def at_point(traced: Traced, operands: list[Value], values: Sequence[Any]) -> list[Value]:

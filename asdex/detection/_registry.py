@@ -8,8 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
-from ._dependence import Dependence
-from ._ranges import Range
+from .dependence import Dependence, Range
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -19,9 +19,9 @@ from jax.core import Tracer
 
 from .._arrays import has_derivative, size_of, struct_of
 from .._jaxprs import jaxpr_consts, open_jaxpr
-from .._pattern import as_pattern, PatternLike, SparsityPattern
+from ..pattern import as_pattern, PatternLike, SparsityPattern
 from ._declared import abstract, declared_p, Function
-from ._dependence import Dependence, identities
+from .dependence import Dependence, identities
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])

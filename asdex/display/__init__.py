@@ -1,8 +1,4 @@
-from ._entries import (
-    compressed_forms as compressed_forms,
-    Entries as Entries,
-    is_known as is_known,
-)
+from ._entries import compressed_forms as compressed_forms, Entries as Entries, is_known as is_known
 from ._explanation import (
     chain_html as chain_html,
     chain_text as chain_text,

@@ -10,8 +10,8 @@ from jaxtyping import Int
 
 
 if TYPE_CHECKING:
-    from .._pattern import SparsityPattern
     from ..coloring import ColoredPattern
+    from ..pattern import SparsityPattern
 
 
 def is_known(pattern: "SparsityPattern | ColoredPattern") -> bool:

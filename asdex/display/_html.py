@@ -13,8 +13,8 @@ from ._text import cost_of, describe_coloring, describe_pattern, percent, plural
 
 
 if TYPE_CHECKING:
-    from .._pattern import SparsityPattern
     from ..coloring import ColoredPattern
+    from ..pattern import SparsityPattern
 
 
 # Screen pixels: the longest side of a picture, and the largest entry.

@@ -11,8 +11,8 @@ from ._entries import compressed_forms, is_known
 
 
 if TYPE_CHECKING:
-    from .._pattern import SparsityPattern
     from ..coloring import ColoredPattern
+    from ..pattern import SparsityPattern
 
 
 def describe_pattern(sparsity: "SparsityPattern") -> str:

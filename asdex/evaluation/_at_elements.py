@@ -20,8 +20,6 @@ from .._arguments import Samples
 from .._arrays import is_complex, size_of, struct_of
 from .._errors import DenseColoringWarning
 from .._function import AtArguments
-from .._indices import frozen
-from .._pattern import SparsityPattern
 from ..coloring import color_hessian, color_jacobian, ColoredPattern, JacobianSearch, SearchOptions
 from ..decompression import decompressor_for
 from ..detection import (
@@ -33,20 +31,12 @@ from ..detection import (
     limited,
     trace,
 )
+from ..pattern import frozen, SparsityPattern
 from ._compiled import evaluate_now
 from ._derivative import SparseDerivative
 from ._kernel import colors_of, Kernel, Options
-from ._program import Program, Step
-from .elements import (
-    Assembly,
-    Copies,
-    Cut,
-    Elements,
-    LinearRest,
-    Part,
-    PartAtArguments,
-    Terms,
-)
+from .elements import Assembly, Copies, Cut, Elements, LinearRest, Part, PartAtArguments, Terms
+from .passes import Program, Step
 
 
 _FEWEST_COLORS, _MANY_COLORS = 4, 8

@@ -15,9 +15,8 @@ from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
 from .._jaxprs import is_staged, open_jaxpr
-from ._batched_passes import Passes
 from ._kernel import Kernel, Result, Static
-from ._traced_call import Trace
+from .passes import Passes, Trace
 
 
 Assemble = Callable[[Result], Any]

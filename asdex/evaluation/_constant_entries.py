@@ -19,12 +19,12 @@ from .._arguments import Samples
 from .._arrays import has_derivative, is_key, on_device
 from .._errors import UnbatchedPassesWarning
 from .._jaxprs import jaxpr_consts, open_jaxpr
-from .._pattern import SparsityPattern
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
 from ..decompression import ConstantDecompressor, decompressor_for
 from ..detection import changing_elements, compiled, DetectionOptions, trace, Traced
-from ._devices import Batches
+from ..pattern import SparsityPattern
 from ._kernel import colors_of, Kernel
+from .passes import Batches
 
 
 if TYPE_CHECKING:

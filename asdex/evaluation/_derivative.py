@@ -19,8 +19,6 @@ from .._arguments import (
     differentiated,
     normalize_argnums,
 )
-from .._indices import check_known
-from .._pattern import chosen_nonzeros, SparsityPattern
 from ..coloring import ColoredPattern
 from ..decompression import (
     block_decompressor,
@@ -33,6 +31,7 @@ from ..decompression import (
 from ..display import cost_at_elements, is_known
 from ..formats import Layout, layout_for, RowBlockLayout
 from ..formats.partition import RowOrder
+from ..pattern import check_known, chosen_nonzeros, SparsityPattern
 from ._assembly import assembly
 from ._assumed_constants import AssumedConstants
 from ._compiled import evaluate_prepared

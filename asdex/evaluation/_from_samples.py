@@ -8,9 +8,9 @@ from typing import Any
 
 from .._arguments import check_arity, check_inputs, differentiated, normalize_argnums, Samples
 from .._errors import DenseColoringWarning
-from .._pattern import SparsityPattern
 from ..coloring import color_hessian, color_jacobian, ColoredPattern, SearchOptions
 from ..detection import detect_hessian, detect_jacobian, DetectionOptions
+from ..pattern import SparsityPattern
 from ._at_elements import at_elements
 from ._constant_entries import with_constants
 from ._derivative import evaluate, in_triangle, SparseDerivative

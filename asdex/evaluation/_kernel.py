@@ -20,13 +20,11 @@ from .._function import as_scalar, AtArguments
 from ..coloring import ColoredPattern
 from ..decompression import Decompressor
 from ..formats import Dtypes, Layout, RowBlockLayout
-from ._batched_passes import Passes
 from ._call_checks import check_kinds_of_inputs, check_output
-from ._compression import gradient_along, pull_back, push_and_pull, push_forward, zeros
-from ._devices import Batches
 from ._guard import Guard
 from ._spread_rows import Spread, SpreadAtArguments
 from .elements import Part, PartAtArguments
+from .passes import Batches, gradient_along, Passes, pull_back, push_and_pull, push_forward, zeros
 
 
 def colors_of(

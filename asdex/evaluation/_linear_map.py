@@ -15,10 +15,10 @@ from jaxtyping import Array, Shaped
 from .._arguments import check_choice
 from .._arrays import has_derivative, is_complex, struct_of
 from .._detect_and_color import jacobian_coloring
-from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, JacobianMode, Order, OrderName
 from ..detection import Captured, Unknown
 from ..formats import Dtypes, FORMATS, layout_for, OutputFormat
+from ..pattern import as_pattern, SparsityPattern
 from ._derivative import evaluate, with_value
 from ._kinds import JACOBIAN
 from ._options import EvaluationOptions

@@ -10,10 +10,10 @@ from jax.sharding import Mesh
 
 from .._arguments import check_choice
 from .._arrays import is_complex
-from .._pattern import SparsityPattern
 from ..formats import FORMATS, ROW_BLOCK_FORMATS
-from ._devices import Batches, batches
+from ..pattern import SparsityPattern
 from ._spread_rows import row_sharding, RowAxis, RowSharding, sharding_of
+from .passes import Batches, batches
 
 
 Constant = Literal["recompute", "reuse"]

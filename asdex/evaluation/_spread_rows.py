@@ -18,9 +18,8 @@ from jaxtyping import Array
 from .._arguments import differentiated, Inputs, normalize_argnums
 from .._arrays import has_derivative, is_complex, struct_of
 from .._function import AtArguments
-from .._indices import check_known
-from .._pattern import SparsityPattern
 from ..formats.partition import axes_of, Cuts, cuts_of, Partition
+from ..pattern import check_known, SparsityPattern
 
 
 class RowSharding(NamedTuple):

@@ -12,8 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Int, Shaped
 
 from .._arrays import on_device
-from .._block_search import BlockShape, Components, find_blocks
-from .._pattern import SparsityPattern
+from ..pattern import BlockShape, Components, find_blocks, SparsityPattern
 
 
 class BSR(eqx.Module):

@@ -18,7 +18,7 @@ from jax.experimental.sparse import BCOO, BCSR
 from jaxtyping import Array, Int32
 
 from .._arrays import on_device
-from .._indices import check_known
+from ..pattern import check_known
 from ._bsr import BlockPattern
 
 

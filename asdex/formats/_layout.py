@@ -14,8 +14,7 @@ from jaxtyping import Array, Shaped
 
 from .._arguments import check_choice
 from .._arrays import has_derivative, is_complex, on_device, size_of
-from .._indices import check_known
-from .._pattern import SparsityPattern
+from ..pattern import check_known, SparsityPattern
 from ._bsr import BlockPattern
 from ._formats import Block, FORMATS, maker
 

@@ -11,7 +11,7 @@ from jax.experimental.sparse import BCOO, BCSR
 from jaxtyping import Array, Shaped
 
 from .._arguments import check_choice
-from .._pattern import SparsityPattern
+from ..pattern import SparsityPattern
 from ._formats import coordinates
 from ._row_blocks import RowBlockPattern, RowBlocks
 from .partition import Partition, RowOrder

@@ -15,8 +15,8 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Int32, Shaped
 
 from .._arrays import ravel, unravel
-from .._pattern import SparsityPattern
 from .._versions import in_auto_axes, shard_map
+from ..pattern import SparsityPattern
 from .partition import Exchange, Located, Partition, plan_exchange, RowOrder
 
 

@@ -10,12 +10,8 @@ if _find_spec("lineax") is None:
     )
 
 from . import _registrations as _registrations
-from ._automatic import AutoSparseSolver as AutoSparseSolver
-from ._banded_lu import BandedLU as BandedLU
 from ._jacobian import SparseJacobianLinearOperator as SparseJacobianLinearOperator
-from ._klu import KLU as KLU
 from ._matrix import SparseMatrixLinearOperator as SparseMatrixLinearOperator
-from ._normal_equations import NormalEquations as NormalEquations
 from ._preconditioners import (
     block_jacobi as block_jacobi,
     ilu as ilu,
@@ -25,7 +21,13 @@ from ._preconditioners import (
     Preconditioned as Preconditioned,
 )
 from ._solver import SparseLinearSolver as SparseLinearSolver
-from ._superlu import SuperLU as SuperLU
+from .direct import (
+    AutoSparseSolver as AutoSparseSolver,
+    BandedLU as BandedLU,
+    KLU as KLU,
+    NormalEquations as NormalEquations,
+    SuperLU as SuperLU,
+)
 
 
 SparseJacobianOperator = SparseJacobianLinearOperator

@@ -9,12 +9,12 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Inexact
 
-from .._indices import check_known
 from ..coloring import ColoredPattern
 from ..decompression import decompressor_for
 from ..evaluation import compressed_jacobian_from_coloring
 from ..evaluation._compiled import evaluate
 from ..evaluation._kernel import Kernel
+from ..pattern import check_known
 from ._structure import Structure
 
 

@@ -12,7 +12,7 @@ import lineax as lx
 from jaxtyping import Array, Inexact, Int32, Shaped
 
 from .._arrays import has_derivative, on_device
-from .._pattern import PatternLike
+from ..pattern import PatternLike
 from ._spaces import dtype_of, flat_structure, FlatStructure, length, ravel, unflatten, unravel
 from ._structure import Structure
 

@@ -15,14 +15,12 @@ import scipy.sparse as sp
 from jaxtyping import Array, Inexact
 from scipy.sparse.linalg import spilu
 
-from .._pattern import SparsityPattern
-from ._banded_lu import BandedLU
-from ._direct import AbstractFullRankSolver, DirectState
-from ._host import HostFactors, Solve
+from ..pattern import SparsityPattern
 from ._matrix import matrix_like, SparseMatrixLinearOperator
 from ._spaces import dtype_of, ravel, unravel
 from ._sparsify import to_sparse
 from ._structure import Structure
+from .direct import AbstractFullRankSolver, BandedLU, DirectState, HostFactors, Solve
 
 
 class InverseLinearOperator(lx.AbstractLinearOperator):

@@ -13,17 +13,14 @@ import lineax as lx
 import numpy as np
 
 from .._errors import DenseColoringWarning
-from .._graphs import with_diagonal
-from .._indices import check_known
-from .._pattern import as_pattern, SparsityPattern
 from ..coloring import ColoredPattern, jacobian_coloring_from_sparsity
 from ..evaluation._kinds import check_coloring, JACOBIAN
-from ._automatic import AutoSparseSolver
+from ..pattern import as_pattern, check_known, SparsityPattern, with_diagonal
 from ._compression import Compression
 from ._matrix import matrix_like
-from ._normal_equations import NormalEquations
 from ._spaces import dtype_of, flat_structure
 from ._structure import above_identity
+from .direct import AutoSparseSolver, NormalEquations
 
 
 class SparseState(eqx.Module):

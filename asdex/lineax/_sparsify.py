@@ -12,7 +12,7 @@ import lineax as lx
 import numpy as np
 from jaxtyping import Array
 
-from .._pattern import SparsityPattern
+from ..pattern import SparsityPattern
 from ._jacobian import SparseJacobianLinearOperator, TransposedJacobianLinearOperator
 from ._matrix import matrix_like, SparseMatrixLinearOperator, tags_of
 from ._spaces import dtype_of, flat_structure

@@ -7,8 +7,8 @@ import functools
 import numpy as np
 from jaxtyping import Int
 
-from .._pattern import as_pattern, column_order, PatternLike, SparsityPattern
 from .._sets import ranges
+from ..pattern import as_pattern, column_order, PatternLike, SparsityPattern
 
 
 class Structure:

@@ -12,8 +12,8 @@ from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Int32
 
 from .._arrays import on_device
-from .._pattern import SparsityPattern
 from ..evaluation import jacobian, SparseDerivative
+from ..pattern import SparsityPattern
 from ._lagrangian import lagrangian_hessian, LagrangianHessian
 
 

@@ -14,11 +14,11 @@ from jaxtyping import Array
 
 from .._arrays import has_derivative, is_complex, struct_of
 from .._function import as_scalar
-from .._pattern import SparsityPattern
 from ..coloring import ColoredPattern, HessianMode, Order, OrderName, Recovery
 from ..detection import Captured, Unknown
 from ..evaluation import hessian, SparseDerivative, Triangle
 from ..formats import OutputFormat
+from ..pattern import SparsityPattern
 from ._vectors import output_of
 
 

@@ -10,7 +10,7 @@ from dependence_model import leaves, matrix_of, naive, programs, STEPS, WIDTH
 from hypothesis import given, settings, strategies as st
 
 from asdex import Dependence
-from asdex.detection import _dependence, _joined_terms, _terms
+from asdex.detection.dependence import _dependence, _joined_terms, _terms
 
 
 def assert_same(dependence, model, width=WIDTH):

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 import asdex
-from asdex.detection import _evaluations
+from asdex.detection.known import _evaluations
 
 
 N = 12

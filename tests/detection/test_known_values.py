@@ -12,8 +12,8 @@ import pytest
 from jax import lax
 
 import asdex
-from asdex.detection._evaluations import Evaluation
-from asdex.detection._interpreter import Interpreter
+from asdex.detection.interpreter._interpreter import Interpreter
+from asdex.detection.known._evaluations import Evaluation
 
 
 def pattern(f, *args, **options):

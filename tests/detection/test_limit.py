@@ -11,7 +11,8 @@ import scipy
 from jax import lax
 
 import asdex
-from asdex.detection import _limit, _set_array
+from asdex.detection import _limit
+from asdex.detection.dependence import _set_array
 
 
 def vector(n):

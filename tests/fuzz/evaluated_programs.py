@@ -21,7 +21,8 @@ from constant_programs import compare_values, dense_jacobian, with_parameters
 from programs import SIZE
 
 import asdex
-from asdex.evaluation import _batched_passes, _compiled
+from asdex.evaluation import _compiled
+from asdex.evaluation.passes import _batched_passes
 
 
 MODES = ("auto", "fwd", "rev", "bidirectional")

@@ -4,15 +4,24 @@ import importlib
 
 
 LIMITS = {
-    "asdex.detection._index_sets": {"_PART": 4, "_DENSE_ADVANTAGE": 1, "_DENSE_CELLS": 40},
-    "asdex.detection._terms": {"_PART": 4, "_SHARING_PAYS": 1, "_WELL_FILLED": 2, "_SAMPLE": 2},
-    "asdex.detection._joined_terms": {"MAX_TERMS": 2},
-    "asdex.detection._dependence": {"MAX_TERMS": 2},
-    "asdex.detection._computing": {"_SMALL": 4, "_RECURRING": 1},
-    "asdex.detection._facts": {"_MAX_DEPTH": 3},
-    "asdex.detection._index_cases": {"_MAX_EQUATIONS": 3},
+    "asdex.detection.dependence._index_sets": {
+        "_PART": 4,
+        "_DENSE_ADVANTAGE": 1,
+        "_DENSE_CELLS": 40,
+    },
+    "asdex.detection.dependence._terms": {
+        "_PART": 4,
+        "_SHARING_PAYS": 1,
+        "_WELL_FILLED": 2,
+        "_SAMPLE": 2,
+    },
+    "asdex.detection.dependence._joined_terms": {"MAX_TERMS": 2},
+    "asdex.detection.dependence._dependence": {"MAX_TERMS": 2},
+    "asdex.detection.known._computing": {"_SMALL": 4, "_RECURRING": 1},
+    "asdex.detection.facts._facts": {"_MAX_DEPTH": 3},
+    "asdex.detection.facts._index_cases": {"_MAX_EQUATIONS": 3},
     "asdex._sets": {"_PART": 3},
-    "asdex._indices": {"_PART": 3},
+    "asdex.pattern._indices": {"_PART": 3},
     "asdex.rules.loop_powers": {"_BLOCK": 20},
     "asdex.rules.loop_states": {"_FEWER_STEPS": 1},
     "asdex.rules.loop_writes": {"FEW_STEPS": 1, "_MOST_ELEMENTS": 200},

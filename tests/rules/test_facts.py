@@ -12,8 +12,8 @@ from rule_case import Case, installed_primitives
 from test_every_rule import each_case, skip_without, TABLES
 
 from asdex.detection import Facts, open_jaxpr, registered_rules, support_of, Value
-from asdex.detection._interpreter import Interpreter
-from asdex.detection._known import Known
+from asdex.detection.interpreter._interpreter import Interpreter
+from asdex.detection.known._known import Known
 
 
 def _claims_facts(rule):

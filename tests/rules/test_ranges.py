@@ -12,8 +12,8 @@ from jax import lax
 from quick_compiler import FLAGS
 
 from asdex.detection import claimed_facts, index_cases, registered_rules
-from asdex.detection._interpreter import Interpreter
-from asdex.detection._value import Value
+from asdex.detection.interpreter._interpreter import Interpreter
+from asdex.detection.interpreter._value import Value
 
 
 SIZE = 64

@@ -21,13 +21,14 @@ from sparse_problems import (
 )
 
 import asdex
-from asdex import _graphs
+from asdex.pattern import _graphs
 
 
 lx = pytest.importorskip("lineax")
 asdex_lineax = importlib.import_module("asdex.lineax")
 
-from asdex.lineax import _banded_lu, _block_tridiagonal, _ordering, _structure  # noqa: E402
+from asdex.lineax import _structure  # noqa: E402
+from asdex.lineax.direct import _banded_lu, _block_tridiagonal, _ordering  # noqa: E402
 
 
 Matrix = asdex_lineax.SparseMatrixLinearOperator

@@ -27,7 +27,7 @@ import asdex
 lx = pytest.importorskip("lineax")
 asdex_lineax = importlib.import_module("asdex.lineax")
 
-from asdex.lineax import _automatic, _klu, _superlu  # noqa: E402
+from asdex.lineax.direct import _automatic, _klu, _superlu  # noqa: E402
 
 
 Matrix, Auto = asdex_lineax.SparseMatrixLinearOperator, asdex_lineax.AutoSparseSolver

@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int, Int32
 
-from ..._pattern import SparsityPattern
 from ..._sets import take_sets
+from ...pattern import SparsityPattern
 from ..recoverability import mirror_positions
 
 

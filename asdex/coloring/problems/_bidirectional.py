@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from ..._pattern import chosen_nonzeros, SparsityPattern
+from ...pattern import chosen_nonzeros, SparsityPattern
 from .._checks import check_coloring_bidirectional
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count

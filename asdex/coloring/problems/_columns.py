@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from jaxtyping import Int32
 
-from ..._pattern import SparsityPattern
+from ...pattern import SparsityPattern
 from .._checks import check_coloring_cols
 from .._colors import Colors
 from ..greedy import (

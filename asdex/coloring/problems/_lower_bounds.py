@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
-from ..._graphs import connected_components
+from ...pattern import connected_components
 from ..greedy import Incidence
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Int
 
-from ..._pattern import SparsityPattern
+from ...pattern import SparsityPattern
 from .._colored_pattern import ColoredPattern
 from .._colors import Colors, count
 from ..greedy import Algorithm, Incidence, Order

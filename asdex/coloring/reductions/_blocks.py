@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int, Int32
 
-from ..._pattern import SparsityPattern
 from ..._sets import equal_sets, hashes, ranges, run_bounds, Sets, take_sets
+from ...pattern import SparsityPattern
 
 
 _SAMPLED = 64  # rows that are sampled to tell blocks from other patterns

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Int32
 
-from ..._pattern import SparsityPattern
 from ..._sets import equal_sets, Sets, take_sets
+from ...pattern import SparsityPattern
 
 
 _SAMPLED = 1000  # nonzeros that tell a batch from other patterns

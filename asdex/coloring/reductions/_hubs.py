@@ -7,7 +7,7 @@ and the rest, which is sparse, is colored without the hubs. The number of hubs i
 import numpy as np
 from jaxtyping import Int
 
-from ..._pattern import chosen_nonzeros, SparsityPattern
+from ...pattern import chosen_nonzeros, SparsityPattern
 from .._colors import Colors, count
 from ..greedy import Incidence
 

@@ -5,8 +5,7 @@ import scipy.sparse as sp
 from jaxtyping import Int, Int32
 from scipy.sparse import csgraph
 
-from ..._graphs import with_diagonal
-from ..._pattern import SparsityPattern
+from ...pattern import SparsityPattern, with_diagonal
 from ..recoverability import is_acyclic_coloring
 from ._column_lattices import explanations, may_be_stencil, most_colors
 from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Int, Int32
 
-from ..._pattern import SparsityPattern
 from ..._sets import ranges
+from ...pattern import SparsityPattern
 from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
 from ._geometry_inference import geometries, Shapes
 from ._lattice_plans import axis_plans, cyclic_plans, plain_plans, Plan

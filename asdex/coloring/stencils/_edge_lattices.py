@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
-from ..._pattern import SparsityPattern
+from ...pattern import SparsityPattern
 from ._column_lattices import spread_indices
 from ._geometry import conflict_types, Geometry, Pairs, periodic_axes, Types, wrapped
 from ._lattice_plans import free_stages, linear_forms, nonzero_solutions, Stage

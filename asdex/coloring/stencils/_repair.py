@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from ..._pattern import SparsityPattern
 from ..._sets import run_bounds, take_sets
+from ...pattern import SparsityPattern
 from .._colors import groups_with_repeats
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int, Int32
 
-from ..._graphs import with_diagonal
-from ..._pattern import SparsityPattern
+from ...pattern import SparsityPattern, with_diagonal
 from ..recoverability import middle_edges, mirror_positions
 from ._column_lattices import explanations, may_be_stencil, most_colors, search_lattices
 from ._edge_lattices import edge_types, MOST_SPECIES, proper_lattices

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from ..._arrays import has_derivative, is_complex
 from ..._jaxprs import EquationView
 from ...detection import Dependence, find_rule, Interpreter, Known, seeded, Traced, Value
-from .._program import depends, Program, Step
+from ..passes import depends, Program, Step
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import equinox as eqx
 import numpy as np
 import scipy.sparse as sp
 
-from ..._graphs import connected_components
 from ...coloring import ColoredPattern
+from ...pattern import connected_components
 from ._part import Part
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from ...detection import Dependence, identities, Value
-from .._program import depends, Step
+from ..passes import depends, Step
 from ._cut import Copies, evaluated, is_product, spread
 
 

@@ -14,7 +14,7 @@ import jax.tree_util as jtu
 from ..._arguments import Inputs
 from ..._function import as_scalar, AtArguments
 from ...detection import trace
-from .._program import Program
+from ..passes import Program
 from ._cut import Cut, spread
 
 

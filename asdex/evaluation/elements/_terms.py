@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from ..._pattern import SparsityPattern
 from ..._sets import ranges, transpose_order
+from ...pattern import SparsityPattern
 from ._cut import Copies
 
 
