@@ -36,7 +36,7 @@ UNPREDICTABLE_PRIMITIVES: Final = frozenset(
 )
 """Primitives whose results differ from one evaluation, platform or device to the next."""
 
-PASSING_PRIMITIVES: Final = frozenset(
+FORWARDING_PRIMITIVES: Final = frozenset(
     {"cond", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
 )
 """Primitives that may pass known values through where they cannot be evaluated as a whole.

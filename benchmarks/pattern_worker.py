@@ -93,7 +93,7 @@ def rule_cases(folder):
                 yield primitive, f"{path.stem} {primitive} {number}", one
 
 
-def moving(args):
+def active(args):
     """The positions of the arguments that are differentiated."""
     import jax
     import jax.numpy as jnp
@@ -112,7 +112,7 @@ def rules(folder, with_truth):
     """The detected patterns and, if wanted, the true ones, which asdex's own check finds."""
     found = {}
     for primitive, name, one in rule_cases(folder):
-        result = {"primitive": primitive, **detect(one.fn, one.args, moving(one.args))}
+        result = {"primitive": primitive, **detect(one.fn, one.args, active(one.args))}
         if with_truth:
             result["by_hand"] = one.expected is not None
             result["true"] = positions(one.expected if result["by_hand"] else true_of(one))

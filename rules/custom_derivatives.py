@@ -13,7 +13,7 @@ from .equinox_internal import is_checkpointed_loop
 @register("stop_gradient", zero_at_zero=True)
 def stop_gradient(eqn: Equation, operand: Dependence) -> Dependence:
     """Returns its operand, and has a zero derivative."""
-    return operand if eqn.on_tangents else Dependence.none(operand.shape)
+    return operand if eqn.of_tangents else Dependence.none(operand.shape)
 
 
 stop_gradient.changes(same_places)
@@ -25,7 +25,7 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 
     Results that depend on nothing, such as a loop counter that is only passed through, stay known.
     """
-    if eqn.on_tangents or all(operand.is_none for operand in operands):
+    if eqn.of_tangents or all(operand.is_none for operand in operands):
         return eqn.interpret(custom_jaxpr(eqn), eqn.operands, eqn.needed)
     results = eqn.derive_forward()
     constant = [
@@ -44,7 +44,7 @@ def custom_jvp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | De
 def custom_vjp_call(eqn: Equation, *operands: Dependence) -> Sequence[Value | Dependence]:
     """Follows the function's VJP rule, transposed. JAX has no forward mode for such functions."""
     function = custom_jaxpr(eqn)
-    if eqn.on_tangents or all(operand.is_none for operand in operands):
+    if eqn.of_tangents or all(operand.is_none for operand in operands):
         return eqn.interpret(function, eqn.operands, eqn.needed)
     eqn.forbid("fwd")
     if is_checkpointed_loop(function):

@@ -11,7 +11,14 @@ import numpy as np
 from jax import lax
 
 from asdex import Dependence, Equation, register
-from asdex.detection import index_cases, is_everywhere, pairs_to_csr, Range, spread, Unavailable
+from asdex.detection import (
+    index_cases,
+    is_everywhere,
+    pairs_to_csr,
+    Range,
+    results_reading,
+    Unavailable,
+)
 
 
 _CLIP = lax.GatherScatterMode.CLIP
@@ -52,7 +59,7 @@ def gathered_zeros(eqn: Any, operand: np.ndarray, indices: np.ndarray) -> Any:
         return None
     if eqn.known(1) is None and 2 * np.count_nonzero(operand) > operand.size:
         return None
-    return spread(eqn, gather, [operand, indices])
+    return results_reading(eqn, gather, [operand, indices])
 
 
 def overwrites(eqn: Any) -> bool:

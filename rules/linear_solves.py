@@ -105,10 +105,10 @@ def solve_by_components(
     The dependences of the solution, shaped like those of the right-hand side.
     """
     followed = [value.dependence for value in consts if value.dependence is not None]
-    probes = [value if value.dependence is None else None for value in consts]
+    unfollowed = [value if value.dependence is None else None for value in consts]
     unknowns = [None] * len(right_hand_side)
     facts = [*(value.facts for value in consts), *unknowns]
-    products = eqn.structure(matvec, [*probes, *unknowns], facts)
+    products = eqn.structure(matvec, [*unfollowed, *unknowns], facts)
     joined = Dependence.join(
         [value.as_dependence(one) for value, one in zip(products, right_hand_side, strict=True)]
     )

@@ -69,7 +69,7 @@ RULES = {
 
 def stepped(eqn: Equation, operand: Dependence) -> Dependence:
     """Within a custom derivative rule, which may round its tangents, their values count."""
-    return operand if eqn.on_tangents else Dependence.none(operand.shape)
+    return operand if eqn.of_tangents else Dependence.none(operand.shape)
 
 
 for _name, (_compute, _) in _PIECEWISE_CONSTANT.items():

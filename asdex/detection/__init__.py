@@ -68,7 +68,7 @@ from .dependence import (
 from .facts import (
     Facts as Facts,
     index_cases as index_cases,
-    spread as spread,
+    results_reading as results_reading,
     support_of as support_of,
 )
 from .interpreter import (
@@ -90,7 +90,7 @@ from .known import (
     may_be_inlined as may_be_inlined,
     may_differ as may_differ,
     on_host as on_host,
-    Probe as Probe,
+    Placeholder as Placeholder,
     shifted as shifted,
     Unavailable as Unavailable,
 )

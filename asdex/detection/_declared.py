@@ -54,30 +54,30 @@ class Function:
 
 @dataclasses.dataclass(frozen=True)
 class _Derived:
-    """A derivative of a function of the operands in `moving`, of those results that are in `kept`."""
+    """A derivative of a function of the operands in `active`, of those results that are in `kept`."""
 
     function: Any
-    moving: tuple[int, ...]
+    active: tuple[int, ...]
     kept: tuple[int, ...]
 
     def of_moving(self, primals: Sequence[Any]) -> tuple[Callable[..., list[Any]], list[Any]]:
-        """The function of the moving operands alone, and where these are."""
+        """The function of the active operands alone, and where these are."""
 
         def call(*moved: Any) -> list[Any]:
             operands = list(primals)
-            for place, operand in zip(self.moving, moved, strict=True):
+            for place, operand in zip(self.active, moved, strict=True):
                 operands[place] = operand
             results = self.function(*operands)
             return [results[k] for k in self.kept]
 
-        return call, [primals[i] for i in self.moving]
+        return call, [primals[i] for i in self.active]
 
 
 class _Tangent(_Derived):
-    """Operands, then tangents of the moving ones: the tangents of the results."""
+    """Operands, then tangents of the active ones: the tangents of the results."""
 
     def __call__(self, *operands: Any) -> Sequence[Any]:
-        split = len(operands) - len(self.moving)
+        split = len(operands) - len(self.active)
         function, at = self.of_moving(operands[:split])
         tangents = list(operands[split:])
         try:
@@ -92,11 +92,11 @@ class _Tangent(_Derived):
 
     def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Derived:
         """Takes cotangents of the results in `live` back to the linear operands numbered in `linear`."""
-        return _Cotangent(self.function, _pick(self.moving, linear), _pick(self.kept, live))
+        return _Cotangent(self.function, _pick(self.active, linear), _pick(self.kept, live))
 
 
 class _Cotangent(_Derived):
-    """Operands, then cotangents of the kept results: the cotangents of the moving operands."""
+    """Operands, then cotangents of the kept results: the cotangents of the active operands."""
 
     def __call__(self, *operands: Any) -> Sequence[Any]:
         split = len(operands) - len(self.kept)
@@ -104,7 +104,7 @@ class _Cotangent(_Derived):
         return jax.vjp(function, *at)[1](list(operands[split:]))
 
     def transposed(self, linear: Sequence[int], live: Sequence[int]) -> _Derived:
-        return _Tangent(self.function, _pick(self.moving, live), _pick(self.kept, linear))
+        return _Tangent(self.function, _pick(self.active, live), _pick(self.kept, linear))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,18 +166,18 @@ def _jvp(
     primals: Sequence[Any], tangents: Sequence[Any], *, function: Any, **params: Any
 ) -> tuple[list[Any], list[Any]]:
     results = declared_p.bind(*primals, function=function, **params)
-    moving = [k for k, one in enumerate(tangents) if not isinstance(one, ad.Zero)]
+    active = [k for k, one in enumerate(tangents) if not isinstance(one, ad.Zero)]
     kept = [k for k, one in enumerate(results) if has_derivative(one)]
     pattern, batch_ndim = params["pattern"], params["batch_ndim"]
     part = _blocks(pattern, primals, results, batch_ndim)
     pushed = declared_p.bind(
         *primals,
-        *(tangents[k] for k in moving),
-        function=_Tangent(function, tuple(moving), tuple(kept)),
-        pattern=_side_by_side(part(kept, range(len(primals))), part(kept, moving)),
+        *(tangents[k] for k in active),
+        function=_Tangent(function, tuple(active), tuple(kept)),
+        pattern=_side_by_side(part(kept, range(len(primals))), part(kept, active)),
         results=abstract([results[k] for k in kept]),
         batch_ndim=batch_ndim,
-        num_linear=len(moving),
+        num_linear=len(active),
     )
     found = dict(zip(kept, pushed, strict=True))
     none = [ad.Zero(ShapedArray(one.shape, jax.dtypes.float0)) for one in results]

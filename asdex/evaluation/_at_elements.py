@@ -205,7 +205,7 @@ def _work(steps: Sequence[Step]) -> int:
     """The estimated cost of one pass through what depends on the inputs, in operations on elements."""
     work = 0
     for step in steps:
-        if step.moving:
+        if step.active:
             weight = _INDEXING if step.eqn.primitive.name.startswith(_INDEXED) else 1
             atoms = (*step.eqn.invars, *step.eqn.outvars)
             work += weight * max(size_of(atom.aval) for atom in atoms)

@@ -5,4 +5,4 @@ from ._lagrangian import (
     lagrangian_hessian as lagrangian_hessian,
     LagrangianHessian as LagrangianHessian,
 )
-from ._program import NonlinearProgram as NonlinearProgram
+from ._nonlinear_program import NonlinearProgram as NonlinearProgram

@@ -14,7 +14,7 @@ from jax.extend import core
 import asdex
 from asdex.evaluation._compiled import _PLANS
 from asdex.evaluation.passes._batch_size import default_chunk, examine, is_unrolled, Makeup
-from asdex.evaluation.passes._program import Program
+from asdex.evaluation.passes._flat_jaxpr import Program
 
 
 X = jnp.linspace(0.5, 1.5, 12)

@@ -74,7 +74,7 @@ def test_every_case_has_a_rule():
 def test_rule_called_directly(primitive: str, result: str):
     operand = Dependence.identity((2, 3))
     aval = jax.ShapeDtypeStruct((2, 3), np.float32)
-    equation = SimpleNamespace(out_avals=[aval], on_tangents=False)
+    equation = SimpleNamespace(out_avals=[aval], of_tangents=False)
     results = registered_rules()[primitive](equation, operand)
     (got,) = [results] if isinstance(results, Dependence) else results
     expected = operand if result == "same" else Dependence.none((2, 3))

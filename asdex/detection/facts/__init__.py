@@ -12,4 +12,4 @@ from ._numpy_values import (
     known_results as known_results,
     partly_known_results as partly_known_results,
 )
-from ._rule_facts import spread as spread
+from ._rule_facts import results_reading as results_reading

@@ -84,7 +84,7 @@ def supports(eqn: Facts, rule: Rule) -> Any:
     read = [mask for number, mask in enumerate(masks) if number not in steering]
     if all(map(is_everywhere, read)):
         return None
-    return spread(eqn, rule, masks)
+    return results_reading(eqn, rule, masks)
 
 
 def doubts(eqn: Facts, rule: Rule) -> list[Mask]:
@@ -93,10 +93,10 @@ def doubts(eqn: Facts, rule: Rule) -> list[Mask]:
     values = [eqn.known(number) for number in range(len(eqn.in_avals))]
     pairs = zip(masks, values, strict=True)
     doubtful = [mask if value is None else mask & (value == 0) for mask, value in pairs]
-    return spread(eqn, rule, doubtful)
+    return results_reading(eqn, rule, doubtful)
 
 
-def spread(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
+def results_reading(eqn: Any, rule: Rule, masks: Sequence[Mask]) -> list[Mask]:
     """Which elements of the results read the value of an element that is marked."""
     steering = rule.steered_by(eqn)
     reads = rule.functions.get("changes", rule)

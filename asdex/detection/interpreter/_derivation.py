@@ -48,7 +48,7 @@ class Derivation:
 
     def __init__(self, equation: Equation):
         self.equation = equation
-        self.moving = [
+        self.active = [
             i
             for i, (operand, aval) in enumerate(
                 zip(equation.operands, equation.in_avals, strict=True)
@@ -63,7 +63,7 @@ class Derivation:
     @property
     def seeds(self) -> list[Value]:
         """The tangents of the operands that move."""
-        return [Value(self.equation.operands[i].dependence, None) for i in self.moving]
+        return [Value(self.equation.operands[i].dependence, None) for i in self.active]
 
     def forward(self) -> Any:
         """The jaxpr of `jax.jvp` that returns tangents, a function of `primals` and of `seeds`.
@@ -72,10 +72,10 @@ class Derivation:
         """
 
         def tangents(primals: list[Any], seeds: list[Any]) -> Any:
-            return jax.jvp(self._function(primals), [primals[i] for i in self.moving], seeds)[1]
+            return jax.jvp(self._function(primals), [primals[i] for i in self.active], seeds)[1]
 
         avals = structs(self.equation.in_avals)
-        return traced(tangents, avals, [avals[i] for i in self.moving])
+        return traced(tangents, avals, [avals[i] for i in self.active])
 
     def reverse(self) -> tuple[Any, int]:
         """The jaxpr of `jax.vjp` that returns cotangents, of `primals` and others, and the number of these.
@@ -84,7 +84,7 @@ class Derivation:
         """
 
         def cotangents(primals: list[Any], seeds: list[Any]) -> Any:
-            moved = [primals[i] for i in self.moving]
+            moved = [primals[i] for i in self.active]
             results, pullback = jax.vjp(self._function(primals), *moved)
             zeros = [np.zeros(one.shape, jax.dtypes.float0) for one in results]
             for i, seed in zip(self._sources, seeds, strict=True):
@@ -99,7 +99,7 @@ class Derivation:
         avals = self.equation.out_avals
         offsets = np.cumsum([0, *(size_of(avals[i]) for i in self._sources)])
         results = [Dependence.none(aval.shape) for aval in avals]
-        for i, value in zip(self.moving, pulled, strict=True):
+        for i, value in zip(self.active, pulled, strict=True):
             operand = self.equation.operands[i].dependence
             if value.dependence is None or operand is None:
                 continue
@@ -121,7 +121,7 @@ class Derivation:
 
         def call(*moved: Any) -> list[Any]:
             operands = list(primals)
-            for i, operand in zip(self.moving, moved, strict=True):
+            for i, operand in zip(self.active, moved, strict=True):
                 operands[i] = operand
             results = bind(*operands)
             return list(results) if primitive.multiple_results else [results]

@@ -56,12 +56,12 @@ class Equation(EquationView):
         return self._interpreter.is_deriving(self.name)
 
     @property
-    def on_tangents(self) -> bool:
+    def of_tangents(self) -> bool:
         """Whether the equation computes tangents or cotangents within the derivative of another one.
 
         It is then linear in all that depends on inputs, and what counts is its value, not its derivative.
         """
-        return self._interpreter.on_tangents
+        return self._interpreter.of_tangents
 
     @property
     def at_point(self) -> bool:
@@ -221,7 +221,7 @@ class Equation(EquationView):
         `DerivationFailed` if the function cannot be traced.
         """
         jaxpr = self._interpreter.once(self._eqn, key, lambda: self.trace(function))
-        with self._interpreter.standing_in(self._eqn, derivative=False):
+        with self._interpreter.in_place_of(self._eqn, derivative=False):
             return self._interpreter.run(jaxpr, self.operands)
 
     @property
@@ -286,10 +286,10 @@ class Equation(EquationView):
         `DerivationFailed` if JAX cannot differentiate the equation.
         """
         derivation = Derivation(self)
-        key = "forward", *derivation.moving
+        key = "forward", *derivation.active
         jaxpr = self._interpreter.once(self._eqn, key, derivation.forward)
         operands = [*derivation.primals, *derivation.seeds]
-        with self._interpreter.standing_in(self._eqn, derivative=True):
+        with self._interpreter.in_place_of(self._eqn, derivative=True):
             results = self._interpreter.run(jaxpr, operands)
         return [
             value.as_dependence(aval) for value, aval in zip(results, self.out_avals, strict=True)
@@ -303,10 +303,10 @@ class Equation(EquationView):
         `DerivationFailed` if JAX cannot differentiate the equation in reverse.
         """
         derivation = Derivation(self)
-        key = "reverse", *derivation.moving
+        key = "reverse", *derivation.active
         jaxpr, followed = self._interpreter.once(self._eqn, key, derivation.reverse)
         operands = [*derivation.primals, *[None] * followed]
-        with self._interpreter.standing_in(self._eqn, derivative=True), self.allowing("rev"):
+        with self._interpreter.in_place_of(self._eqn, derivative=True), self.allowing("rev"):
             pulled = self.structure(jaxpr, operands)
         return derivation.transposed(pulled)
 

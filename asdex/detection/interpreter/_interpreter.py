@@ -22,7 +22,7 @@ from ..._jaxprs import (
     source_line,
 )
 from ..._progress import track
-from ..._versions import PASSING_PRIMITIVES
+from ..._versions import FORWARDING_PRIMITIVES
 from .._registry import find_rule
 from ..dependence import Dependence, is_everywhere
 from ..facts import Facts, facts_of_results, Knowledge, known_results, partly_known_results
@@ -71,7 +71,7 @@ class Interpreter:
         self._recorder: Any = recorder
         self._is_running = False
         self.unsupported_modes: dict[str, str] = {}
-        self.on_tangents = False
+        self.of_tangents = False
         self._evaluations = Evaluations(at_once=at_point)
         self._deriving: list[tuple[str, str]] = []
         self._callers: list[Any] = []
@@ -156,10 +156,10 @@ class Interpreter:
         known = self._known_results(eqn, operands)
         facts = facts_of_results(eqn, operands, self)
         equation = Equation(eqn, operands, needed, self)
-        passing = eqn.primitive.name in PASSING_PRIMITIVES and None in known
+        forwards = eqn.primitive.name in FORWARDING_PRIMITIVES and None in known
         if self.at_point and nested_jaxprs(eqn):
-            passing = passing or may_be_undecided(equation)
-        if constant and not (passing and any(operand.known is not None for operand in operands)):
+            forwards = forwards or may_be_undecided(equation)
+        if constant and not (forwards and any(operand.known is not None for operand in operands)):
             values = [Value(None, *pair) for pair in zip(known, facts, strict=True)]
             if self.at_point:
                 values = with_undecided(equation, values)
@@ -277,18 +277,18 @@ class Interpreter:
         return self._dense(equation)
 
     @contextmanager
-    def standing_in(self, eqn: Any, *, derivative: bool) -> Iterator[None]:
+    def in_place_of(self, eqn: Any, *, derivative: bool) -> Iterator[None]:
         """While a jaxpr is evaluated in place of `eqn`, whose own equations have no user line.
 
         The jaxpr computes the same as `eqn`, or its `derivative`.
         """
         self._deriving.append((eqn.primitive.name, self.source(eqn)))
-        before = self.on_tangents
-        self.on_tangents = before or derivative
+        before = self.of_tangents
+        self.of_tangents = before or derivative
         try:
             yield
         finally:
-            self.on_tangents = before
+            self.of_tangents = before
             self._deriving.pop()
 
     def is_deriving(self, name: str) -> bool:

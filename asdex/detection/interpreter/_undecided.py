@@ -12,7 +12,7 @@ from ..._arrays import has_derivative
 from ..._jaxprs import EquationView, nested_jaxprs, open_jaxpr
 from .._registry import find_rule
 from ..dependence import everywhere, Mask
-from ..facts import spread
+from ..facts import results_reading
 from ._value import Value
 
 
@@ -66,7 +66,7 @@ def _masks(equation: Equation) -> Sequence[Mask | None]:
         return everything
     if any(equation.operands[k].undecided is not None for k in rule.steered_by(equation)):
         return everything
-    return spread(equation, rule, marks)
+    return results_reading(equation, rule, marks)
 
 
 def _jumps(equation: EquationView) -> bool:

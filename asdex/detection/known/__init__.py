@@ -5,7 +5,7 @@ from ._known import (
     compiled as compiled,
     Known as Known,
     on_host as on_host,
-    Probe as Probe,
+    Placeholder as Placeholder,
     Unavailable as Unavailable,
 )
 from ._loops_in_three import in_three as in_three, may_be_inlined as may_be_inlined

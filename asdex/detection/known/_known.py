@@ -177,17 +177,17 @@ class Known:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it rests on a `Probe`: a value that is known only at each step of an enclosing loop.
+        """Whether it rests on a `Placeholder`: a value that is known only at each step of an enclosing loop.
 
         Unlike `is_available`, this asks for no value.
         """
-        return bool(self.probes)
+        return bool(self.placeholders)
 
     @property
-    def probes(self) -> list[Probe]:
+    def placeholders(self) -> list[Placeholder]:
         """What it rests on."""
         reads = in_order(self, lambda known: known.maker.operands if known.maker else ())
-        return [known for known in reads if isinstance(known, Probe)]
+        return [known for known in reads if isinstance(known, Placeholder)]
 
     @property
     def maker(self) -> Evaluation | None:
@@ -208,7 +208,7 @@ class Known:
         return self._value
 
 
-class Probe(Known):
+class Placeholder(Known):
     """Stands for a value that will be known later, and notices that it was asked for.
 
     **Attributes:** `decides`: whether its loop is then analysed anew, where the value is known.

@@ -42,7 +42,7 @@ def evaluated(interpreter: Interpreter, step: Step, values: Mapping[int, Value])
     return interpreter.evaluate(step.eqn, operands, [True] * len(step.makes))
 
 
-def spread(groups: Iterable[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:
+def by_variable(groups: Iterable[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:
     """For each variable of each group, the value of the group."""
     pairs = zip(groups, values, strict=True)
     return {variable: value for group, value in pairs for variable in group}
@@ -100,17 +100,17 @@ class Copies:
         return Value(None, Known.of(np.asarray(value, self.program.avals[variable].dtype)))
 
     def _follow(self, step: Step) -> None:
-        moving = step.moving
-        if all(one in self.values for one in moving):
+        active = step.active
+        if all(one in self.values for one in active):
             copies = self._copies(step)
-            if not moving or copies or self._is_of_single_inputs(step):
+            if not active or copies or self._is_of_single_inputs(step):
                 results = evaluated(self.interpreter, step, self.values)
-                if not moving or all(map(is_copy, results)):
+                if not active or all(map(is_copy, results)):
                     self._note(step, copies)
                     for variable, value in zip(step.makes, results, strict=True):
                         self._keep(variable, value)
                     return
-        for variable in moving:
+        for variable in active:
             self._end(variable)
 
     def _copies(self, step: Step) -> bool:
@@ -130,7 +130,7 @@ class Copies:
         rule, avals = find_rule(step.eqn.primitive), self.program.avals
         if not any(has_derivative(avals[one]) for one in step.makes):
             return True
-        if rule is None or any(is_complex(avals[one]) for one in step.moving):
+        if rule is None or any(is_complex(avals[one]) for one in step.active):
             return False
         if rule.in_place:
             return all(is_real(avals[one]) for one in step.makes)
@@ -141,25 +141,25 @@ class Copies:
 
         What is computed in place belongs to the elements, unless it is moved to them afterwards.
         """
-        rule, moving = find_rule(step.eqn.primitive), step.moving
-        if not (copies and _moves(step) and self._shifted.isdisjoint(moving)):
+        rule, active = find_rule(step.eqn.primitive), step.active
+        if not (copies and _moves(step) and self._shifted.isdisjoint(active)):
             self._shifted.update(step.makes)
-        if not (copies and self._scaled.isdisjoint(moving)):
+        if not (copies and self._scaled.isdisjoint(active)):
             self._scaled.update(step.makes)
-            if not self._curved.isdisjoint(moving) or not (copies or self.is_linear(step)):
+            if not self._curved.isdisjoint(active) or not (copies or self.is_linear(step)):
                 self._curved.update(step.makes)
         if (
             rule is not None
             and rule.in_place
-            and not (copies and self._origins.keys().isdisjoint(moving))
+            and not (copies and self._origins.keys().isdisjoint(active))
         ):
-            origins = set().union(*(self._origins.get(one, {one}) for one in moving))
+            origins = set().union(*(self._origins.get(one, {one}) for one in active))
             self._origins.update(dict.fromkeys(step.makes, origins))
 
     def is_structured(self, step: Step) -> bool:
         """Whether a step takes real numbers, or complex ones, to the same places in every call."""
         avals, rule = self.program.avals, find_rule(step.eqn.primitive)
-        taken = [avals[one] for one in (*step.moving, *step.makes)]
+        taken = [avals[one] for one in (*step.active, *step.makes)]
         if rule is None or not (all(map(is_real, taken)) or all(map(is_complex, taken))):
             return False
         steering = {step.reads[number] for number in rule.steered_by(EquationView(step.eqn))}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ...detection import Dependence, identities, Value
 from ..passes import depends, Step
-from ._cut import Copies, evaluated, is_product, spread
+from ._cut import by_variable, Copies, evaluated, is_product
 
 
 class LinearRest:
@@ -28,7 +28,7 @@ class LinearRest:
         self._copies, self._program = copies, program
         steps = self._linear_steps()
         outputs = set(filter(depends, program.outputs))
-        kept = outputs.union(*(step.makes for step in steps), *(step.moving for step in steps))
+        kept = outputs.union(*(step.makes for step in steps), *(step.active for step in steps))
         of_copies = self._propagated(copies.groups, kept)
         results: set[int] = outputs
         read_before: set[int] = set()
@@ -38,14 +38,14 @@ class LinearRest:
             return sum(of_copies[one].nnz for one in variables)
 
         for step in steps:
-            made, moving = results.intersection(step.makes), set(step.moving)
-            if read_before.isdisjoint(step.makes) and count(moving - results) <= _MORE * count(
+            made, active = results.intersection(step.makes), set(step.active)
+            if read_before.isdisjoint(step.makes) and count(active - results) <= _MORE * count(
                 made
             ):
-                results = (results - made) | moving
+                results = (results - made) | active
                 self.is_known &= self._has_known_coefficients(step)
             else:
-                read_before |= moving
+                read_before |= active
         self.results = tuple(sorted(results))
         self.entries = Dependence.join([of_copies[one] for one in self.results])
         of_results = self._propagated([(one,) for one in self.results], outputs)
@@ -61,11 +61,11 @@ class LinearRest:
         steps: list[Step] = []
         read_before: set[int] = set()
         for step in reversed(self._program.between(self._copies.variables, self._program.outputs)):
-            moving = step.moving
-            if moving and read_before.isdisjoint(step.makes) and self._copies.is_linear(step):
+            active = step.active
+            if active and read_before.isdisjoint(step.makes) and self._copies.is_linear(step):
                 steps.append(step)
             else:
-                read_before.update(moving)
+                read_before.update(active)
         return steps
 
     def _has_known_coefficients(self, step: Step) -> bool:
@@ -83,9 +83,9 @@ class LinearRest:
         program, copies = self._program, self._copies
         values = {number: one for number, one in copies.values.items() if one.dependence is None}
         identity = identities([program.avals[one] for one, *_ in seeds])
-        values.update(spread(seeds, (Value(seed, None) for seed in identity)))
+        values.update(by_variable(seeds, (Value(seed, None) for seed in identity)))
         steps = program.between(values, kept)
-        last = {atom: number for number, step in enumerate(steps) for atom in step.moving}
+        last = {atom: number for number, step in enumerate(steps) for atom in step.active}
         for number, step in enumerate(steps):
             results = evaluated(copies.interpreter, step, values)
             values.update(
@@ -93,7 +93,7 @@ class LinearRest:
                 for variable, one in zip(step.makes, results, strict=True)
                 if variable not in values
             )
-            for atom in step.moving:
+            for atom in step.active:
                 if last[atom] == number and atom not in kept:
                     values.pop(atom, None)
         return {one: values[one].as_dependence(program.avals[one]) for one in kept}

@@ -15,7 +15,7 @@ from ..._arguments import Inputs
 from ..._function import as_scalar, AtArguments
 from ...detection import trace
 from ..passes import Program
-from ._cut import Cut, spread
+from ._cut import by_variable, Cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +111,7 @@ class PartAtArguments:
             leaves = tuple(map(_polynomial, leaves, *self._polynomials))
         starts = [(one,) for one in cut.results or ()] if self._part.is_rest else cut.copies
         ends = program.outputs if self._part.is_rest or cut.results is None else cut.results
-        found = program.evaluate({**given, **spread(starts, leaves)}, ends)
+        found = program.evaluate({**given, **by_variable(starts, leaves)}, ends)
         output = found if ends is cut.results else tree.unflatten(found)
         return output, self._aux
 

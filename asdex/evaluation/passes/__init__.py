@@ -9,5 +9,5 @@ from ._compression import (
     zeros as zeros,
 )
 from ._devices import Batches as Batches, batches as batches
-from ._program import depends as depends, Program as Program, Step as Step
+from ._flat_jaxpr import depends as depends, Program as Program, Step as Step
 from ._traced_call import Trace as Trace

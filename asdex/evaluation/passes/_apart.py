@@ -11,7 +11,7 @@ import jax.tree_util as jtu
 
 from ..._arrays import has_derivative, is_key
 from ..._jaxprs import is_staged, scan_arity, settings_of
-from ._program import depends, Program, rebound, Step
+from ._flat_jaxpr import depends, Program, rebound, Step
 
 
 def can_be_apart(program: Program, outputs: Any) -> bool:
@@ -48,9 +48,9 @@ def apart(function: Callable[[Any], Any], outputs: Any) -> Callable[[Any], Any]:
 def stores_steps(program: Program) -> bool:
     """Whether a loop over tangents reads what a loop over values has stored at each of its steps."""
     loops = [step for step in program.steps if step.eqn.primitive.name == "scan"]
-    over_values = [step for step in loops if not step.moving]
+    over_values = [step for step in loops if not step.active]
     stored = {made for step in over_values for made in step.makes[scan_arity(step.eqn)[1] :]}
-    return any(step.moving and not stored.isdisjoint(step.reads) for step in loops)
+    return any(step.active and not stored.isdisjoint(step.reads) for step in loops)
 
 
 def in_steps(step: Step, operands: Sequence[Any]) -> Sequence[Any]:
@@ -61,7 +61,7 @@ def in_steps(step: Step, operands: Sequence[Any]) -> Sequence[Any]:
     two loops take three times as long for 20 Runge-Kutta steps of reactions, and as long as this for 10 of
     pendulums; one loop that XLA fuses takes two thirds as long for the former, twice for the latter.
     """
-    if step.eqn.primitive.name != "scan" or not step.moving:
+    if step.eqn.primitive.name != "scan" or not step.active:
         return rebound(step, operands)
     num_consts, num_carry = scan_arity(step.eqn)
     end = num_consts + num_carry
@@ -94,11 +94,11 @@ def in_steps(step: Step, operands: Sequence[Any]) -> Sequence[Any]:
 
 def _body(step: Step, num_consts: int, end: int) -> Program:
     """A step of a loop, differentiated with respect to all that differs between seeds at some step."""
-    moving = {place for place, one in enumerate(step.reads) if depends(one)}
+    active = {place for place, one in enumerate(step.reads) if depends(one)}
     while True:
-        program = Program(step.eqn.params["jaxpr"], sorted(moving))
+        program = Program(step.eqn.params["jaxpr"], sorted(active))
         carried = enumerate(program.outputs[: end - num_consts], num_consts)
-        more = {place for place, one in carried if depends(one)} - moving
+        more = {place for place, one in carried if depends(one)} - active
         if not more:
             return program
-        moving |= more
+        active |= more

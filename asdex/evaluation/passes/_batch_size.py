@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from ..._jaxprs import nested_jaxprs, open_jaxpr
-from ._program import Step
+from ._flat_jaxpr import Step
 
 
 _CACHED = 2**15
@@ -75,7 +75,7 @@ class Makeup(NamedTuple):
 
 def examine(steps: Sequence[Step]) -> Makeup:
     """What the steps of a pass that depend on its seed are made of."""
-    seeded = [step.eqn for step in steps if step.moving]
+    seeded = [step.eqn for step in steps if step.active]
     eqns = [one for eqn in seeded for one in equations(eqn)]
     products, others, moves = (
         [eqn for eqn in eqns if eqn.primitive.name.startswith(names)]
@@ -137,7 +137,7 @@ def seed_terms(
     for step in steps:
         if step.makes[0] not in known:
             read.update(step.reads)
-        elif _is_slow(step.eqn) or len(step.moving) > 1 or not sizes.keys().isdisjoint(step.moving):
+        elif _is_slow(step.eqn) or len(step.active) > 1 or not sizes.keys().isdisjoint(step.active):
             sizes.update(zip(step.makes, map(size, step.eqn.outvars), strict=True))
     chosen = []
     for number in sorted(read & sizes.keys(), key=lambda one: (sizes[one], one)):

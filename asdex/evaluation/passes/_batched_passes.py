@@ -19,7 +19,7 @@ from ..._jaxprs import is_staged, without_references
 from ._apart import apart, can_be_apart, in_steps, may_be_apart, stores_steps
 from ._batch_size import default_chunk, examine, is_unrolled, Makeup, seed_terms
 from ._devices import Batches, ONE_BY_ONE
-from ._program import Bind, depends, Program, rebound, Step
+from ._flat_jaxpr import Bind, depends, Program, rebound, Step
 from ._unbatched import check_references, warn_of_single_passes
 
 
@@ -222,7 +222,7 @@ class _Pass(NamedTuple):
     @property
     def acts(self) -> bool:
         """Whether a pass does more than return a row, such as to print."""
-        return any(step.eqn.effects and step.moving for step in self.program.steps)
+        return any(step.eqn.effects and step.active for step in self.program.steps)
 
 
 class _Plan(NamedTuple):

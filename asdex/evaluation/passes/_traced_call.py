@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 
-from ._program import Program
+from ._flat_jaxpr import Program
 
 
 class Trace:

@@ -11,7 +11,7 @@ import jax
 from ..._errors import UnbatchedPassesWarning
 from ..._jaxprs import has_reference, rebind, source_line, source_position
 from ._batch_size import equations
-from ._program import Program, Step
+from ._flat_jaxpr import Program, Step
 
 
 def check_references(program: Program) -> None:
@@ -19,7 +19,7 @@ def check_references(program: Program) -> None:
 
     **Raises:** `NotImplementedError`.
     """
-    if any(step.moving and has_reference(step.eqn) for step in program.steps):
+    if any(step.active and has_reference(step.eqn) for step in program.steps):
         raise NotImplementedError(
             "Expected a function with references (`jax.new_ref`) of its own alone, got one with others too: "
             "jax cannot replace them by values. Pass in and return the values of those outside."
@@ -43,7 +43,7 @@ def warn_of_single_passes(steps: Iterable[Step], error: NotImplementedError) -> 
 
 def _unbatchable(step: Step) -> Any | None:
     """The innermost equation of a step on seeds that cannot be batched, if there is one."""
-    if not step.moving:
+    if not step.active:
         return None
     failing = [eqn for eqn in equations(step.eqn) if not _is_batchable(eqn)]
     return failing[-1] if failing else None

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import splu
 from .._matrix import SparseMatrixLinearOperator
 from .._structure import Structure
 from ._direct import AbstractDirectSolver
-from ._host import HostFactors, Solve
+from ._factors_on_host import HostFactors, Solve
 
 
 class SuperLU(AbstractDirectSolver):

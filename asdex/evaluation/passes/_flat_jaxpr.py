@@ -22,7 +22,7 @@ class Step(NamedTuple):
     makes: tuple[int, ...]
 
     @property
-    def moving(self) -> list[int]:
+    def active(self) -> list[int]:
         """What it reads that depends on the differentiated inputs."""
         return [variable for variable in self.reads if depends(variable)]
 
@@ -157,7 +157,7 @@ class Program:
         needed = {*wanted} - given
         chosen = []
         for step in reversed(self.steps):
-            acts = step.eqn.effects and bool(step.moving) in acting
+            acts = step.eqn.effects and bool(step.active) in acting
             if acts or not needed.isdisjoint(step.makes):
                 chosen.append(step)
                 needed.update(variable for variable in step.reads if variable not in given)
@@ -165,7 +165,7 @@ class Program:
 
     def unseeded(self) -> list[int]:
         """The results that do not depend on the differentiated inputs, and variables that what does reads."""
-        read = [variable for step in self.steps if step.moving for variable in step.reads]
+        read = [variable for step in self.steps if step.active for variable in step.reads]
         wanted = dict.fromkeys((*read, *self.outputs))
         return [one for one in wanted if not depends(one) and one not in self.constants]
 
@@ -190,7 +190,7 @@ class Program:
         """Equal for programs that do the same with their differentiated inputs."""
         lines = [repr(list(map(_described, self.outputs)))]
         for step in self.steps:
-            if step.moving:
+            if step.active:
                 types = [(self.avals[one].shape, str(self.avals[one].dtype)) for one in step.makes]
                 reads = list(map(_described, step.reads))
                 given = {k: v for k, v in sorted(step.eqn.params.items()) if _is_plain(v)}
