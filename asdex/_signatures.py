@@ -34,12 +34,18 @@ def signature_of(
             for name in without:
                 if name in options:
                     raise TypeError(f"Expected no `{name}` for asdex.{variant.__name__}: {because}")
+            try:
+                signature.bind(*args, **options)
+            except TypeError as error:
+                names = ", ".join(signature.parameters)
+                raise TypeError(f"asdex.{variant.__name__}() {error}. It takes: {names}.") from None
             return variant(*args, **options)
 
         whole = inspect.signature(function)
         kept = [one for name, one in whole.parameters.items() if name not in without]
         returns = inspect.signature(variant).return_annotation
-        call.__signature__ = whole.replace(parameters=kept, return_annotation=returns)  # pyright: ignore
+        signature = whole.replace(parameters=kept, return_annotation=returns)
+        call.__signature__ = signature  # pyright: ignore
         return cast(Callable[P, S], call)
 
     return decorate

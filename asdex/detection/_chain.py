@@ -16,7 +16,7 @@ from .interpreter import Equation, Recorder
 
 
 class Link(NamedTuple):
-    """One equation on the way from an input to an output: result `place` read operand `origin`.
+    """One equation on the way from an input to an output: result `place` read operand element `read`.
 
     `cause` says why it reads so much: "the index comes from args[1]"; "" if there is nothing to say.
     """
@@ -24,7 +24,7 @@ class Link(NamedTuple):
     primitive: str
     source: str
     place: tuple[int, ...]
-    origin: tuple[int, ...]
+    read: tuple[int, ...]
     cause: str = ""
 
 
@@ -92,8 +92,8 @@ def chain_of(
         place = _place(equation.out_avals[number].shape, element)
         operand, element = _source(equation, number, element, col)
         value = equation.operands[operand]
-        origin = _place(equation.in_avals[operand].shape, element)
-        links.append(Link(equation.name, record.source, place, origin, equation.cause))
+        read = _place(equation.in_avals[operand].shape, element)
+        links.append(Link(equation.name, record.source, place, read, equation.cause))
     return Chain((row, col), output_place, _input_place(traced, col), tuple(reversed(links)))
 
 

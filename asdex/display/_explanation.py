@@ -67,8 +67,8 @@ def chain_text(chain: "Chain") -> str:
         if link is None:
             lines.append("  " + _left_out(chain))
         else:
-            origin, place, primitive, where = _link_cells(link)
-            start = f"{origin:>{widths[0]}} → {place:<{widths[1]}}"
+            read, place, primitive, where = _link_cells(link)
+            start = f"{read:>{widths[0]}} → {place:<{widths[1]}}"
             lines.append(f"  {start}  {primitive:<{widths[2]}}  {where}")
     return "\n".join([" depends on ".join(_ends(chain)) + ":", *lines])
 
@@ -105,7 +105,7 @@ def _left_out(chain: "Chain") -> str:
 
 def _link_cells(link: "Link") -> tuple[str, str, str, str]:
     return (
-        str(list(link.origin)),
+        str(list(link.read)),
         str(list(link.place)),
         link.primitive,
         _with_cause(short_source(link.source), link.cause),

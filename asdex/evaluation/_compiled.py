@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding
 from .._arrays import is_array, may_change
 from .._jaxprs import is_staged, open_jaxpr
 from ._kernel import Kernel, Result, Static
-from .passes import Passes, Trace
+from .passes import Passes, TracedCall
 
 
 Assemble = Callable[[Result], Any]
@@ -115,7 +115,7 @@ class _Plan(NamedTuple):
     kernel: list[Any]
     seed_terms: list[Any]
     changing: tuple[bool, ...] | None
-    trace: Trace
+    trace: TracedCall
     program: Callable[..., Result]
     assemble: Assemble
 
@@ -220,7 +220,7 @@ def _trace(data: _Data, constants: _Constants) -> tuple[Result, list[Any], _Carr
     kernel, args, kwargs = constants.call(data)
     passes = Passes(kernel.options.batches)
     result, static = kernel(args, kwargs, passes)
-    trace = Trace(functools.partial(_evaluate, constants=constants))
+    trace = TracedCall(functools.partial(_evaluate, constants=constants))
     return result, passes.seed_terms, _Carried((static, trace))
 
 

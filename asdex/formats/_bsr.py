@@ -49,11 +49,19 @@ class BSR(eqx.Module):
         numbers = jnp.arange(self.indptr.shape[0] - 1, dtype=jnp.int32)
         return jnp.repeat(numbers, jnp.diff(self.indptr), total_repeat_length=self.indices.shape[0])
 
+    def _check_single(self) -> None:
+        if self.data.ndim != 3:
+            raise ValueError(
+                f"Expected one matrix, with blocks of shape (num_blocks, b_r, b_c), got {self.data.shape}: "
+                "a batch, as `jax.vmap` returns it. Write `jax.vmap(lambda matrix: ...)(batch)`."
+            )
+
     def __matmul__(self, x: Shaped[Array, "n ..."]) -> Shaped[Array, "m ..."]:
         """Return the product with a vector `(n,)` or with the columns of a matrix `(n, k)`.
 
-        **Raises:** `ValueError` if `x` has another length.
+        **Raises:** `ValueError` if `x` has another length, or for a batch of matrices.
         """
+        self._check_single()
         x = jnp.asarray(x)
         if x.ndim not in (1, 2) or x.shape[0] != self.shape[1]:
             raise ValueError(
@@ -70,7 +78,11 @@ class BSR(eqx.Module):
         return (sums.swapaxes(0, 1) if first else sums).reshape(self.shape[0], x.shape[1])
 
     def todense(self) -> Shaped[Array, "m n"]:
-        """Return the `(m, n)` array."""
+        """Return the `(m, n)` array.
+
+        **Raises:** `ValueError` for a batch of matrices.
+        """
+        self._check_single()
         (height, width), num_rows = self.block_shape, self.indptr.shape[0] - 1
         num_cols = self.shape[1] // width
         blocks = jnp.zeros((num_rows, num_cols, height, width), self.data.dtype)
@@ -81,8 +93,9 @@ class BSR(eqx.Module):
     def to_scipy(self) -> Any:
         """Return SciPy's `bsr_array`, whose rows and columns are numbered node by node.
 
-        **Raises:** `TypeError` inside a transformation.
+        **Raises:** `TypeError` inside a transformation, `ValueError` for a batch of matrices.
         """
+        self._check_single()
         if any(isinstance(leaf, Tracer) for leaf in (self.data, self.indices, self.indptr)):
             raise TypeError(
                 "Expected a matrix outside of `jit`, `vmap` and other transformations, got a traced "

@@ -23,7 +23,7 @@ X = jnp.linspace(0.5, 1.5, 6)
 def links_of(f, entry, *args, **options):
     """Primitive, the place that was read and the place that was written of each link."""
     chain = asdex.explain(f, *args, entry=entry, **options)
-    return [(link.primitive, link.origin, link.place) for link in chain.links]
+    return [(link.primitive, link.read, link.place) for link in chain.links]
 
 
 def total(x):
@@ -112,5 +112,5 @@ def test_every_entry_of_a_random_program_has_a_chain(seed):
     for row, col in zip(pattern.rows, pattern.cols, strict=True):
         chain = asdex.explain(f, X, entry=(int(row), int(col)))
         places = [(int(col),), *(link.place for link in chain.links)]
-        origins = [*(link.origin for link in chain.links), (int(row),)]
-        assert places == origins
+        reads = [*(link.read for link in chain.links), (int(row),)]
+        assert places == reads

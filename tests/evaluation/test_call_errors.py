@@ -50,6 +50,20 @@ def raises(kind, *parts):
     return pytest.raises(kind, match=r"(?s)" + ".*".join(re.escape(part) for part in parts))
 
 
+# Arguments that make a derivative.
+
+
+@pytest.mark.parametrize("make", JACOBIANS_FROM_COLORING + HESSIANS_FROM_COLORING)
+def test_a_parameter_that_does_not_exist(make):
+    coloring = asdex.hessian_coloring(energy, X)
+    with raises(
+        TypeError, f"asdex.{make.__name__}() got an unexpected", "'mode'", "takes: f, color"
+    ):
+        make(energy, coloring, mode="fwd")
+    with raises(TypeError, f"asdex.{make.__name__}() missing", "'coloring'"):
+        make(energy)
+
+
 # Arguments of a call.
 
 

@@ -292,6 +292,17 @@ def test_compressed_matrices_are_read_as_blocks():
     np.testing.assert_array_equal(blocks(values).data, matrix.data)
 
 
+def test_a_batch_is_converted_matrix_by_matrix():
+    jac_fn = asdex.jacobian(lambda x: x**3, jnp.ones(4), output_format="bsr")
+    points = jnp.arange(12.0).reshape(3, 4)
+    batch = jax.vmap(jac_fn)(points)
+    dense = jax.vmap(lambda matrix: matrix.todense())(batch)
+    np.testing.assert_allclose(dense, [np.diag(3 * x**2) for x in np.asarray(points)])
+    for convert in (asdex.BSR.todense, asdex.BSR.to_scipy, lambda matrix: matrix @ points[0]):
+        with pytest.raises(ValueError, match=r"Expected one matrix.*jax\.vmap"):
+            convert(batch)
+
+
 def test_scipy_numbers_node_by_node():
     f, x = NUMBERINGS["component by component"]
     with pytest.raises(ValueError, match="numbered component by component"):

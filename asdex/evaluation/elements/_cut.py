@@ -77,7 +77,7 @@ class Copies:
         self._shifted: set[int] = set()
         self._scaled: set[int] = set()
         self._curved: set[int] = set()
-        self._origins: dict[int, set[int]] = {}
+        self._follows_from: dict[int, set[int]] = {}
         self._first: dict[Any, int] = {}
         for step in program.steps:
             self._follow(step)
@@ -151,10 +151,10 @@ class Copies:
         if (
             rule is not None
             and rule.in_place
-            and not (copies and self._origins.keys().isdisjoint(active))
+            and not (copies and self._follows_from.keys().isdisjoint(active))
         ):
-            origins = set().union(*(self._origins.get(one, {one}) for one in active))
-            self._origins.update(dict.fromkeys(step.makes, origins))
+            sources = set().union(*(self._follows_from.get(one, {one}) for one in active))
+            self._follows_from.update(dict.fromkeys(step.makes, sources))
 
     def is_structured(self, step: Step) -> bool:
         """Whether a step takes real numbers, or complex ones, to the same places in every call."""
@@ -167,7 +167,7 @@ class Copies:
         return all(map(self.is_known, steering))
 
     def is_linear(self, step: Step) -> bool:
-        """Whether the results are linear in what moves, with a structure that is the same in every call."""
+        """Whether the results are linear in what is active, with one structure in all calls."""
         rule = find_rule(step.eqn.primitive)
         if rule is None or not self.is_structured(step):
             return False
@@ -192,7 +192,7 @@ class Copies:
 
     def _end(self, variable: int) -> None:
         """Something else than a copy is computed of what may be one."""
-        for one in self._origins.get(variable, (variable,)):
+        for one in self._follows_from.get(variable, (variable,)):
             value = self.values.get(one)
             if value is not None and value.dependence is not None:
                 self._add(one, sources_of(value.dependence))

@@ -10,4 +10,4 @@ from ._compression import (
 )
 from ._devices import Batches as Batches, batches as batches
 from ._flat_jaxpr import depends as depends, Program as Program, Step as Step
-from ._traced_call import Trace as Trace
+from ._traced_call import TracedCall as TracedCall

@@ -16,7 +16,7 @@ import jax.tree_util as jtu
 from ._flat_jaxpr import Program
 
 
-class Trace:
+class TracedCall:
     """The operations of a call on the leaves of its data.
 
     It compares and hashes by identity: a constant of what is compiled from it.
