@@ -1,10 +1,7 @@
 """The dependency array: for each element of an array, a set of inputs, a bit or bounds."""
 
-from ._dependence import (
-    Dependence as Dependence,
-    identities as identities,
-    transitive_closure as transitive_closure,
-)
+from ._closure import transitive_closure as transitive_closure
+from ._dependence import Dependence as Dependence, identities as identities
 from ._index_sets import boolean_product as boolean_product, pairs_to_csr as pairs_to_csr
 from ._limited_sets import limited as limited, TooManyEntries as TooManyEntries
 from ._masks import (

@@ -13,7 +13,6 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
 from ..._arrays import size_of
-from ...pattern import connected_components
 from ._checks import (
     as_csr,
     checked_axes,
@@ -22,7 +21,7 @@ from ._checks import (
     checked_positions,
     checked_shape,
 )
-from ._index_sets import boolean_product, dimensions, IndexSets, pairs_to_csr
+from ._index_sets import dimensions, IndexSets
 from ._joined_terms import aligned, concatenated, MAX_TERMS, reduced_leading, shifted
 from ._set_array import SetArray
 from ._terms import compact, gather_sets, merge_into, Term
@@ -303,26 +302,3 @@ def identities(avals: Sequence[Any]) -> list[Dependence]:
         Dependence.identity(aval.shape, offset=offset, width=offsets[-1])
         for aval, offset in zip(avals, offsets[:-1], strict=True)
     ]
-
-
-def transitive_closure(structure: Dependence) -> Dependence:
-    """What each element of a carry can reach in any number of steps, itself included.
-
-    The elements of a strongly connected component reach the same set. Between components the closure of the
-    remaining acyclic graph is found by repeated squaring.
-
-    **Arguments:**
-
-    - `structure`: flat; element `k` reads in one step the elements in its set.
-    """
-    size = structure.size
-    matrix = structure.to_csr(size)
-    count, label = connected_components(matrix, connection="strong")
-    everyone = np.arange(count)
-    owners = np.concatenate([everyone, np.repeat(label, np.diff(matrix.indptr))])
-    read = np.concatenate([everyone, label[matrix.indices]])
-    reach = pairs_to_csr(owners, read, (count, count))
-    while (longer := boolean_product(reach, reach)).nnz > reach.nnz:
-        reach = longer
-    members = pairs_to_csr(label, np.arange(size), (count, size))
-    return Dependence.from_csr(boolean_product(reach, members), (count,)).take(label)
