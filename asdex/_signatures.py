@@ -26,14 +26,16 @@ def signature_of(
     **Arguments:**
 
     - `without`: parameters that the variant does not have; to pass one is a `TypeError` that says the reason.
+        Those that `function` does not have are refused for its reason.
     """
+    refused = {**getattr(function, "refused", {}), **dict.fromkeys(without, because)}
 
     def decorate(variant: Callable[..., S]) -> Callable[P, S]:
         @functools.wraps(variant)
         def call(*args: Any, **options: Any) -> S:
-            for name in without:
+            for name, reason in refused.items():
                 if name in options:
-                    raise TypeError(f"Expected no `{name}` for asdex.{variant.__name__}: {because}")
+                    raise TypeError(f"Expected no `{name}` for asdex.{variant.__name__}: {reason}")
             try:
                 signature.bind(*args, **options)
             except TypeError as error:
@@ -45,7 +47,7 @@ def signature_of(
         kept = [one for name, one in whole.parameters.items() if name not in without]
         returns = inspect.signature(variant).return_annotation
         signature = whole.replace(parameters=kept, return_annotation=returns)
-        call.__signature__ = signature  # pyright: ignore
+        call.__signature__, call.refused = signature, refused  # pyright: ignore
         return cast(Callable[P, S], call)
 
     return decorate

@@ -30,7 +30,7 @@ OF_THE_PROCESS = ("jax.config.update", "XLA_FLAGS")
 # Packages whose public names `asdex` itself exports.
 STAGES = {
     f"asdex.{name}"
-    for name in ("coloring", "decompression", "detection", "display", "evaluation", "formats")
+    for name in "pattern detection coloring evaluation decompression formats display".split()
 }
 
 

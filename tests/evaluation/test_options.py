@@ -226,5 +226,7 @@ def test_what_needs_samples_is_refused_with_a_reason(option):
         "value_gradient_and_hessian_from_coloring": hessian,
     }
     for name, coloring in colorings.items():
-        with pytest.raises(TypeError, match=r"found at sample arguments.*coloring=coloring"):
+        with pytest.raises(
+            TypeError, match=rf"asdex\.{name}: .*at sample arguments.*coloring=coloring"
+        ):
             getattr(asdex, name)(jnp.sin, coloring, **option)
