@@ -46,7 +46,12 @@ from ._registry import (
     same_places as same_places,
     zero_derivative as zero_derivative,
 )
-from ._traced_function import trace as trace, Traced as Traced
+from ._traced_function import (
+    reads_numbers as reads_numbers,
+    trace as trace,
+    Traced as Traced,
+    UNTRACEABLE as UNTRACEABLE,
+)
 from ._with_sparsity import Along as Along, with_sparsity as with_sparsity
 from .dependence import (
     as_dependence as as_dependence,

@@ -201,12 +201,13 @@ def propagate(
     points = [operands]
     if options.is_local:
         arguments = options.points(args)
-        leaves = [changing_leaves(f, one, kwargs, positions) for one in arguments]
+        leaves = [changing_leaves(f, one, kwargs, positions, traced.changing) for one in arguments]
         points = [at_point(traced, operands, [leaf for _, leaf in some]) for some in leaves]
         operands = points[0]
     if recorder is not None:
         original = f.f if isinstance(f, Gradient) else f
-        pairs = zip(operands, changing_leaves(original, args, kwargs, positions), strict=True)
+        named = changing_leaves(original, args, kwargs, positions, traced.changing)
+        pairs = zip(operands, named, strict=True)
         operands = [one._replace(comes_from=frozenset([name])) for one, (name, _) in pairs]
         points = [operands, *points[1:]]
     limit = Limit(options.max_nnz)

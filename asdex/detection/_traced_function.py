@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arguments import Argnums, differentiated, enumeration, Inputs
+from .._arguments import Argnums, differentiated, enumeration, Inputs, Samples
 from .._arrays import is_array, is_floating, may_change, struct_of
 from .._function import split_aux
 from .._jaxprs import without_references
@@ -22,7 +23,8 @@ class Traced(NamedTuple):
 
     `jaxpr` is closed; its inputs are all values that may change between calls, and `positions` says which
     of them are the leaves of the differentiated arguments, in order. `samples` are these values in the
-    sample, or what stands for them.
+    sample, or what stands for them. `changing` says which leaves of the function, then of the arguments,
+    these are.
     """
 
     jaxpr: Any
@@ -31,6 +33,7 @@ class Traced(NamedTuple):
     output_avals: tuple[jax.ShapeDtypeStruct, ...]
     output_tree: Any
     samples: list[Any]
+    changing: list[bool]
 
 
 def trace(
@@ -44,7 +47,8 @@ def trace(
     """Trace `f` at the shapes and dtypes of the sample arguments.
 
     Floating-point leaves of a callable pytree (an `equinox.Module`, a `jax.tree_util.Partial`) become
-    inputs, since training changes them. So do all arrays among the arguments.
+    inputs, since training changes them. So do all arrays among the arguments. Python's numbers among these
+    leaves stay constants if `f` cannot be traced otherwise, as with `int(self.end / self.step)`.
 
     **Raises:**
 
@@ -54,11 +58,12 @@ def trace(
     f_leaves, f_tree = jtu.tree_flatten(f)
     call_leaves, call_tree = jtu.tree_flatten((tuple(args), dict(kwargs)))
     chosen = _differentiated_positions(args, argnums)
-    changing = _changing(f_leaves, call_leaves, chosen)
+    of_call = [may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves)]
+    changing = [*map(_changes, f_leaves), *of_call]
     leaves = [*f_leaves, *call_leaves]
     output_tree = None
 
-    def flat(dynamic: list[Any]) -> list[Any]:
+    def flat(dynamic: list[Any], changing: Sequence[bool]) -> list[Any]:
         nonlocal output_tree
         values = iter(dynamic)
         merged = [
@@ -70,18 +75,56 @@ def trace(
         output_leaves, output_tree = _output_leaves(result, has_aux)
         return output_leaves
 
-    samples = [leaf for leaf, moves in zip(leaves, changing, strict=True) if moves]
-    jaxpr, output_avals = _make_jaxpr(flat, list(map(_abstract, samples)), inputs)
+    def make(changing: Sequence[bool]) -> tuple[Any, Any]:
+        dynamic = list(map(_abstract, compress(leaves, changing)))
+        function = functools.partial(flat, changing=changing)
+        return jax.make_jaxpr(function, return_shape=True)(dynamic)
+
+    try:
+        try:
+            jaxpr, output_avals = make(changing)
+        except UNTRACEABLE:
+            numbers = [_changes(leaf) and not is_floating(leaf) for leaf in f_leaves]
+            if not any(numbers):
+                raise
+            changing = [
+                *(moves and not one for moves, one in zip(changing, numbers, strict=False)),
+                *of_call,
+            ]
+            jaxpr, output_avals = make(changing)
+    except UNTRACEABLE as error:
+        raise _untraceable(inputs, error) from error
     jaxpr = _without_references(jaxpr)
     order = np.cumsum(changing) - 1
     positions = [int(order[len(f_leaves) + k]) for k in chosen]
-    return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree, samples)
+    samples = list(compress(leaves, changing))
+    return Traced(jaxpr, positions, inputs, tuple(output_avals), output_tree, samples, changing)
+
+
+def reads_numbers(f: Callable[..., Any], at: Samples, argnums: Argnums, has_aux: bool) -> bool:
+    """Whether `f` can only be traced with numbers of Python's among its leaves for constants."""
+    traced = trace(f, at.args, at.kwargs, argnums=argnums, has_aux=has_aux)
+    return not all(compress(traced.changing, map(_changes, jtu.tree_leaves(f))))
+
+
+UNTRACEABLE = jax.errors.JAXTypeError, jax.errors.JAXIndexError
+"""What JAX raises where a function asks for the value of something that is traced."""
+
+
+def _changes(leaf: Any) -> bool:
+    """Whether a leaf of a function may differ in the next call."""
+    number = isinstance(leaf, float | complex) and not is_array(leaf)
+    return is_floating(leaf) or number or isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def changing_leaves(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    argnums: Argnums,
+    changing: Sequence[bool],
 ) -> list[tuple[str, Any]]:
-    """Names, such as `f.weight`, and values of the inputs of the jaxpr that `trace` makes."""
+    """Names, such as `f.weight`, and values of the inputs of the jaxpr of a `Traced` with this `changing`."""
     f_leaves = jtu.tree_leaves_with_path(f)
     call_leaves = jtu.tree_leaves_with_path((tuple(args), dict(kwargs)))
     chosen = _differentiated_positions(args, argnums)
@@ -89,18 +132,7 @@ def changing_leaves(
     for number, (path, leaf) in enumerate(call_leaves):
         place = ("args", "kwargs")[path[0].idx] + jtu.keystr(path[1:])
         named.append((f"the input {place}" if number in chosen else place, leaf))
-    changing = _changing([leaf for _, leaf in f_leaves], [leaf for _, leaf in call_leaves], chosen)
     return list(compress(named, changing))
-
-
-def _changing(
-    f_leaves: Sequence[Any], call_leaves: Sequence[Any], chosen: Sequence[int]
-) -> list[bool]:
-    """Which leaves of the function, then of its arguments, may differ in the next call."""
-    return [
-        *(is_floating(leaf) or isinstance(leaf, jax.ShapeDtypeStruct) for leaf in f_leaves),
-        *(may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves)),
-    ]
 
 
 def _differentiated_positions(args: Sequence[Any], argnums: Argnums) -> list[int]:
@@ -111,19 +143,15 @@ def _differentiated_positions(args: Sequence[Any], argnums: Argnums) -> list[int
     return [int(starts[i]) + k for i in chosen for k in range(counts[i])]
 
 
-def _make_jaxpr(flat: Callable[..., Any], dynamic: list[Any], inputs: Inputs) -> tuple[Any, Any]:
-    try:
-        return jax.make_jaxpr(flat, return_shape=True)(dynamic)
-    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
-        shapes = enumeration(
-            f"{p}: {a.dtype}{list(a.shape)}"
-            for p, a in zip(inputs.paths, inputs.avals, strict=True)
-        )
-        raise TypeError(
-            f"The function cannot be traced by jax for inputs {shapes}: {type(error).__name__}. asdex "
-            "needs a function that jax.jit accepts: replace Python control flow on array values by "
-            "jax.numpy.where, jax.lax.cond or jax.lax.while_loop, and NumPy calls by jax.numpy."
-        ) from error
+def _untraceable(inputs: Inputs, error: Exception) -> TypeError:
+    shapes = enumeration(
+        f"{p}: {a.dtype}{list(a.shape)}" for p, a in zip(inputs.paths, inputs.avals, strict=True)
+    )
+    return TypeError(
+        f"The function cannot be traced by jax for inputs {shapes}: {type(error).__name__}. asdex "
+        "needs a function that jax.jit accepts: replace Python control flow on array values by "
+        "jax.numpy.where, jax.lax.cond or jax.lax.while_loop, and NumPy calls by jax.numpy."
+    )
 
 
 def _without_references(jaxpr: Any) -> Any:

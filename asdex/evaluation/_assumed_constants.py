@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.tree_util as jtu
@@ -39,8 +40,10 @@ class AssumedConstants:
             and all(map(_agree, self.leaves, other.leaves))
         )
 
-    def check(self, f: Any) -> None:
+    def check(self, f: Any, reads_numbers: Callable[[], bool]) -> None:
         """Refuse a callable with another tree or other constants. What is traced cannot be compared.
+
+        **Arguments:** `reads_numbers`: whether leaves that are Python's numbers are constants, too.
 
         **Raises:** `ValueError`.
         """
@@ -51,7 +54,10 @@ class AssumedConstants:
                 f"leaves, got {f!r}. {_REMEDY}"
             )
         for (path, leaf), assumed in zip(with_paths, self.leaves, strict=True):
-            if not _agree(_summary(leaf), assumed):
+            summary = _summary(leaf)
+            if not _agree(summary, assumed) or (
+                _is_other_number(leaf, assumed) and reads_numbers()
+            ):
                 raise ValueError(
                     f"Expected the function that the pattern was made for, or the same with other "
                     f"floating-point leaves: the pattern takes the others for constant, but "
@@ -79,12 +85,25 @@ class _Traced:
 
 
 def _summary(leaf: Any) -> Any:
-    if is_floating(leaf) or (may_change(leaf) and not is_array(leaf)):
+    if is_floating(leaf):
         return _Floating
     return _Traced if isinstance(leaf, Tracer) else leaf
 
 
+def _is_number(leaf: Any) -> bool:
+    return may_change(leaf) and not is_array(leaf)
+
+
+def _is_other_number(leaf: Any, assumed: Any) -> bool:
+    return not isinstance(leaf, Tracer) and _is_number(assumed) and not _same(leaf, assumed)
+
+
+def _same(leaf: Any, number: Any) -> bool:
+    return _is_number(leaf) and leaf == number
+
+
 def _agree(got: Any, want: Any) -> bool:
+    got, want = (_Floating if _is_number(one) else one for one in (got, want))
     if got is want:
         return True
     if got is _Floating or want is _Floating:

@@ -15,6 +15,7 @@ from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
 from .._jaxprs import is_staged, open_jaxpr
+from ..detection import UNTRACEABLE
 from ._kernel import Kernel, Result, Static
 from .passes import Passes, TracedCall
 
@@ -40,7 +41,7 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     if any(isinstance(leaf, Tracer) for leaf in (*leaves, *kernel_leaves)):
         return kernel(args, kwargs)[0]
     data, constants = _separated((kernel_leaves, kernel_tree), (leaves, tree))
-    return _run(data, constants)
+    return _programs(constants).run(data)
 
 
 def evaluate_now(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
@@ -48,7 +49,7 @@ def evaluate_now(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any])
     data, constants = _separated(
         jtu.tree_flatten(kernel), jtu.tree_flatten((tuple(args), dict(kwargs)))
     )
-    return _run.lower(data, constants).compile()(data)
+    return _programs(constants).run.lower(data).compile()(data)
 
 
 def evaluate_prepared(
@@ -146,13 +147,21 @@ def _plan(
     kernel: Kernel, arguments: tuple[list[Any], Any], assembly: Callable[[Static], Assemble]
 ) -> _Plan | None:
     """`None` for a function that closes over values which an outer transformation is tracing."""
-    data, constants = _separated(jtu.tree_flatten(kernel), arguments)
+    flat = jtu.tree_flatten(kernel)
+    data, constants = _separated(flat, arguments)
     changing = tuple(leaf is not None for leaf in data[1])
-    traced = _trace.trace(data, constants)
+    programs = _programs(constants)
+    try:
+        traced = programs.trace.trace(data)
+    except UNTRACEABLE:  # perhaps because the function reads a number of Python's
+        data, constants = _separated(flat, arguments, numbers=False)
+        programs = _programs(constants)
+        traced = programs.trace.trace(data)
     if len(open_jaxpr(traced.jaxpr).invars) > len(jtu.tree_leaves(data)):
         return None
     result, terms, carried = traced.out_info
-    static, trace = carried.value
+    static, key = carried.value
+    trace = programs.calls[key]
     trace.fill(traced.jaxpr, (result, terms))
     colors = [one for one in (kernel.colors, kernel.row_colors) if one is not None]
     terms = trace.seed_terms(data, colors)
@@ -161,17 +170,33 @@ def _plan(
 
 
 def _separated(
-    kernel: tuple[list[Any], Any], arguments: tuple[list[Any], Any]
+    kernel: tuple[list[Any], Any], arguments: tuple[list[Any], Any], numbers: bool = True
 ) -> tuple[_Data, _Constants]:
-    """The data among the leaves, `None` in place of others; and the rest, `None` in place of data."""
+    """The data among the leaves, `None` in place of others; and the rest, `None` in place of data.
+
+    With `numbers` those of Python's in the kernel are data.
+    """
     data, rest = [], []
-    for leaves, tree in (kernel, arguments):
-        data.append([leaf if may_change(leaf) else None for leaf in leaves])
-        constant = tuple(None if may_change(leaf) else leaf for leaf in leaves)
-        rest.append((tree, constant, tuple(map(type, constant))))  # 1 equals True
+    for (leaves, tree), is_data in (
+        (kernel, may_change if numbers else is_array),
+        (arguments, may_change),
+    ):
+        data.append([leaf if is_data(leaf) else None for leaf in leaves])
+        constant = tuple(None if is_data(leaf) else leaf for leaf in leaves)
+        rest.append((tree, tuple(map(_weakly, constant)), tuple(map(type, constant))))  # 1 is True
     content = tuple(rest)
     _check_hashable(content)
     return (data[0], data[1]), _Constants(content)
+
+
+def _weakly(leaf: Any) -> Any:
+    """A weak reference to a function: what is compiled for it is dropped with it, as by `jax.jit`."""
+    if not callable(leaf) or type(leaf).__eq__ is not object.__eq__:
+        return leaf
+    try:
+        return weakref.ref(leaf)
+    except TypeError:
+        return leaf
 
 
 def _check_hashable(constants: Any) -> None:
@@ -202,10 +227,21 @@ class _Constants:
     def call(self, data: _Data) -> tuple[Kernel, Sequence[Any], Mapping[str, Any]]:
         """The kernel, and the arguments, that have this data."""
         kernel, (args, kwargs) = (
-            tree.unflatten(b if a is None else a for a, b in zip(leaves, rest, strict=True))
+            tree.unflatten(
+                _referent(b) if a is None else a for a, b in zip(leaves, rest, strict=True)
+            )
             for leaves, (tree, rest, _) in zip(data, self.content, strict=True)
         )
         return kernel, args, kwargs
+
+    def functions(self) -> list[Any]:
+        """What it refers to weakly."""
+        leaves = (leaf for _, rest, _ in self.content for leaf in rest)
+        return [leaf() for leaf in leaves if isinstance(leaf, weakref.ref)]
+
+
+def _referent(leaf: Any) -> Any:
+    return leaf() if isinstance(leaf, weakref.ref) else leaf
 
 
 class _Carried(eqx.Module):
@@ -214,19 +250,48 @@ class _Carried(eqx.Module):
     value: Any = eqx.field(static=True)
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _trace(data: _Data, constants: _Constants) -> tuple[Result, list[Any], _Carried]:
+class _Programs(NamedTuple):
+    """Functions of data, compiled for some constants.
+
+    **Attributes:** `trace`: traced for plans; `calls`: what came of it, for JAX keeps the trees of results
+    longer than their functions, but not these; `run`: run at once.
+    """
+
+    trace: Any
+    calls: dict[Any, TracedCall]
+    run: Any
+
+
+_PROGRAMS: dict[_Constants, _Programs] = {}
+
+
+def _programs(constants: _Constants) -> _Programs:
+    """Those of equal constants, which live as long as the functions among these."""
+    found = _PROGRAMS.get(constants)
+    if found is None:
+        calls: dict[Any, TracedCall] = {}
+        found = _PROGRAMS[constants] = _Programs(
+            jax.jit(functools.partial(_trace, constants=constants, calls=calls)),
+            calls,
+            jax.jit(functools.partial(_evaluate, constants=constants)),
+        )
+        for function in constants.functions():
+            weakref.finalize(function, _PROGRAMS.pop, constants, None)
+    return found
+
+
+def _trace(
+    data: _Data, constants: _Constants, calls: dict[Any, TracedCall]
+) -> tuple[Result, list[Any], _Carried]:
     """Traced, but never run: the results, the terms of the seeds, and what goes with this trace."""
     kernel, args, kwargs = constants.call(data)
     passes = Passes(kernel.options.batches)
     result, static = kernel(args, kwargs, passes)
-    trace = TracedCall(functools.partial(_evaluate, constants=constants))
-    return result, passes.seed_terms, _Carried((static, trace))
+    key = object()
+    calls[key] = TracedCall(functools.partial(_evaluate, constants=constants))
+    return result, passes.seed_terms, _Carried((static, key))
 
 
 def _evaluate(data: _Data, constants: _Constants) -> Result:
     kernel, args, kwargs = constants.call(data)
     return kernel(args, kwargs)[0]
-
-
-_run = jax.jit(_evaluate, static_argnums=1)

@@ -16,7 +16,7 @@ from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Bool, Shaped
 
 from .._arguments import Samples
-from .._arrays import has_derivative, is_key, on_device
+from .._arrays import has_derivative, is_key
 from .._errors import UnbatchedPassesWarning
 from .._jaxprs import jaxpr_consts, open_jaxpr
 from ..coloring import color_required, ColoredPattern, cost_of, SearchOptions
@@ -100,7 +100,7 @@ def _reused(
 def _can_be_traced(derivative: SparseDerivative, samples: Samples) -> bool:
     """Whether the function can be differentiated in the mode of the derivative."""
     parts = (derivative.colors, derivative.row_colors, derivative.decompressor, derivative.options)
-    entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts)))
+    entries = _Entries(Kernel(derivative.f, *parts))
     try:
         argnums = derivative.options.argnums
         trace(entries, samples.args, samples.kwargs, argnums=argnums, has_aux=False)
@@ -131,7 +131,7 @@ def _find(
     # One batch, on one device: a loop over batches would hide which seeds are zero.
     options = dataclasses.replace(options, batches=Batches(num_colors), with_value=False)
     parts = (derivative.colors, derivative.row_colors, decompressor_for(coloring))
-    entries = jax.tree.map(_changeable, _Entries(Kernel(derivative.f, *parts, options)))
+    entries = _Entries(Kernel(derivative.f, *parts, options))
     traced = trace(entries, samples.args, samples.kwargs, argnums=options.argnums, has_aux=False)
     (varies,) = changing_elements(traced.jaxpr, captured=captured)
     if np.all(varies) or any(isinstance(const, Tracer) for const in jaxpr_consts(traced.jaxpr)):
@@ -140,13 +140,6 @@ def _find(
     if points is None:
         return None
     return _confirmed(~varies, *_evaluated(traced.jaxpr, points))
-
-
-def _changeable(leaf: Any) -> Any:
-    """Numbers of Python's in a model are data too, which training or its user may change."""
-    if not isinstance(leaf, float | complex) or isinstance(leaf, np.generic):
-        return leaf
-    return on_device(leaf)
 
 
 def _points(traced: Traced) -> list[list[Any]] | None:

@@ -18,6 +18,7 @@ from .._arguments import (
     check_outputs,
     differentiated,
     normalize_argnums,
+    Samples,
 )
 from ..coloring import ColoredPattern
 from ..decompression import (
@@ -28,6 +29,7 @@ from ..decompression import (
     RowBlockDecompressor,
     SubsetDecompressor,
 )
+from ..detection import reads_numbers
 from ..display import cost_at_elements, is_known
 from ..formats import Layout, layout_for, RowBlockLayout
 from ..formats.partition import RowOrder
@@ -140,9 +142,11 @@ def _prepare(
     options, sparsity = derivative.options, derivative.coloring.sparsity
     if derivative.signature is not None:
         derivative.signature.check(args, kwargs)
-    derivative.assumed.check(derivative.f)
     check_arity(args, options.argnums)
-    inputs = differentiated(args, normalize_argnums(options.argnums, len(args)))
+    argnums = normalize_argnums(options.argnums, len(args))
+    at = Samples(tuple(args), kwargs), argnums, options.has_aux
+    derivative.assumed.check(derivative.f, lambda: reads_numbers(derivative.f, *at))
+    inputs = differentiated(args, argnums)
     check_inputs(inputs, sparsity.input_avals, sparsity.n)
     derivative = _spread_as(derivative, args)
     options, layout = derivative.options, derivative.layout

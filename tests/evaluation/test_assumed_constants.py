@@ -101,3 +101,69 @@ def test_a_derivative_that_is_made_of_a_traced_model():
     with jax.checking_leaks():
         matrix = evaluate(model(), X)
     np.testing.assert_allclose(matrix.todense(), jax.jit(jax.jacobian(model()))(X), rtol=1e-6)
+
+
+class Coupled(eqx.Module):
+    """A residual with a number of Python's, which is data as arrays are."""
+
+    rate: float
+
+    def __call__(self, x):
+        return x**2 + self.rate * x[::-1]
+
+
+class Fluxes(eqx.Module):
+    """A sum over edges, which is differentiated at the edges."""
+
+    rate: float
+
+    def __call__(self, x):
+        return self.rate * jnp.zeros_like(x).at[LEFT].add(jnp.sin(x[LEFT] * x[RIGHT]))
+
+
+class Steps(eqx.Module):
+    """As many steps as a number of Python's says."""
+
+    end: float
+
+    def __call__(self, x):
+        for _ in range(int(self.end / 0.5)):
+            x = x + 0.1 * jnp.roll(x, 1) * x
+        return x
+
+
+LEFT, RIGHT = np.random.default_rng(0).integers(0, 6, (2, 12))
+
+
+@pytest.mark.parametrize("elements", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "before", "after"), [(Coupled, 0.0, 2.0), (Fluxes, 1.0, 3.0), (Fluxes, 0.0, -1.0)]
+)
+def test_numbers_may_change(kind, before, after, elements):
+    jac_fn = asdex.jacobian(kind(before), X, elements=elements, output_format="dense")
+    other = replaced(jac_fn, rate=after)
+    expected = jax.jit(jax.jacobian(kind(after)))(X)
+    for call in (
+        other,
+        jax.jit(lambda x: other(x)),
+        lambda x: jax.jit(lambda d, x: d(x))(other, x),
+    ):
+        np.testing.assert_allclose(call(X), expected, rtol=1e-5, atol=1e-6)
+    slope = jax.grad(lambda rate: jnp.sum(replaced(jac_fn, rate=rate)(X)))(after)
+    reference = jax.jit(jax.grad(lambda rate: jnp.sum(jax.jacobian(kind(rate))(X))))(after)
+    np.testing.assert_allclose(slope, reference, rtol=1e-5)
+
+
+def test_numbers_that_a_function_reads_are_constants():
+    jac_fn = asdex.jacobian(Steps(1.0), X)
+    assert jac_fn.sparsity.nnz == 18
+    expected = jax.jit(jax.jacobian(lambda x: Steps(1.0)(x)))(X)
+    np.testing.assert_allclose(jac_fn(X).todense(), expected, rtol=1e-6)
+    other = replaced(jac_fn, end=1.5)
+    for call in (
+        other,
+        eqx.filter_jit(lambda x: other(x)),
+        eqx.filter_jit(lambda x, d=other: d(x)),
+    ):
+        with pytest.raises(ValueError, match=r"f\.end was replaced"):
+            call(X)

@@ -1,7 +1,9 @@
 """What is traced, how often, and which arrays become constants of a compiled program."""
 
 import enum
+import gc
 import warnings
+import weakref
 
 import equinox as eqx
 import jax
@@ -386,3 +388,26 @@ def test_calls_move_nothing_between_host_and_device():
     with jax.transfer_guard("disallow"):
         found = derivative(X).data
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("make", [asdex.jacobian, asdex.hessian])
+def test_what_a_function_captures_is_freed_with_it(make):
+    """As by `jax.jit`: a step that defines its residual anew keeps nothing of the one before."""
+    x = jnp.ones(4)
+
+    def call(number):
+        captured = jnp.full(1_000, float(number))
+        kept.append(weakref.ref(captured))
+
+        def f(x):
+            y = x**3 * captured[:4]
+            return y if make is asdex.jacobian else jnp.sum(y)
+
+        return make(f, x, output_format="dense")(x)
+
+    kept = []
+    for number in range(3):
+        factor = 3.0 if make is asdex.jacobian else 6.0
+        np.testing.assert_allclose(call(number), factor * number * np.eye(4))
+    gc.collect()
+    assert [one() for one in kept] == [None] * 3
