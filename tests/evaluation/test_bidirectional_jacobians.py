@@ -29,6 +29,15 @@ def test_jacobians_of_an_arrow(mode, chunk_size):
     np.testing.assert_allclose(jacobian(X).todense(), exact(X), rtol=1e-6)
 
 
+def test_one_of_the_modes_may_have_no_colors_without_jit():
+    jacobian = asdex.jacobian(lambda x: x[1:] * x[:-1], X, mode="bidirectional")
+    colors = jacobian.coloring.row_colors, jacobian.coloring.column_colors
+    assert any(np.max(one) < 0 for one in colors)
+    with jax.disable_jit():
+        dense = jacobian(X).todense()
+    np.testing.assert_allclose(dense, jax.jit(jax.jacobian(lambda x: x[1:] * x[:-1]))(X))
+
+
 def test_transformations_of_a_jacobian_in_both_modes():
     jacobian = asdex.jacobian(arrow, X, mode="bidirectional", output_format="dense")
     for transformed in (

@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from ..._arrays import has_derivative, size_of
 from ..._jaxprs import without_references
 from ..._versions import binder
-from ..dependence import Dependence
+from ..dependence import as_mask, Dependence
+from ..facts import support_of
 from ._value import Value
 
 
@@ -95,13 +96,23 @@ class Derivation:
         return traced(cotangents, structs(self.equation.in_avals), outs), len(outs)
 
     def transposed(self, pulled: Sequence[Value]) -> list[Dependence]:
-        """What the results depend on, from how the cotangents that `reverse` computes do on its operands."""
+        """What the results depend on, from how the cotangents that `reverse` computes do on its operands.
+
+        A cotangent that is not zero without a seed, as a rule of a user may return, is there for every seed.
+        """
         avals = self.equation.out_avals
         offsets = np.cumsum([0, *(size_of(avals[i]) for i in self._sources)])
         results = [Dependence.none(aval.shape) for aval in avals]
         for i, value in zip(self.active, pulled, strict=True):
             operand = self.equation.operands[i].dependence
-            if value.dependence is None or operand is None:
+            if operand is None:
+                continue
+            alone = _without_seed(value, self.equation.in_avals[i])
+            if alone.any():
+                union = operand.keep(alone).reduce(range(operand.ndim))
+                for source in self._sources:
+                    results[source] |= union.broadcast_to(avals[source].shape)
+            if value.dependence is None:
                 continue
             structure = sp.csr_array(value.dependence.to_csr(int(offsets[-1])).T)
             structure.sort_indices()
@@ -127,3 +138,8 @@ class Derivation:
             return list(results) if primitive.multiple_results else [results]
 
         return call
+
+
+def _without_seed(value: Value, aval: Any) -> np.ndarray:
+    """Which elements of a cotangent depend on no seed, and are not zero."""
+    return np.logical_and(support_of(value, aval), ~as_mask(value.as_dependence(aval)))

@@ -269,7 +269,10 @@ class _Matrix(NamedTuple):
         numbers = jnp.arange(count * max(width, 1), dtype=jnp.int32)
         if one.acts and width > 1 and not unrolled:  # what fails is found before anything is done
             jax.eval_shape(jax.vmap(row), numbers[:num_colors], *values)
-        if unrolled or width == num_colors == 1:
+        if not num_colors:
+            aval = one.program.avals[one.wanted]
+            rows = jnp.zeros((0, *aval.shape), aval.dtype)
+        elif unrolled or width == num_colors == 1:
             first, *others = [(np.int32(i), *(v[i] for v in values)) for i in range(num_colors)]
             top, *late = of_pass(wanted, *first)
             rows = jnp.stack([top, *(row(*of_color) for of_color in others)])
