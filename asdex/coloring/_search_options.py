@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from numbers import Real
 from typing import Any, ClassVar, Literal
 
 from .._arguments import check_choice
@@ -26,7 +27,7 @@ class SearchOptions:
 
     The fields are the keywords of `asdex.jacobian_coloring` and `asdex.hessian_coloring`.
 
-    **Raises:** `ValueError` for a mode, an order or a recovery that is not known, or a negative budget.
+    **Raises:** `ValueError` for an option with another value than those that it may have.
     """
 
     modes: ClassVar[Any] = ColoringMode
@@ -43,7 +44,9 @@ class SearchOptions:
         check_choice("recovery", self.recovery, Recovery)
         if self.order is not None and not callable(self.order):
             check_choice("order", self.order, OrderName)
-        if self.budget is not None and not self.budget >= 0:
+        if self.symmetric not in (True, False):
+            raise ValueError(f"Expected `symmetric` to be True or False, got {self.symmetric!r}.")
+        if self.budget is not None and not (isinstance(self.budget, Real) and self.budget >= 0):
             raise ValueError(
                 f"Expected `budget` to be a number of seconds, 0 or more, got {self.budget!r}."
             )

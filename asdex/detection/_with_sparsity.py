@@ -32,11 +32,15 @@ class Along:
     """Results that mix an argument along some axes, and keep its elements apart along all others.
 
     **Arguments:** `axes`: axes of the argument, which the results have with any length, or do not have.
+
+    **Raises:** `TypeError` for something else than integers.
     """
 
     axes: tuple[int, ...]
 
     def __init__(self, *axes: int):
+        if not all(isinstance(axis, int | np.integer) for axis in axes):
+            raise TypeError(f"Expected integers, as in asdex.Along(0, 1), got asdex.Along{axes}.")
         object.__setattr__(self, "axes", axes)
 
 
@@ -80,7 +84,7 @@ def with_sparsity(
     - `sparsity`: one of these for all arguments together, or a tuple with one for each positional argument:
 
         - `"elementwise"`: results read the elements at their place, after broadcasting;
-        - `asdex.Along(axes)`: results read all elements along these axes;
+        - `asdex.Along(axis, ...)`: results read all elements along these axes;
         - a pattern, an `asdex.SparsityPattern` or a sparse or dense matrix: which of all elements of the
             results, one array after the other, read which of the argument, or of all arguments;
         - `None`: results do not read the argument;
@@ -97,10 +101,12 @@ def with_sparsity(
 
     **Raises:**
 
-    When the function is called: `ValueError` if the declaration does not fit the shapes, or if the function
-    has side effects; `TypeError` for something that is no declaration.
+    `TypeError` for a name that is no declaration. When the function is called: `TypeError` for something else
+    that is none, `ValueError` if a declaration does not fit the shapes, or if the function has side effects.
     """
-
+    for one in sparsity if isinstance(sparsity, tuple) else (sparsity,):
+        if isinstance(one, str) and one != "elementwise":
+            raise _no_declaration(one)
     whole = _Whole(sparsity)
 
     def decorate(function: _F) -> _F:
@@ -219,6 +225,11 @@ def _read(
 def _spread(operand: Dependence, axes: Sequence[int], shape: tuple[int, ...]) -> Dependence:
     """Each result reads all elements along some axes, at its place along the others."""
     ndim = operand.ndim
+    if not all(-ndim <= axis < ndim for axis in axes):
+        listed = ", ".join(map(str, axes))
+        raise ValueError(
+            f"Expected axes of an argument of shape {operand.shape}, got asdex.Along({listed})."
+        )
     mixed = sorted({range(ndim)[axis] for axis in axes})
     found = operand.reduce(mixed)
     if len(shape) == ndim:
@@ -238,10 +249,7 @@ def _by_matrix(declaration: Any, joined: Dependence, out_avals: Sequence[Any]) -
         is_sparse = sp.issparse(declaration)
         pattern = SparsityPattern.from_scipy(declaration) if is_sparse else as_pattern(declaration)
     except TypeError as error:
-        raise TypeError(
-            'Expected "elementwise", asdex.Along(axes), a pattern, a matrix or None as a declaration, got '
-            f"{declaration!r}."
-        ) from error
+        raise _no_declaration(declaration) from error
     shape = (sum(map(size_of, out_avals)), joined.size)
     if pattern.shape != shape:
         raise ValueError(
@@ -249,6 +257,13 @@ def _by_matrix(declaration: Any, joined: Dependence, out_avals: Sequence[Any]) -
             f"{pattern.shape}."
         )
     return joined.through(pattern.to_scipy()).split([aval.shape for aval in out_avals])
+
+
+def _no_declaration(got: Any) -> TypeError:
+    return TypeError(
+        'Expected "elementwise", asdex.Along(axis, ...), a pattern, a matrix or None as a declaration, got '
+        f"{got!r}."
+    )
 
 
 def _check_shapes(shapes: Sequence[tuple[int, ...]], out_avals: Sequence[Any]) -> None:

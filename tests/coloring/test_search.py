@@ -223,7 +223,7 @@ def test_unknown_orders_are_refused(order):
             function(band(5, 1, 1), order=order)
 
 
-@pytest.mark.parametrize("budget", [-1, -1e-9, float("nan"), -float("inf")])
+@pytest.mark.parametrize("budget", [-1, -1e-9, float("nan"), -float("inf"), "5s"])
 def test_impossible_budgets_are_refused(budget):
     for function in FUNCTIONS:
         with pytest.raises(ValueError, match="a number of seconds, 0 or more, got"):

@@ -1,5 +1,7 @@
 """Declared sparsity: derivatives of all kinds, and declarations that do not fit."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -186,7 +188,8 @@ def test_captured_values_that_are_differentiated_are_kept():
         (np.eye(3), "shape"),
         (asdex.Along(), "apart from the declared axes"),
         (("elementwise", None), "each of 1"),
-        ("dense", "declaration"),
+        (asdex.Along(1), r"axes of an argument of shape \(4,\), got asdex.Along\(1\)"),
+        (3.5, "declaration"),
         (lambda eqn, x: x.reduce(0), "Dependences of shapes"),
     ],
 )
@@ -194,6 +197,15 @@ def test_declarations_that_do_not_fit(sparsity, message):
     function = asdex.with_sparsity(sparsity)(lambda x: jnp.stack([x, x], axis=1))
     with pytest.raises((ValueError, TypeError), match=message):
         function(X)
+
+
+def test_no_declarations():
+    wrong: list[Any] = ["dense", ("elementwise", "dense")]
+    for sparsity in wrong:
+        with pytest.raises(TypeError, match="a declaration, got 'dense'"):
+            asdex.with_sparsity(sparsity)
+    with pytest.raises(TypeError, match=r"as in asdex.Along\(0, 1\), got asdex.Along\(\(0,\),\)"):
+        asdex.Along((0,))  # pyright: ignore[reportArgumentType]
 
 
 def test_side_effects_are_refused():

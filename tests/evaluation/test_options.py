@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -230,3 +231,10 @@ def test_what_needs_samples_is_refused_with_a_reason(option):
             TypeError, match=rf"asdex\.{name}: .*at sample arguments.*coloring=coloring"
         ):
             getattr(asdex, name)(jnp.sin, coloring, **option)
+
+
+def test_symmetric_is_a_truth_value():
+    functions: list[Any] = [asdex.jacobian, asdex.jacobian_coloring, asdex.hessian_coloring]
+    for make in functions:
+        with pytest.raises(ValueError, match="`symmetric` to be True or False, got 'no'"):
+            make(lambda x: jnp.sum(x**2), X, symmetric="no")
