@@ -50,7 +50,6 @@ from ._traced_function import (
     reads_numbers as reads_numbers,
     trace as trace,
     Traced as Traced,
-    UNTRACEABLE as UNTRACEABLE,
 )
 from ._with_sparsity import Along as Along, with_sparsity as with_sparsity
 from .dependence import (

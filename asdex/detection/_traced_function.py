@@ -83,7 +83,7 @@ def trace(
     try:
         try:
             jaxpr, output_avals = make(changing)
-        except UNTRACEABLE:
+        except Exception:  # perhaps because it reads a number of Python's
             numbers = [_changes(leaf) and not is_floating(leaf) for leaf in f_leaves]
             if not any(numbers):
                 raise
@@ -92,7 +92,7 @@ def trace(
                 *of_call,
             ]
             jaxpr, output_avals = make(changing)
-    except UNTRACEABLE as error:
+    except _UNTRACEABLE as error:
         raise _untraceable(inputs, error) from error
     jaxpr = _without_references(jaxpr)
     order = np.cumsum(changing) - 1
@@ -107,7 +107,7 @@ def reads_numbers(f: Callable[..., Any], at: Samples, argnums: Argnums, has_aux:
     return not all(compress(traced.changing, map(_changes, jtu.tree_leaves(f))))
 
 
-UNTRACEABLE = jax.errors.JAXTypeError, jax.errors.JAXIndexError
+_UNTRACEABLE = jax.errors.JAXTypeError, jax.errors.JAXIndexError
 """What JAX raises where a function asks for the value of something that is traced."""
 
 

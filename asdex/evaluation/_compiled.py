@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding
 
 from .._arrays import is_array, may_change
 from .._jaxprs import is_staged, open_jaxpr
-from ..detection import UNTRACEABLE
+from ._data_of_calls import Constants, Data, separated
 from ._kernel import Kernel, Result, Static
 from .passes import Passes, TracedCall
 
@@ -26,8 +26,6 @@ Prepare = Callable[
     [Any, Sequence[Any], Mapping[str, Any]], tuple[Kernel, Callable[[Static], Assemble]]
 ]
 """Checks the arguments of a call; returns what evaluates them, and what makes an `Assemble` of the rest."""
-_Data = tuple[list[Any], list[Any]]
-"""Leaves of a kernel and of a call's arguments: the inputs of the compiled function."""
 
 
 def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
@@ -40,16 +38,14 @@ def evaluate(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     kernel_leaves, kernel_tree = jtu.tree_flatten(kernel)
     if any(isinstance(leaf, Tracer) for leaf in (*leaves, *kernel_leaves)):
         return kernel(args, kwargs)[0]
-    data, constants = _separated((kernel_leaves, kernel_tree), (leaves, tree))
-    return _programs(constants).run(data)
+    flat = (kernel_leaves, kernel_tree), (leaves, tree)
+    return _compiled_for(*flat, lambda programs, data: programs.run(data))
 
 
 def evaluate_now(kernel: Kernel, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
     """Call the kernel on arguments with values, also where a trace is under way."""
-    data, constants = _separated(
-        jtu.tree_flatten(kernel), jtu.tree_flatten((tuple(args), dict(kwargs)))
-    )
-    return _programs(constants).run.lower(data).compile()(data)
+    flat = jtu.tree_flatten(kernel), jtu.tree_flatten((tuple(args), dict(kwargs)))
+    return _compiled_for(*flat, lambda programs, data: programs.run.lower(data).compile()(data))
 
 
 def evaluate_prepared(
@@ -147,16 +143,12 @@ def _plan(
     kernel: Kernel, arguments: tuple[list[Any], Any], assembly: Callable[[Static], Assemble]
 ) -> _Plan | None:
     """`None` for a function that closes over values which an outer transformation is tracing."""
-    flat = jtu.tree_flatten(kernel)
-    data, constants = _separated(flat, arguments)
+    programs, data, traced = _compiled_for(
+        jtu.tree_flatten(kernel),
+        arguments,
+        lambda programs, data: (programs, data, programs.trace.trace(data)),
+    )
     changing = tuple(leaf is not None for leaf in data[1])
-    programs = _programs(constants)
-    try:
-        traced = programs.trace.trace(data)
-    except UNTRACEABLE:  # perhaps because the function reads a number of Python's
-        data, constants = _separated(flat, arguments, numbers=False)
-        programs = _programs(constants)
-        traced = programs.trace.trace(data)
     if len(open_jaxpr(traced.jaxpr).invars) > len(jtu.tree_leaves(data)):
         return None
     result, terms, carried = traced.out_info
@@ -169,79 +161,23 @@ def _plan(
     return _Plan(data[0], terms, some, trace, trace.program, assembly(static))
 
 
-def _separated(
-    kernel: tuple[list[Any], Any], arguments: tuple[list[Any], Any], numbers: bool = True
-) -> tuple[_Data, _Constants]:
-    """The data among the leaves, `None` in place of others; and the rest, `None` in place of data.
+def _compiled_for(
+    kernel: tuple[list[Any], Any],
+    arguments: tuple[list[Any], Any],
+    use: Callable[[_Programs, Data], Any],
+) -> Any:
+    """What `use` returns for the programs and their data.
 
-    With `numbers` those of Python's in the kernel are data.
+    Python's numbers in a kernel are data, or constants if that fails: perhaps its function reads them.
     """
-    data, rest = [], []
-    for (leaves, tree), is_data in (
-        (kernel, may_change if numbers else is_array),
-        (arguments, may_change),
-    ):
-        data.append([leaf if is_data(leaf) else None for leaf in leaves])
-        constant = tuple(None if is_data(leaf) else leaf for leaf in leaves)
-        rest.append((tree, tuple(map(_weakly, constant)), tuple(map(type, constant))))  # 1 is True
-    content = tuple(rest)
-    _check_hashable(content)
-    return (data[0], data[1]), _Constants(content)
-
-
-def _weakly(leaf: Any) -> Any:
-    """A weak reference to a function: what is compiled for it is dropped with it, as by `jax.jit`."""
-    if not callable(leaf) or type(leaf).__eq__ is not object.__eq__:
-        return leaf
+    data, constants = separated(kernel, arguments)
     try:
-        return weakref.ref(leaf)
-    except TypeError:
-        return leaf
-
-
-def _check_hashable(constants: Any) -> None:
-    try:
-        hash(constants)
-    except TypeError as error:
-        raise TypeError(
-            "Expected the function, and its arguments that are neither arrays nor floating-point numbers, to "
-            f"be hashable, since they are constants of the compiled function; got: {error}. Give their "
-            "class a __hash__, or call the derivative inside a function compiled by jax.jit."
-        ) from error
-
-
-class _Constants:
-    """Trees, static leaves and positions of the data, hashed once."""
-
-    def __init__(self, content: tuple[Any, ...]):
-        self.content, self.hash = content, hash(content)
-
-    def __hash__(self) -> int:
-        return self.hash
-
-    def __eq__(self, other: Any) -> bool:
-        return self is other or (
-            isinstance(other, _Constants) and bool(self.content == other.content)
-        )
-
-    def call(self, data: _Data) -> tuple[Kernel, Sequence[Any], Mapping[str, Any]]:
-        """The kernel, and the arguments, that have this data."""
-        kernel, (args, kwargs) = (
-            tree.unflatten(
-                _referent(b) if a is None else a for a, b in zip(leaves, rest, strict=True)
-            )
-            for leaves, (tree, rest, _) in zip(data, self.content, strict=True)
-        )
-        return kernel, args, kwargs
-
-    def functions(self) -> list[Any]:
-        """What it refers to weakly."""
-        leaves = (leaf for _, rest, _ in self.content for leaf in rest)
-        return [leaf() for leaf in leaves if isinstance(leaf, weakref.ref)]
-
-
-def _referent(leaf: Any) -> Any:
-    return leaf() if isinstance(leaf, weakref.ref) else leaf
+        return use(_programs(constants), data)
+    except Exception:
+        others, constants = separated(kernel, arguments, numbers=False)
+        if len(jtu.tree_leaves(others)) == len(jtu.tree_leaves(data)):
+            raise
+        return use(_programs(constants), others)
 
 
 class _Carried(eqx.Module):
@@ -262,10 +198,12 @@ class _Programs(NamedTuple):
     run: Any
 
 
-_PROGRAMS: dict[_Constants, _Programs] = {}
+_PROGRAMS: dict[Constants, _Programs] = {}
+_MOST_PROGRAMS = 2048
+"""Programs that are kept, as many as JAX keeps traces: the oldest goes first."""
 
 
-def _programs(constants: _Constants) -> _Programs:
+def _programs(constants: Constants) -> _Programs:
     """Those of equal constants, which live as long as the functions among these."""
     found = _PROGRAMS.get(constants)
     if found is None:
@@ -277,11 +215,13 @@ def _programs(constants: _Constants) -> _Programs:
         )
         for function in constants.functions():
             weakref.finalize(function, _PROGRAMS.pop, constants, None)
+        if len(_PROGRAMS) > _MOST_PROGRAMS:
+            _PROGRAMS.pop(next(iter(_PROGRAMS)), None)
     return found
 
 
 def _trace(
-    data: _Data, constants: _Constants, calls: dict[Any, TracedCall]
+    data: Data, constants: Constants, calls: dict[Any, TracedCall]
 ) -> tuple[Result, list[Any], _Carried]:
     """Traced, but never run: the results, the terms of the seeds, and what goes with this trace."""
     kernel, args, kwargs = constants.call(data)
@@ -292,6 +232,6 @@ def _trace(
     return result, passes.seed_terms, _Carried((static, key))
 
 
-def _evaluate(data: _Data, constants: _Constants) -> Result:
+def _evaluate(data: Data, constants: Constants) -> Result:
     kernel, args, kwargs = constants.call(data)
     return kernel(args, kwargs)[0]

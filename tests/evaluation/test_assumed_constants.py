@@ -154,8 +154,9 @@ def test_numbers_may_change(kind, before, after, elements):
     np.testing.assert_allclose(slope, reference, rtol=1e-5)
 
 
-def test_numbers_that_a_function_reads_are_constants():
-    jac_fn = asdex.jacobian(Steps(1.0), X)
+@pytest.mark.parametrize("options", [{}, {"elements": True}, {"constant": "reuse"}])
+def test_numbers_that_a_function_reads_are_constants(options):
+    jac_fn = asdex.jacobian(Steps(1.0), X, **options)
     assert jac_fn.sparsity.nnz == 18
     expected = jax.jit(jax.jacobian(lambda x: Steps(1.0)(x)))(X)
     np.testing.assert_allclose(jac_fn(X).todense(), expected, rtol=1e-6)
@@ -167,3 +168,18 @@ def test_numbers_that_a_function_reads_are_constants():
     ):
         with pytest.raises(ValueError, match=r"f\.end was replaced"):
             call(X)
+
+
+def test_numbers_may_be_static_arguments():
+    power = jax.jit(lambda x, exponent: x**exponent, static_argnums=1)
+
+    class Power(eqx.Module):
+        exponent: float
+
+        def __call__(self, x):
+            return power(x, self.exponent)
+
+    jac_fn = asdex.jacobian(Power(3.0), X, output_format="dense")
+    np.testing.assert_allclose(jac_fn(X), np.diag(3 * X**2), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"f\.exponent was replaced"):
+        replaced(jac_fn, exponent=2.0)(X)
