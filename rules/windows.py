@@ -180,17 +180,26 @@ def reduce_window(eqn: Equation, operand: Dependence) -> Dependence:
     return _windowed(eqn, operand)
 
 
-extrema = register("reduce_window_max", "reduce_window_min", exact=True, picks=True)(
-    reduce_window.dependence
-)
+@register("reduce_window_max", "reduce_window_min", exact=True, picks=True)
+def extrema(eqn: Equation, operand: Dependence) -> Dependence:
+    """Picks the largest or the smallest element in a sliding window: each result reads its window."""
+    _forbid_reverse_mode(eqn)
+    return _windowed(eqn, operand)
 
 
 @extrema.at_point
 def extrema_at_point(eqn: Equation, operand: Dependence) -> Any:
     """The largest or the smallest elements of each window."""
+    _forbid_reverse_mode(eqn)
     shape, largest = eqn.out_avals[0].shape, eqn.name == "reduce_window_max"
     positions = _selected(eqn, 0, shape, largest)
     return NotImplemented if positions is None else _windowed(eqn, operand, positions)
+
+
+def _forbid_reverse_mode(eqn: Equation) -> None:
+    """Windows with gaps have none in JAX."""
+    if any(step != 1 for step in eqn.params["window_dilation"]):
+        eqn.forbid("rev")
 
 
 def _selected(

@@ -89,3 +89,17 @@ def test_hessian_modes_are_named_in_the_coloring():
     assert asdex.hessian_coloring(f, X).mode == "fwd_over_rev"
     assert asdex.hessian_coloring(f, X, mode="auto").mode == "fwd_over_rev"
     assert asdex.hessian_coloring(f, X, mode="rev_over_rev").mode == "rev_over_rev"
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_windows_with_gaps_have_no_reverse_mode(local):
+    """In JAX. By the number of colors it would be taken."""
+
+    def f(x):
+        window = (2,), (1,), ((0, 0),), (1,), (2,)
+        return jnp.sum(jax.lax.reduce_window(x, jnp.inf, jax.lax.min, *window))[None]
+
+    x = jnp.arange(5.0)
+    jac_fn = asdex.jacobian(f, x, local=local)
+    assert jac_fn.coloring.mode == "fwd"
+    np.testing.assert_allclose(jac_fn(x).todense(), jax.jit(jax.jacfwd(f))(x))
