@@ -216,7 +216,7 @@ def _programs(constants: Constants) -> _Programs:
         for function in constants.functions():
             weakref.finalize(function, _PROGRAMS.pop, constants, None)
         if len(_PROGRAMS) > _MOST_PROGRAMS:
-            _PROGRAMS.pop(next(iter(_PROGRAMS)), None)
+            _PROGRAMS.pop(next(iter(tuple(_PROGRAMS))), None)
     return found
 
 

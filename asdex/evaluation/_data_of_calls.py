@@ -34,12 +34,17 @@ def separated(
     return (data[0], data[1]), Constants(content)
 
 
+class _Weakly(weakref.ref):
+    """Refers to a function: what is compiled for it is dropped with it, as by `jax.jit`."""
+
+    __slots__ = ()
+
+
 def _weakly(leaf: Any) -> Any:
-    """A weak reference to a function: what is compiled for it is dropped with it, as by `jax.jit`."""
     if not callable(leaf) or type(leaf).__eq__ is not object.__eq__:
         return leaf
     try:
-        return weakref.ref(leaf)
+        return _Weakly(leaf)
     except TypeError:
         return leaf
 
@@ -82,8 +87,8 @@ class Constants:
     def functions(self) -> list[Any]:
         """What it refers to weakly."""
         leaves = (leaf for _, rest, _ in self.content for leaf in rest)
-        return [leaf() for leaf in leaves if isinstance(leaf, weakref.ref)]
+        return [leaf() for leaf in leaves if isinstance(leaf, _Weakly)]
 
 
 def _referent(leaf: Any) -> Any:
-    return leaf() if isinstance(leaf, weakref.ref) else leaf
+    return leaf() if isinstance(leaf, _Weakly) else leaf
