@@ -21,6 +21,7 @@ def ruled(function, backward):
 LOSS = ruled(lambda x: jnp.sum(x**2), lambda x, g: (2 * x,))
 BESIDE = ruled(lambda y, a: y, lambda y, a, g: (g, jnp.ones_like(a)))
 COMPARED = ruled(lambda x: jnp.sum(x**2), lambda x, g: (jnp.where(g > 0, 2 * x, 0),))
+STEPS = ruled(lambda x: jnp.sum(x**2), lambda x, g: (jnp.where(x > 0, 1.0, 0.0),))
 UNUSED = ruled(lambda y, a: y * 1.0, lambda y, a, g: (g, jnp.zeros_like(a)))
 CLIPPED = ruled(lambda y: y * 1.0, lambda y, g: (jnp.clip(g, -0.5, 0.5),))
 
@@ -46,3 +47,9 @@ def test_entries_that_do_not_depend_on_the_cotangent(f):
 )
 def test_other_rules_stay_exact(f, nnz):
     assert asdex.jacobian_sparsity(f, X).nnz == nnz
+
+
+def test_ties_in_a_rule_at_a_point():
+    x = jnp.array([0.0, 1.0, -1.0])
+    found = asdex.jacobian_sparsity(STEPS, x, local=True).todense()
+    np.testing.assert_array_equal(found, [[True, True, False]])

@@ -141,5 +141,8 @@ class Derivation:
 
 
 def _without_seed(value: Value, aval: Any) -> np.ndarray:
-    """Which elements of a cotangent depend on no seed, and are not zero."""
-    return np.logical_and(support_of(value, aval), ~as_mask(value.as_dependence(aval)))
+    """Which elements of a cotangent depend on no seed, and are not zero, or need not be next to a point."""
+    support = support_of(value, aval)
+    if value.undecided is not None:
+        support = support | value.undecided
+    return np.logical_and(support, ~as_mask(value.as_dependence(aval)))
