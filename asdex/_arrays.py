@@ -56,9 +56,14 @@ def is_floating(value: Any) -> bool:
     return is_array(value) and has_derivative(value)
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a floating-point number of Python's."""
+    return isinstance(value, float | complex) and not is_array(value)
+
+
 def may_change(value: Any) -> bool:
     """Whether an argument is data, which may differ in the next call, rather than configuration."""
-    return is_array(value) or isinstance(value, float | complex)
+    return is_array(value) or is_number(value)
 
 
 def struct_of(value: Any) -> jax.ShapeDtypeStruct:

@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import Facts, Placeholder
+from asdex.detection import Deferred, Facts
 
 from .ties import differing
 
@@ -27,7 +27,7 @@ def cond(eqn: Equation, index: Dependence, *operands: Dependence) -> list[Value]
     return [
         Value(
             reduce(operator.or_, (value.as_dependence(aval) for value in values)) | index,
-            Placeholder() if later and all(value.known is not None for value in values) else None,
+            Deferred() if later and all(value.known is not None for value in values) else None,
             Facts.of_one_of(values, aval),
             undecided=differing(values, aval) if undecided else None,
         )

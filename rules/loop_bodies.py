@@ -8,12 +8,12 @@ import numpy as np
 
 from asdex import Dependence, Equation, Value
 from asdex.detection import (
+    Deferred,
     everywhere,
     Facts,
     is_everywhere,
     item_of,
     open_jaxpr,
-    Placeholder,
     Rule,
     same_places,
     simplified,
@@ -62,8 +62,8 @@ class LoopBody:
     def analyse(self) -> None:
         """Find the carried values that stay known, and the body's structure in terms of the others."""
         consts = [None if value.dependence is not None else value for value in self.consts]
-        scanned = [self._placeholder(value) for value in self.scanned]
-        carried = [self._placeholder(value) for value in self.initial]
+        scanned = [self._assumed(value) for value in self.scanned]
+        carried = [self._assumed(value) for value in self.initial]
         # A carried value that is known but does not stay so is followed like one that is not known.
         carried = [
             value if value is not None and value.known is not None else None for value in carried
@@ -80,27 +80,27 @@ class LoopBody:
         self.followed_slices = [value is None for value in scanned]
         asked = [
             actual.known
-            for placeholder, actual in zip(
+            for assumed, actual in zip(
                 (*carried, *scanned), (*self.initial, *self.scanned), strict=True
             )
-            if _asked(placeholder) and actual.known is not None
+            if _asked(assumed) and actual.known is not None
         ]
         # Values that are known only at each step of a loop around this one make that loop vary instead.
         self.varies = bool(asked) and all([known.is_available for known in asked])
         self.is_preview = any(
-            placeholder.asked and placeholder.decides
+            deferred.asked and deferred.decides
             for value in (*self.consts, *self.initial, *self.scanned)
             if value.known is not None
-            for placeholder in value.known.placeholders
+            for deferred in value.known.deferred
         )
         self.results = results
 
-    def _placeholder(self, value: Value) -> Value | None:
+    def _assumed(self, value: Value) -> Value | None:
         """What the analysis of a body may assume of an operand that differs from step to step."""
         if value.dependence is not None:
             return None
         is_known = value.known is not None and value.undecided is None
-        known = Placeholder(self.is_counted) if is_known else None
+        known = Deferred(self.is_counted) if is_known else None
         return value._replace(known=known, facts=None, undecided=None)
 
     def _structure(self, operands: Sequence[Value | None]) -> list[Value]:
@@ -218,7 +218,7 @@ def in_rows(values: Sequence[Dependence], count: int) -> Dependence:
 
 
 def _asked(value: Value | None) -> bool:
-    return value is not None and isinstance(value.known, Placeholder) and value.known.asked
+    return value is not None and isinstance(value.known, Deferred) and value.known.asked
 
 
 def facts_of(mask: np.ndarray, aval: Any) -> Facts | None:

@@ -8,7 +8,7 @@ from copy import copy
 import numpy as np
 
 from asdex import Dependence, Equation, register, Value
-from asdex.detection import everywhere, Facts, nowhere, Placeholder, scan_arity
+from asdex.detection import Deferred, everywhere, Facts, nowhere, scan_arity
 
 from .loop_bodies import facts_of, in_rows, LoopBody, slice_of
 from .loop_maps import without_loop
@@ -221,7 +221,7 @@ class Loop(LoopBody):
         """The carry after the last step. What is known at each step of a loop around this one stays so."""
         pending = any(map(_pending, (*self.consts, *self.initial, *self.scanned)))
         return [
-            Value(one, Placeholder() if keep and pending else None, facts_of(mask, aval))
+            Value(one, Deferred() if keep and pending else None, facts_of(mask, aval))
             for one, keep, mask, aval in zip(
                 carry, self.kept, self.supports, self.avals, strict=False
             )

@@ -12,11 +12,11 @@ import numpy as np
 from asdex import Dependence, Equation, register, Value
 from asdex.detection import (
     as_dependence,
+    Deferred,
     everywhere,
     Facts,
     Known,
     open_jaxpr,
-    Placeholder,
     transitive_closure,
 )
 
@@ -126,7 +126,7 @@ class _While(Loop):
                 break
             value = proceed.known.get_if_available()
             if value is None:  # known at each step of a loop around this one, but not here
-                return None, [Placeholder() if keep else None for keep in self.kept]
+                return None, [Deferred() if keep else None for keep in self.kept]
             if value.any() != value.all():  # the loops of a batch, some of which are over
                 break
             if not value.any():

@@ -86,6 +86,7 @@ from .interpreter import (
 from .known import (
     are_equal as are_equal,
     compiled as compiled,
+    Deferred as Deferred,
     error_inside as error_inside,
     in_three as in_three,
     inlined as inlined,
@@ -94,7 +95,6 @@ from .known import (
     may_be_inlined as may_be_inlined,
     may_differ as may_differ,
     on_host as on_host,
-    Placeholder as Placeholder,
     shifted as shifted,
     Unavailable as Unavailable,
 )

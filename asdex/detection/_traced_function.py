@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 from .._arguments import Argnums, differentiated, enumeration, Inputs, Samples
-from .._arrays import is_array, is_floating, may_change, struct_of
+from .._arrays import is_array, is_floating, is_number, may_change, struct_of
 from .._function import split_aux
 from .._jaxprs import without_references
 
@@ -58,8 +58,6 @@ def trace(
     f_leaves, f_tree = jtu.tree_flatten(f)
     call_leaves, call_tree = jtu.tree_flatten((tuple(args), dict(kwargs)))
     chosen = _differentiated_positions(args, argnums)
-    of_call = [may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves)]
-    changing = [*map(_changes, f_leaves), *of_call]
     leaves = [*f_leaves, *call_leaves]
     output_tree = None
 
@@ -75,23 +73,20 @@ def trace(
         output_leaves, output_tree = _output_leaves(result, has_aux)
         return output_leaves
 
-    def make(changing: Sequence[bool]) -> tuple[Any, Any]:
+    def make(numbers: bool) -> tuple[list[bool], Any, Any]:
+        of_f = [_changes(leaf) or (numbers and is_number(leaf)) for leaf in f_leaves]
+        changing = [*of_f, *(may_change(leaf) or k in chosen for k, leaf in enumerate(call_leaves))]
         dynamic = list(map(_abstract, compress(leaves, changing)))
         function = functools.partial(flat, changing=changing)
-        return jax.make_jaxpr(function, return_shape=True)(dynamic)
+        return changing, *jax.make_jaxpr(function, return_shape=True)(dynamic)
 
     try:
         try:
-            jaxpr, output_avals = make(changing)
+            changing, jaxpr, output_avals = make(numbers=True)
         except Exception:  # perhaps because it reads a number of Python's
-            numbers = [_changes(leaf) and not is_floating(leaf) for leaf in f_leaves]
-            if not any(numbers):
+            if not any(map(is_number, f_leaves)):
                 raise
-            changing = [
-                *(moves and not one for moves, one in zip(changing, numbers, strict=False)),
-                *of_call,
-            ]
-            jaxpr, output_avals = make(changing)
+            changing, jaxpr, output_avals = make(numbers=False)
     except _UNTRACEABLE as error:
         raise _untraceable(inputs, error) from error
     jaxpr = _without_references(jaxpr)
@@ -104,7 +99,7 @@ def trace(
 def reads_numbers(f: Callable[..., Any], at: Samples, argnums: Argnums, has_aux: bool) -> bool:
     """Whether `f` can only be traced with numbers of Python's among its leaves for constants."""
     traced = trace(f, at.args, at.kwargs, argnums=argnums, has_aux=has_aux)
-    return not all(compress(traced.changing, map(_changes, jtu.tree_leaves(f))))
+    return not all(compress(traced.changing, map(is_number, jtu.tree_leaves(f))))
 
 
 _UNTRACEABLE = jax.errors.JAXTypeError, jax.errors.JAXIndexError
@@ -112,9 +107,8 @@ _UNTRACEABLE = jax.errors.JAXTypeError, jax.errors.JAXIndexError
 
 
 def _changes(leaf: Any) -> bool:
-    """Whether a leaf of a function may differ in the next call."""
-    number = isinstance(leaf, float | complex) and not is_array(leaf)
-    return is_floating(leaf) or number or isinstance(leaf, jax.ShapeDtypeStruct)
+    """Whether an array among the leaves of a function may be another one in the next call."""
+    return is_floating(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def changing_leaves(

@@ -9,7 +9,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.core import Tracer
 
-from .._arrays import is_array, is_floating, may_change
+from .._arrays import is_array, is_floating, is_number
 
 
 class AssumedConstants:
@@ -54,10 +54,9 @@ class AssumedConstants:
                 f"leaves, got {f!r}. {_REMEDY}"
             )
         for (path, leaf), assumed in zip(with_paths, self.leaves, strict=True):
-            summary = _summary(leaf)
-            if not _agree(summary, assumed) or (
-                _is_other_number(leaf, assumed) and reads_numbers()
-            ):
+            equal = isinstance(leaf, Tracer) or (is_number(leaf) and leaf == assumed)
+            other = is_number(assumed) and not equal
+            if not _agree(_summary(leaf), assumed) or (other and reads_numbers()):
                 raise ValueError(
                     f"Expected the function that the pattern was made for, or the same with other "
                     f"floating-point leaves: the pattern takes the others for constant, but "
@@ -90,20 +89,8 @@ def _summary(leaf: Any) -> Any:
     return _Traced if isinstance(leaf, Tracer) else leaf
 
 
-def _is_number(leaf: Any) -> bool:
-    return may_change(leaf) and not is_array(leaf)
-
-
-def _is_other_number(leaf: Any, assumed: Any) -> bool:
-    return not isinstance(leaf, Tracer) and _is_number(assumed) and not _same(leaf, assumed)
-
-
-def _same(leaf: Any, number: Any) -> bool:
-    return _is_number(leaf) and leaf == number
-
-
 def _agree(got: Any, want: Any) -> bool:
-    got, want = (_Floating if _is_number(one) else one for one in (got, want))
+    got, want = (_Floating if is_number(one) else one for one in (got, want))
     if got is want:
         return True
     if got is _Floating or want is _Floating:

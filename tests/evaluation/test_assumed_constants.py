@@ -160,6 +160,8 @@ def test_numbers_that_a_function_reads_are_constants(options):
     assert jac_fn.sparsity.nnz == 18
     expected = jax.jit(jax.jacobian(lambda x: Steps(1.0)(x)))(X)
     np.testing.assert_allclose(jac_fn(X).todense(), expected, rtol=1e-6)
+    equal = replaced(jac_fn, end=float("1.0"))
+    np.testing.assert_allclose(equal(X).todense(), expected, rtol=1e-6)
     other = replaced(jac_fn, end=1.5)
     for call in (
         other,

@@ -3,9 +3,9 @@
 from ._evaluations import Evaluation as Evaluation, Evaluations as Evaluations, item_of as item_of
 from ._known import (
     compiled as compiled,
+    Deferred as Deferred,
     Known as Known,
     on_host as on_host,
-    Placeholder as Placeholder,
     Unavailable as Unavailable,
 )
 from ._loops_in_three import in_three as in_three, may_be_inlined as may_be_inlined

@@ -14,7 +14,7 @@ from ..._arrays import has_derivative, is_key, on_device, size_of
 from ..._jaxprs import nested_jaxprs
 from ..._versions import evaluate
 from ._computing import force
-from ._known import drawing, Known, not_computable, Placeholder, Unavailable
+from ._known import Deferred, drawing, Known, not_computable, Unavailable
 from ._loops_in_three import (
     alone,
     decides_within,
@@ -176,7 +176,7 @@ class Evaluation:
     @property
     def is_probing(self) -> bool:
         """Whether an operand is known only at each step of an enclosing loop. Asks for nothing."""
-        return any(isinstance(known, Placeholder) for known in self.operands)
+        return any(isinstance(known, Deferred) for known in self.operands)
 
     @property
     def is_draw(self) -> bool:

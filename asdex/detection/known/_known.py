@@ -177,17 +177,17 @@ class Known:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it rests on a `Placeholder`: a value that is known only at each step of an enclosing loop.
+        """Whether it rests on a `Deferred`: a value that is known only at each step of an enclosing loop.
 
         Unlike `is_available`, this asks for no value.
         """
-        return bool(self.placeholders)
+        return bool(self.deferred)
 
     @property
-    def placeholders(self) -> list[Placeholder]:
+    def deferred(self) -> list[Deferred]:
         """What it rests on."""
         reads = in_order(self, lambda known: known.maker.operands if known.maker else ())
-        return [known for known in reads if isinstance(known, Placeholder)]
+        return [known for known in reads if isinstance(known, Deferred)]
 
     @property
     def maker(self) -> Evaluation | None:
@@ -208,7 +208,7 @@ class Known:
         return self._value
 
 
-class Placeholder(Known):
+class Deferred(Known):
     """Stands for a value that will be known later, and notices that it was asked for.
 
     **Attributes:** `decides`: whether its loop is then analysed anew, where the value is known.
