@@ -46,7 +46,7 @@ def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
             "With has_aux=True the function must return a pair (output, auxiliary data), got "
-            f"{type(result).__name__}."
+            f"{_described(result)}."
         )
     return _arrays(result[0]), result[1]
 
@@ -63,6 +63,14 @@ def _arrays(output: Any) -> Any:
             f"its values, `matrix.data`, or the dense array, `matrix.todense()`."
         )
     return output
+
+
+def _described(value: Any) -> str:
+    return (
+        f"an array of shape {jnp.shape(value)}"
+        if eqx.is_array(value)
+        else f"a {type(value).__name__}"
+    )
 
 
 def _is_sparse(value: Any) -> bool:

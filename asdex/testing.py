@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -173,28 +173,37 @@ def _derivative(
 
     It returns the outputs, and for each entry of `_basis` a batch of tangents of the outputs or, where `flat`
     has no forward mode, a batch of cotangents of the inputs: one array per leaf, with the batch along its
-    first axis.
+    first axis. A primitive without a rule for batches takes one direction after another.
     """
 
-    def push(*leaves: Any) -> tuple[list[Any], list[list[Any]]]:
+    def push(batch: Callable[..., Any], *leaves: Any) -> tuple[list[Any], list[list[Any]]]:
         def along(*seed: Any) -> list[Any]:
             return _filled(jax.jvp(flat, leaves, seed)[1])
 
-        return flat(*leaves), [jax.vmap(along)(*seeds) for seeds in _basis(leaves)]
+        return flat(*leaves), [batch(along)(*seeds) for seeds in _basis(leaves)]
 
-    def pull(*leaves: Any) -> tuple[list[Any], list[list[Any]]]:
+    def pull(batch: Callable[..., Any], *leaves: Any) -> tuple[list[Any], list[list[Any]]]:
         outputs, pullback = jax.vjp(flat, *leaves)
         return outputs, [
-            jax.vmap(lambda *seed: _filled(pullback(list(seed))))(*seeds)
-            for seeds in _basis(outputs)
+            batch(lambda *seed: _filled(pullback(list(seed))))(*seeds) for seeds in _basis(outputs)
         ]
 
-    pushed = jax.jit(push)
-    try:
-        pushed.eval_shape(*leaves)  # the calls do not trace it again
-    except TypeError:
-        return jax.jit(pull), False
-    return pushed, True
+    refused: Exception | None = None
+    for batch in (jax.vmap, _in_turn):
+        for derivative in (push, pull):
+            compiled = jax.jit(partial(derivative, batch))
+            try:
+                compiled.eval_shape(*leaves)  # the calls do not trace it again
+            except (TypeError, NotImplementedError) as error:
+                refused = refused or error
+            else:
+                return compiled, derivative is push
+    assert refused is not None
+    raise refused
+
+
+def _in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *batch: jax.lax.map(lambda one: function(*one), batch)
 
 
 def _filled(derivatives: Sequence[Any]) -> list[Any]:

@@ -104,9 +104,15 @@ def test_functions_that_return_no_arrays():
 
 @pytest.mark.parametrize("entry", FROM_SAMPLES)
 def test_has_aux_needs_a_pair(entry):
-    with raises(TypeError, "With has_aux=True", "return a pair (output, auxiliary data), got list"):
+    with raises(
+        TypeError, "With has_aux=True", "return a pair (output, auxiliary data), got a list"
+    ):
         entry(lambda x: [x, x], X, has_aux=True)
-    with raises(TypeError, "With has_aux=True", "return a pair (output, auxiliary data), got"):
+    with raises(
+        TypeError,
+        "With has_aux=True",
+        "return a pair (output, auxiliary data), got an array of shape ()",
+    ):
         entry(energy, X, has_aux=True)
 
 

@@ -115,6 +115,24 @@ def test_reverse_mode_where_there_is_no_forward_mode():
     assert report.exact
 
 
+def test_one_direction_after_another_where_there_is_no_rule_for_batches(shifted):
+    del batching.primitive_batchers[shifted]
+    asdex.register(shifted)(lambda eqn, x: x | x.rearrange(lambda p: np.roll(p, 1)))
+    assert check_rule(shifted.bind, X).exact
+    asdex.elementwise(shifted, override=True)
+    with pytest.raises(asdex.VerificationError, match="misses 3 entries"):
+        check_rule(shifted.bind, X)
+
+
+def test_without_any_derivative_the_first_error_is_raised(registry):
+    del registry
+    primitive = Primitive("without_derivative")
+    primitive.def_abstract_eval(lambda x: x)
+    asdex.elementwise(primitive)
+    with pytest.raises(NotImplementedError, match="without_derivative"):
+        check_rule(primitive.bind, X)
+
+
 def test_reverse_mode_of_complex_arguments():
     @jax.custom_vjp
     def fn(z):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import diffrax
 import jax
@@ -32,7 +32,8 @@ def sparse_root_finder(
 
         diffrax.Kvaerno5(root_finder=asdex.diffrax.sparse_root_finder(term, t0, y0, args))
 
-    It takes its tolerances from the step size controller, as the default root finder does.
+    It takes its tolerances from the step size controller, as the default root finder does, unless `rtol` and
+    `atol` are among the options: constant steps need them.
 
     **Arguments:**
 
@@ -45,7 +46,8 @@ def sparse_root_finder(
     - `linear_solver`: the `solver` of `asdex.lineax.SparseLinearSolver`.
     - `root_finder`: the class of the root finder: `diffrax.VeryChord`, `optimistix.Chord` or
         `optimistix.Newton`.
-    - `options`: further arguments of `root_finder`, such as `kappa`.
+    - `options`: further arguments of `root_finder`, such as `kappa`, or `rtol`, `atol` and perhaps `norm`, by
+        default `optimistix.max_norm`.
 
     **Returns:**
 
@@ -60,5 +62,10 @@ def sparse_root_finder(
         time = jax.ShapeDtypeStruct(struct_of(t).shape, jnp.result_type(float))
         coloring = jacobian_coloring(f, time, y, args, argnums=1, mode="auto")
     sparse = SparseLinearSolver(coloring, linear_solver)
-    make = diffrax.with_stepsize_controller_tols(root_finder)  # pyright: ignore[reportArgumentType]
-    return make(linear_solver=sparse, **options)
+    if _TOLERANCES.isdisjoint(options):
+        make = diffrax.with_stepsize_controller_tols(root_finder)  # pyright: ignore[reportArgumentType]
+        return make(linear_solver=sparse, **options)
+    return root_finder(linear_solver=sparse, **{"norm": optx.max_norm, **options})
+
+
+_TOLERANCES: Final = {"rtol", "atol", "norm"}

@@ -56,12 +56,18 @@ class KKTMatrix(eqx.Module):
         - `x`, `multipliers`, `objective_factor`, `args`: as for `asdex.nlp.LagrangianHessian`.
         - `primal`, `dual`: the diagonals of `P`, `(n,)`, and of `D`, `(m,)`; or one number for all of it.
 
-        **Raises:** the same as an `asdex.SparseDerivative`, if an argument differs from the sample.
+        **Raises:** the same as an `asdex.SparseDerivative`, if an argument differs from the sample;
+        `ValueError` for diagonals of other shapes.
         """
         hess = self.hessian(x, multipliers, objective_factor, *args)
         jac = self.jacobian(x, *args)
         m, n = self.jacobian.sparsity.shape
         dtype = jnp.promote_types(hess.dtype, jac.dtype)
+        for name, given, count in (("primal", primal, n), ("dual", dual, m)):
+            if jnp.shape(given) not in ((), (count,)):
+                raise ValueError(
+                    f"Expected {name} of shape ({count},) or a number, got shape {jnp.shape(given)}."
+                )
         diagonals = (jnp.broadcast_to(primal, (n,)), -jnp.broadcast_to(dual, (m,)))
         terms = [jnp.asarray(one).astype(dtype) for one in (hess, jac, jac, *diagonals)]
         return jnp.zeros(self.sparsity.nnz, dtype).at[self.places].add(jnp.concatenate(terms))

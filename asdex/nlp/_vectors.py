@@ -12,15 +12,19 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._arrays import has_derivative, is_complex, may_change, ravel, size_of, struct_of, unravel
-from .._function import as_scalar
+from .._function import as_scalar, split_aux
 
 
 def output_of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The output of a function as a pytree of `jax.ShapeDtypeStruct`s, for samples of its arguments."""
+    """The output of a function as a pytree of `jax.ShapeDtypeStruct`s, for samples of its arguments.
+
+    **Raises:** `TypeError` if it is `None`, or holds a sparse matrix of jax's.
+    """
     args, kwargs = jtu.tree_map(
         lambda leaf: struct_of(leaf) if may_change(leaf) else leaf, (args, kwargs)
     )
-    return eqx.filter_eval_shape(function, *args, **kwargs)
+    output = eqx.filter_eval_shape(function, *args, **kwargs)
+    return split_aux(output, has_aux=False)[0]
 
 
 class Space(eqx.Module):
@@ -51,7 +55,15 @@ class Space(eqx.Module):
         return sum(map(size_of, self.avals))
 
     def unravel(self, vector: Any) -> Any:
-        """The pytree whose leaves are the parts of a vector."""
+        """The pytree whose leaves are the parts of a vector.
+
+        **Raises:** `ValueError` for another shape.
+        """
+        if np.shape(vector) != (self.size,):
+            raise ValueError(
+                f"Expected a vector of shape ({self.size},), got shape {np.shape(vector)}. `ravel` and "
+                "`ravel_constraints` make vectors of pytrees."
+            )
         return self.tree.unflatten(unravel(vector, self.avals))
 
     def ravel(self, values: Any) -> Float[np.ndarray, " size"]:

@@ -55,6 +55,14 @@ def test_the_pattern_is_that_of_both_and_a_full_diagonal():
     assert np.array_equal(pattern[N:, N:], np.eye(len(jac), dtype=bool))
 
 
+@pytest.mark.parametrize("name, shape", [("primal", (N,)), ("dual", (N - 1,))])
+def test_diagonals_of_other_shapes(name, shape):
+    kkt = asdex.nlp.kkt_matrix(objective, constraints, X, 2.0)
+    message = rf"Expected {name} of shape \({shape[0]},\) or a number, got shape \(3,\)"
+    with pytest.raises(ValueError, match=message):
+        kkt.values(X, MULTIPLIERS, 1.0, 2.0, **{name: np.ones(3)})
+
+
 def test_newton_on_the_conditions_finds_the_minimum(enable_x64):
     """The zeros that the constraints leave on the diagonal are no obstacle to a direct solver."""
     lx = pytest.importorskip("lineax")

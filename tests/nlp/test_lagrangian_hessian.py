@@ -248,6 +248,8 @@ def test_errors():
         asdex.lagrangian_hessian(objective, lambda x: x + 1j, X)
     with pytest.raises(ValueError, match="single element"):
         asdex.lagrangian_hessian(lambda x: x, None, X)
+    with pytest.raises(TypeError, match="return an array or a pytree of arrays, got None"):
+        asdex.lagrangian_hessian(objective, lambda x: None, X)
     hess_fn = asdex.lagrangian_hessian(objective, constraints, X)
     with pytest.raises(ValueError, match=r"args\[1\] is None; the sample had an array"):
         hess_fn(X)

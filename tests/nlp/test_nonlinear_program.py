@@ -239,3 +239,11 @@ def test_errors(enable_x64):
             NonlinearProgram(lambda x: jnp.sum(x), None, np.arange(2))
         with pytest.raises(TypeError, match="constraints of real floating-point dtype, got int64"):
             NonlinearProgram(lambda x: jnp.sum(x), lambda x: jnp.arange(2), np.zeros(2))
+        with pytest.raises(TypeError, match="return an array or a pytree of arrays, got None"):
+            NonlinearProgram(lambda x: jnp.sum(x), lambda x: None, np.zeros(2))
+
+
+@pytest.mark.parametrize("method", ["objective", "gradient", "constraints", "unravel"])
+def test_vectors_of_other_shapes(program, method):
+    with pytest.raises(ValueError, match=rf"Expected a vector of shape \({N},\), got shape \(3,\)"):
+        getattr(program, method)(np.zeros(3))

@@ -79,6 +79,20 @@ def test_a_vector_field_a_coloring_and_options():
         np.testing.assert_allclose(integrate(one, dfx.Kvaerno3).ys, dense, rtol=1e-3)
 
 
+def test_constant_steps_with_tolerances_of_their_own(enable_x64):
+    with enable_x64():
+        y0 = point(N, jnp.float64)
+        sparse = sparse_root_finder(TERM, 0.0, y0, SCALE, rtol=1e-8, atol=1e-8)
+        dense = dfx.VeryChord(rtol=1e-8, atol=1e-8, norm=optx.max_norm)
+        ends = [
+            dfx.diffeqsolve(TERM, dfx.Kvaerno3(root_finder=one), 0.0, 0.01, 1e-3, y0, SCALE).ys
+            for one in (sparse, dense)
+        ]
+        np.testing.assert_allclose(*ends, rtol=1e-9)
+    with pytest.raises(TypeError, match="atol"):
+        sparse_root_finder(TERM, 0.0, point(N), SCALE, rtol=1e-8)
+
+
 def test_pytrees_and_batches():
     def pair(t, y, args):
         u, v = y["u"], y["v"]
