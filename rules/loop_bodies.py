@@ -21,6 +21,8 @@ from asdex.detection import (
     support_of,
 )
 
+from .maybe_known import may_stay_known
+
 
 _ROUNDS = 4
 """How often a body is evaluated before nothing is said about the zeros of what it carries."""
@@ -65,9 +67,10 @@ class LoopBody:
         scanned = [self._assumed(value) for value in self.scanned]
         carried = [self._assumed(value) for value in self.initial]
         # A carried value that is known but does not stay so is followed like one that is not known.
-        carried = [
-            value if value is not None and value.known is not None else None for value in carried
-        ]
+        given = (*consts, *carried, *scanned)
+        known = [value is not None and value.known is not None for value in given]
+        stay = may_stay_known(self.body, known, len(consts), self.num_carry)
+        carried = [value if may else None for value, may in zip(carried, stay, strict=True)]
         while True:
             results = self._structure([*consts, *carried, *scanned])
             stays = [value.known is not None for value in results[: self.num_carry]]

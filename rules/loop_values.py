@@ -40,7 +40,7 @@ def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
     def after(carried: Sequence[bool]) -> list[bool]:
         return _known_results(body, [*known[:num_consts], *carried, *known[end:]])
 
-    carried = _kept(known[num_consts:end], after)
+    carried = kept_throughout(known[num_consts:end], after)
     results = [*carried, *after(carried)[num_carry:]]
 
     def computed(*arrays: Any) -> Sequence[Any]:
@@ -59,7 +59,9 @@ def known_of_scan(eqn: Any, known: Sequence[bool]) -> Part:
     return results, computed
 
 
-def _kept(carried: Sequence[bool], after: Callable[[Sequence[bool]], list[bool]]) -> list[bool]:
+def kept_throughout(
+    carried: Sequence[bool], after: Callable[[Sequence[bool]], list[bool]]
+) -> list[bool]:
     """Which carried values are known at all steps of a loop, of those known before it."""
     while True:
         stays = [old and new for old, new in zip(carried, after(carried), strict=False)]
@@ -92,7 +94,7 @@ def count_of_while(eqn: Any, known: Sequence[bool]) -> Part | None:
     condition, body = eqn.params["cond_jaxpr"], eqn.params["body_jaxpr"]
     first = eqn.params["cond_nconsts"]
     second = first + eqn.params["body_nconsts"]
-    carried = _kept(
+    carried = kept_throughout(
         known[second:], lambda before: _known_results(body, [*known[first:second], *before])
     )
     ends = open_jaxpr(condition).outvars[0].aval
