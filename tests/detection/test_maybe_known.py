@@ -123,7 +123,7 @@ def test_loops_within_loops_are_analysed_once_for_each_analysis_around_them(anal
 
     def nested(depth, y):
         def step(carry, _):
-            a, b, c, z = carry
+            _, b, c, z = carry
             return (b, c, z, nested(depth - 1, z) if depth else jnp.sin(z)), None
 
         start = *(jnp.full(N, float(i)) for i in range(3)), y
