@@ -94,8 +94,9 @@ def hessian_coloring(
 
     - `f`, `args`, `kwargs`, `argnums`, `has_aux`, `allow_int`, `input_shape`, `unknown`, `captured`,
         `max_nnz`, `local`: as for `asdex.hessian_sparsity`.
-    - `mode`: how Hessian-vector products are computed: `"fwd_over_rev"` (also `"auto"` and `None`),
-        `"rev_over_fwd"` or `"rev_over_rev"`.
+    - `mode`: how Hessian-vector products are computed: `"fwd_over_rev"`, `"rev_over_fwd"` or
+        `"rev_over_rev"`. `"auto"` and `None` are the first, or the last where the gradient has no forward
+        mode.
     - `symmetric`: use the symmetry of the Hessian (a star coloring); else color its columns.
     - `recovery`: `"direct"`, or `"substitution"` for an acyclic coloring, with fewer colors and more
         rounding error.

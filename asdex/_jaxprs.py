@@ -17,6 +17,7 @@ from jax.core import Tracer
 from jax.extend import source_info_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from ._arrays import on_device
 from ._versions import binder, CALL_PRIMITIVES, discharged, UNPREDICTABLE_PRIMITIVES
 
 
@@ -186,7 +187,13 @@ def settings_of(eqn: Any) -> Iterator[None]:
 
 
 def rebind(eqn: Any, operands: Sequence[Any]) -> Sequence[Any]:
-    """The results of an equation on other operands, under the settings that it was traced with."""
+    """The results of an equation on other operands, under the settings that it was traced with.
+
+    A derivative rule of the user's gets arrays of JAX's, as where it is traced: it may read them at an index
+    that is.
+    """
+    if custom_jaxpr(eqn) is not None:
+        operands = [on_device(one) if np.ndim(one) else one for one in operands]
     with settings_of(eqn):
         results = binder(eqn.primitive, eqn.params)(*operands)
     return results if eqn.primitive.multiple_results else (results,)

@@ -53,8 +53,9 @@ def hessian_coloring_from_sparsity(
     **Arguments:**
 
     - `sparsity`: an `(n, n)` pattern, BCOO or dense array.
-    - `mode`: "fwd_over_rev" (also "auto" and `None`), "rev_over_fwd" or "rev_over_rev": how the
-      Hessian-vector products are to be computed. The colors do not depend on it.
+    - `mode`: "fwd_over_rev", "rev_over_fwd" or "rev_over_rev": how the Hessian-vector products are to be
+      computed. The colors do not depend on it. "auto" and `None` are the first, or the last where the
+      gradient has no forward mode.
     - `symmetric`: use the symmetry by a star coloring; else color the columns.
     - `recovery`: "direct", or "substitution" for an acyclic coloring: fewer colors, but nonzeros are
       sums and differences of products, with more rounding error.
@@ -121,7 +122,8 @@ def color_hessian(sparsity: SparsityPattern, options: HessianSearch) -> ColoredP
         problem = Acyclic(sparsity) if substitution else Star(sparsity)
     else:
         problem = Columns(sparsity)
-    colored = options.color(problem, _prescribed(options.mode) or "fwd_over_rev")
+    default = "fwd_over_rev" if "fwd" in sparsity.modes else "rev_over_rev"
+    colored = options.color(problem, _prescribed(options.mode) or default)
     warn_if_dense(colored, sparsity.n, "Hessian")
     return colored
 

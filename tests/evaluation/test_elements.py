@@ -303,6 +303,32 @@ def test_third_derivatives_through_functions_of_nodes():
     close(got / abs(want).max(), want / abs(want).max(), 1e-5)
 
 
+@pytest.mark.parametrize("as_jax", [True, False])
+def test_backward_rules_that_read_constants(as_jax):
+    """A constant is an array of JAX's for a rule, which may read it at an index that is traced."""
+
+    @jax.custom_vjp
+    def weighted(x, weights):
+        return x * jnp.sum(weights)
+
+    def backward(weights, cotangent):
+        total, _ = jax.lax.scan(lambda sum_, i: (sum_ + weights[i], None), 0.0, jnp.arange(3))
+        return total * cotangent, jnp.zeros_like(weights)
+
+    weighted.defvjp(lambda x, weights: (x * jnp.sum(weights), weights), backward)
+    given = np.arange(3.0, dtype=np.float32)
+
+    @jax.jit
+    def f(x):
+        weights = jnp.asarray(given) if as_jax else given
+        return jnp.sum(weighted(x[1:] * jnp.sin(x[:-1]), weights) ** 2)
+
+    x = jnp.linspace(0.3, 1.2, 12)
+    hess_fn = asdex.hessian(f, x, elements=True, output_format="dense")
+    assert hess_fn.elements is not None
+    np.testing.assert_allclose(hess_fn(x), jax.jit(jax.hessian(f))(x), rtol=1e-4, atol=1e-4)
+
+
 def test_linear_elements_take_no_pass():
     def linear(u):
         return jnp.zeros(N).at[FROM].add(u[TO]).at[TO].add(2 * u[FROM])

@@ -82,6 +82,33 @@ def test_hessians_of_custom_vjp():
     np.testing.assert_allclose(hessian, jax.jit(jax.hessian(f))(X), rtol=1e-6)
 
 
+@jax.custom_vjp
+def triple(x):
+    return 3 * x
+
+
+triple.defvjp(lambda x: (3 * x, None), lambda _, cotangent: (double(1.5 * cotangent),))
+
+
+@pytest.mark.parametrize("mode", [None, "auto"])
+def test_gradients_without_forward_mode_are_reversed_once_more(mode):
+    """The backward rule calls a function that has a backward rule, but no forward mode."""
+
+    def f(x):
+        return jnp.sum(triple(x) ** 3 * jnp.roll(x, 1))
+
+    hess_fn = asdex.hessian(f, X, mode=mode, output_format="dense")
+    assert hess_fn.coloring.mode == "rev_over_rev"
+    expected = jax.jit(jax.jacrev(jax.grad(f)))(X)
+    np.testing.assert_allclose(hess_fn(X), expected, rtol=1e-5)
+    value, gradient, dense = asdex.value_gradient_and_hessian(f, X, output_format="dense")(X)
+    np.testing.assert_allclose(value, f(X), rtol=1e-6)
+    np.testing.assert_allclose(gradient, jax.grad(f)(X), rtol=1e-6)
+    np.testing.assert_allclose(dense, expected, rtol=1e-5)
+    with pytest.raises(TypeError, match="custom_vjp"):
+        asdex.hessian(f, X, mode="fwd_over_rev")(X)
+
+
 def test_hessian_modes_are_named_in_the_coloring():
     def f(x):
         return jnp.sum(x**3)
