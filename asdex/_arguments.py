@@ -68,7 +68,7 @@ class Samples:
         no shape, or if a keyword is neither an option nor a keyword of `f`.
         """
         check_callable(f)
-        _check_keywords(public, f, kwargs)
+        check_keywords(public, f, kwargs)
         return cls(_sample_arguments(args, input_shape), dict(kwargs))
 
 
@@ -104,7 +104,7 @@ def check_callable(f: Any) -> None:
         )
 
 
-def _check_keywords(
+def check_keywords(
     public: Callable[..., Any], f: Callable[..., Any], kwargs: Mapping[str, Any]
 ) -> None:
     """Refuse misspelt options, which would pass for keywords of `f`."""

@@ -39,7 +39,7 @@ def linear_solve(eqn: Equation, *operands: Dependence) -> Sequence[Value | Depen
         return call.by_components()
     vector = call.positions_of_vector()
     if all(operand.is_none for i, operand in enumerate(operands) if i not in vector):
-        return eqn.expand(implementation(eqn), key=())
+        return eqn.expand(implementation(eqn), key=(), derivative=True)
     # The tangent solves in turn depend on inputs through their right-hand sides alone.
     return eqn.derive_forward()
 
@@ -61,7 +61,8 @@ def undecided_solution(eqn: Equation, *undecided: np.ndarray) -> list[np.ndarray
 class _Call:
     """A `linear_solve` equation, or a batch of such solves, and what it says of itself.
 
-    - `keeps_components`: whether the solver keeps the operator's connected components apart.
+    - `keeps_components`: whether the solver keeps the operator's connected components apart, as solvers of
+        asdex say of themselves by an attribute of this name.
     - `is_coupled`: whether there are options, such as a preconditioner, that may couple all unknowns.
     - `vector`: the shapes of the right-hand side, one per array, with batch axes in front.
     - `num_unknowns`: the number of arrays in the solution.
@@ -103,11 +104,16 @@ class _Call:
         return set(self.rebuild(lambda _operator, _state, vector, *_: vector, numbers))
 
     def _inspect(self, _further, operator, _state, vector, options, solver, _throw) -> Any:
-        if hasattr(solver, "select_solver"):
-            solver = solver.select_solver(operator)
-        while hasattr(solver, "inner_solver"):
-            solver = solver.inner_solver
-        self.keeps_components, self.is_coupled = _is_of_lineax(solver), bool(options)
+        self.is_coupled = bool(options)
+        while not hasattr(solver, "keeps_components"):
+            self.is_coupled |= hasattr(solver, "preconditioner")
+            if hasattr(solver, "select_solver"):
+                solver = solver.select_solver(operator)
+            elif hasattr(solver, "inner_solver"):
+                solver = solver.inner_solver
+            else:
+                break
+        self.keeps_components = getattr(solver, "keeps_components", _is_of_lineax(solver))
         self.num_unknowns = len(jtu.tree_leaves(operator.in_structure()))
         return vector
 

@@ -174,6 +174,17 @@ def places(eqn: Any) -> np.ndarray:
 bitcast_convert_type = zero_derivative("bitcast_convert_type")
 
 
+@bitcast_convert_type.changes
+def same_bits(eqn: Equation, operand: Dependence) -> Dependence:
+    """Wider numbers are read from a last axis of narrower ones."""
+    shape = eqn.out_avals[0].shape
+    if len(shape) < operand.ndim:
+        return operand.reduce(operand.ndim - 1)
+    if len(shape) > operand.ndim:
+        operand = operand.reshape((*operand.shape, 1))
+    return operand.broadcast_to(shape)
+
+
 @bitcast_convert_type.value
 def read_otherwise(eqn: Any, array: np.ndarray) -> Any:
     """The same bits, where they are as many per element."""

@@ -272,8 +272,12 @@ def same_places(eqn: Any, *operands: Dependence) -> list[Dependence]:
     return [result] * len(eqn.out_avals)
 
 
-def _zero_derivative(eqn: Any, *operands: Dependence) -> list[Dependence]:
-    del operands
+def _zero_derivative(eqn: Any, *operands: Dependence) -> Any:
+    """Of tangents the values count: bits that are moved, say."""
+    if eqn.of_tangents:
+        rule = find_rule(eqn.primitive)
+        function = None if rule is None else rule.functions.get("changes")
+        return eqn.dense() if function is None else function(eqn, *operands)
     return [Dependence.none(aval.shape) for aval in eqn.out_avals]
 
 

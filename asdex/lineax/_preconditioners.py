@@ -139,6 +139,11 @@ class Preconditioned(AbstractFullRankSolver[Any]):
     solver: lx.AbstractLinearSolver
     preconditioner: Callable[[SparseMatrixLinearOperator], lx.AbstractLinearOperator]
 
+    @property
+    def inner_solver(self) -> lx.AbstractLinearSolver:
+        """The solver, by the name that solvers of lineax have for it."""
+        return self.solver
+
     def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> Any:
         matrix = to_sparse(operator)
         return self.solver.init(matrix, options), self.preconditioner(matrix)

@@ -72,6 +72,11 @@ class SparseLinearSolver(lx.AbstractLinearSolver[SparseState]):
         self.plain = Compression.of(_with_diagonal(coloring))
         self.damped = Compression.of(_above_identity(coloring))
 
+    @property
+    def inner_solver(self) -> lx.AbstractLinearSolver:
+        """The solver for square operators, by the name that solvers of lineax have for it."""
+        return self._solver(is_square=True)
+
     def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> SparseState:
         inputs = flat_structure(operator.in_structure())
         zeros = jtu.tree_map(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental.sparse import BCOO
+from jax.sharding import Mesh
 from jaxtyping import Array, Int32
 
+from .._arguments import check_keywords
 from .._arrays import on_device
+from .._signatures import refusing
+from ..coloring import Order, OrderName, Recovery
+from ..detection import Captured, Unknown
 from ..evaluation import jacobian, SparseDerivative
 from ..pattern import SparsityPattern
-from ._lagrangian import lagrangian_hessian, LagrangianHessian
+from ._lagrangian import lagrangian_hessian, LagrangianHessian, NOT_OF_A_LAGRANGIAN
 
 
 class KKTMatrix(eqx.Module):
@@ -77,19 +82,35 @@ class KKTMatrix(eqx.Module):
         return self.sparsity.to_bcoo(self.values(*args, **kwargs))
 
 
+@refusing(
+    (*NOT_OF_A_LAGRANGIAN, "mode", "symmetric", "triangle", "output_format", "flatten"),
+    "the matrix is evaluated whole, from a symmetric Hessian and a Jacobian.",
+)
 def kkt_matrix(
     objective: Callable[..., Any] | None,
     constraints: Callable[..., Any],
     x: Any,
     *args: Any,
-    **options: Any,
+    recovery: Recovery = "direct",
+    order: OrderName | Order | None = None,
+    budget: float | None = None,
+    chunk_size: int | None = None,
+    mesh: Mesh | None = None,
+    axis: str | Sequence[str] | None = None,
+    elements: bool | None = None,
+    unknown: Unknown = "dense",
+    captured: Captured = "constant",
+    max_nnz: int | None = None,
+    **kwargs: Any,
 ) -> KKTMatrix:
     """The KKT matrix `[[H + P, Jᵀ], [J, -D]]` of a nonlinear program, with patterns found and colored once.
 
     **Arguments:**
 
-    - `objective`, `constraints`, `x`, `args`: as for `asdex.lagrangian_hessian`. There must be constraints.
-    - `options`: options that `asdex.jacobian` and `asdex.hessian` share, such as `budget`.
+    - `objective`, `constraints`, `x`, `args`, `kwargs`: as for `asdex.lagrangian_hessian`. There must be
+        constraints.
+    - `recovery`: of the Hessian, as for `asdex.hessian`.
+    - all others: as for `asdex.jacobian`, for both derivatives.
 
     **Returns:**
 
@@ -97,11 +118,29 @@ def kkt_matrix(
 
     **Raises:**
 
-    The same as `asdex.lagrangian_hessian` and `asdex.jacobian`.
+    The same as `asdex.lagrangian_hessian` and `asdex.jacobian`; `TypeError` without constraints.
     """
-    options = {**options, "output_format": "data"}
-    hess = lagrangian_hessian(objective, constraints, x, *args, **options)
-    jac = jacobian(constraints, x, *args, **options)
+    if constraints is None:
+        raise TypeError(
+            "Expected constraints, got None: without them the matrix is the Hessian. Take `asdex.hessian`."
+        )
+    options = {
+        "order": order,
+        "budget": budget,
+        "chunk_size": chunk_size,
+        "mesh": mesh,
+        "axis": axis,
+        "elements": elements,
+        "unknown": unknown,
+        "captured": captured,
+        "max_nnz": max_nnz,
+        "output_format": "data",
+    }
+    check_keywords(kkt_matrix, constraints, kwargs)
+    hess = lagrangian_hessian(
+        objective, constraints, x, *args, recovery=recovery, **options, **kwargs
+    )
+    jac = jacobian(constraints, x, *args, **options, **kwargs)
     (m, n), h, j = jac.sparsity.shape, hess.sparsity, jac.sparsity
     size = n + m
     every = np.arange(size)

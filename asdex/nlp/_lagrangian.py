@@ -12,8 +12,10 @@ import jax.tree_util as jtu
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from .._arguments import check_callable, check_keywords
 from .._arrays import has_derivative, is_complex, struct_of
 from .._function import as_scalar
+from .._signatures import refusing
 from ..coloring import ColoredPattern, HessianMode, Order, OrderName, Recovery
 from ..detection import Captured, Unknown
 from ..evaluation import hessian, SparseDerivative, Triangle
@@ -96,6 +98,16 @@ class LagrangianHessian(eqx.Module):
         return self.derivative(x, multipliers, factor, *args, **kwargs)
 
 
+NOT_OF_A_LAGRANGIAN = (
+    *("argnums", "has_aux", "allow_int", "holomorphic", "input_shape", "row_axis"),
+    *("constant", "verify", "coloring", "local"),
+)
+_REASON = (
+    "for it, take `asdex.hessian` of `lambda x, multipliers: f(x) + jnp.vdot(multipliers, g(x))`."
+)
+
+
+@refusing(NOT_OF_A_LAGRANGIAN, _REASON)
 def lagrangian_hessian(
     objective: Callable[..., Any] | None,
     constraints: Callable[..., Any] | None,
@@ -144,6 +156,10 @@ def lagrangian_hessian(
     The same as `asdex.hessian`; `TypeError` if both functions are `None`, or for complex constraints.
     """
     check_any(objective, constraints)
+    for function in (objective, constraints):
+        if function is not None:
+            check_callable(function)
+            check_keywords(lagrangian_hessian, function, kwargs)
     multipliers = None
     if constraints is not None:
         multipliers = jtu.tree_map(_multiplier, output_of(constraints, x, *args, **kwargs))

@@ -182,6 +182,7 @@ class _Compiled:
         self._call = jax.jit(call)
 
     def __call__(self, *vectors: Any, parameters: Any) -> np.ndarray:
+        vectors = tuple(np.asarray(one, np.float64) for one in vectors)
         return np.asarray(self._call(self._arrays, vectors, parameters))
 
 

@@ -1,5 +1,7 @@
 """The KKT matrix against dense derivatives, and steps of an interior-point method with it."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,6 +55,18 @@ def test_the_pattern_is_that_of_both_and_a_full_diagonal():
     assert np.array_equal(pattern[:N, :N], hess | np.eye(N, dtype=bool))
     assert np.array_equal(pattern[N:, :N], jac) and np.array_equal(pattern[:N, N:], jac.T)
     assert np.array_equal(pattern[N:, N:], np.eye(len(jac), dtype=bool))
+
+
+def test_options_that_it_does_not_have():
+    """The Jacobian of the constraints is not symmetric, though the matrix is."""
+    for name in ("symmetric", "mode", "verify", "output_format", "local"):
+        with pytest.raises(TypeError, match=f"Expected no `{name}` for asdex.kkt_matrix"):
+            options: dict[str, Any] = {name: True}
+            asdex.nlp.kkt_matrix(objective, constraints, X, 2.0, **options)
+    with pytest.raises(TypeError, match="Did you mean the option `budget`"):
+        asdex.nlp.kkt_matrix(objective, constraints, X, 2.0, buget=1.0)
+    with pytest.raises(TypeError, match="Expected constraints, got None"):
+        asdex.nlp.kkt_matrix(objective, None, X, 2.0)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("name, shape", [("primal", (N,)), ("dual", (N - 1,))])

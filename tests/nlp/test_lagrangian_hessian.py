@@ -250,6 +250,10 @@ def test_errors():
         asdex.lagrangian_hessian(lambda x: x, None, X)
     with pytest.raises(TypeError, match="return an array or a pytree of arrays, got None"):
         asdex.lagrangian_hessian(objective, lambda x: None, X)
+    with pytest.raises(TypeError, match="Expected no `verify`"):
+        asdex.lagrangian_hessian(objective, constraints, X, verify=True)
+    with pytest.raises(TypeError, match="Did you mean the option `triangle`"):
+        asdex.lagrangian_hessian(objective, constraints, X, triangel="lower")
     hess_fn = asdex.lagrangian_hessian(objective, constraints, X)
     with pytest.raises(ValueError, match=r"args\[1\] is None; the sample had an array"):
         hess_fn(X)

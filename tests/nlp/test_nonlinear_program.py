@@ -1,6 +1,7 @@
 """The callbacks for solvers against JAX's dense derivatives, and their conventions."""
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -221,6 +222,27 @@ class Stiffness(eqx.Module):
 
     def __call__(self, x):
         return jnp.sum(self.weights * x**2)
+
+
+@pytest.mark.parametrize("dtype", [int, np.float32, list])
+def test_vectors_of_other_types_are_converted(x64, dtype):
+    program = NonlinearProgram(
+        lambda x: jnp.sum(x**3) / 2, lambda x: x[1:] * x[:-1], np.linspace(1.0, 2.0, 4)
+    )
+    x = np.arange(1.0, 5.0)
+    given: Any = x.tolist() if dtype is list else x.astype(dtype)
+    assert program.objective(given) == np.sum(x**3) / 2
+    for name, expected in (
+        ("gradient", 1.5 * x**2),
+        ("constraints", x[1:] * x[:-1]),
+        ("jacobian", program.jacobian(x)),
+    ):
+        found = getattr(program, name)(given)
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, expected)
+    multipliers: Any = [1, 2, 3]
+    hess = program.hessian(given, multipliers, 1)
+    np.testing.assert_array_equal(hess, program.hessian(x, np.arange(1.0, 4.0), 1.0))
 
 
 def test_a_model_as_objective(x64):

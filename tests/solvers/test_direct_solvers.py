@@ -133,6 +133,41 @@ def test_singular_matrices_are_reported(name, enable_x64):
         assert solution.result == lx.RESULTS.singular
 
 
+@pytest.mark.parametrize("name", [*SOLVERS, "BandedLU", "AutoSparseSolver"])
+@pytest.mark.parametrize("step", [None, 0.1])
+def test_solutions_that_grow_are_not_taken_for_null_vectors(step, name):
+    """All steps of a recurrence, or of the trapezoidal rule, at once."""
+    n = 60 if step is None else 200
+    every = np.eye(n)
+    dense = every - 2 * np.eye(n, k=-1)
+    if step is not None:
+        dense = (1 - step / 2) * every - (1 + step / 2) * np.eye(n, k=-1)
+    pattern = asdex.SparsityPattern.from_dense(dense)
+    data = jnp.asarray(dense[pattern.rows, pattern.cols], jnp.float32)
+    right = jnp.zeros(n).at[0].set(1.0) if step is None else jnp.full(n, step)
+    found = lx.linear_solve(Matrix(data, pattern), right, solver_of(name), throw=False)
+    assert found.result == lx.RESULTS.successful
+    np.testing.assert_allclose(found.value, np.linalg.solve(dense, right), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [*SOLVERS, "BandedLU"])
+def test_matrices_with_dependent_rows_are_reported(name, enable_x64):
+    """Rounding errors of the terms in these rows may cancel, as the rows do."""
+    generator, n, found = np.random.default_rng(5), 30, []
+    with enable_x64():
+        for _ in range(8):
+            dense = generator.standard_normal((n, n)) * (generator.random((n, n)) < 0.15)
+            dense += np.eye(n)
+            i, j, k = generator.choice(n, 3, replace=False)
+            dense[i] = dense[j] + dense[k]
+            pattern = asdex.SparsityPattern.from_dense(dense)
+            data = jnp.asarray(dense[pattern.rows, pattern.cols])
+            right = jnp.asarray(generator.standard_normal(n))
+            solution = lx.linear_solve(Matrix(data, pattern), right, solver_of(name), throw=False)
+            found.append(bool(solution.result == lx.RESULTS.singular))
+    assert sum(found) >= 6
+
+
 @every_solver
 def test_badly_scaled_matrices_are_not_taken_for_singular(name, enable_x64):
     with enable_x64():

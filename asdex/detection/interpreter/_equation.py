@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import compress
 from typing import Any, TYPE_CHECKING
 
+from ..._arrays import has_derivative
 from ..._jaxprs import open_jaxpr
 from .._registry import find_rule
 from ..dependence import (
@@ -50,6 +52,13 @@ class Equation(Operands):
         It is then linear in all that depends on inputs, and what counts is its value, not its derivative.
         """
         return self._interpreter.of_tangents
+
+    @property
+    def reads_bits_of_tangents(self) -> bool:
+        """Whether it reads or makes whole numbers that follow from tangents, which have no derivative."""
+        followed = [one.dependence is not None for one in self.operands]
+        atoms = [*compress(self.in_avals, followed), *self.out_avals]
+        return self.of_tangents and not all(map(has_derivative, atoms))
 
     @property
     def at_point(self) -> bool:
@@ -102,7 +111,9 @@ class Equation(Operands):
         values = [Value(one, None) if isinstance(one, Dependence) else one for one in operands]
         return self._interpreter.run(jaxpr, values, needed)
 
-    def expand(self, function: Callable[..., Any], key: Any = None) -> list[Value]:
+    def expand(
+        self, function: Callable[..., Any], key: Any = None, *, derivative: bool = False
+    ) -> list[Value]:
         """Evaluate a JAX function of the operands in place of the equation.
 
         What is known of the operands stays known within the function.
@@ -112,6 +123,8 @@ class Equation(Operands):
         - `function`: takes one array per operand, and returns an array or a pytree of arrays.
         - `key`: hashable, and the same wherever `function` does the same for this equation; then it is traced
             once. By default it is traced anew.
+        - `derivative`: whether JAX differentiates the equation by the values of the function at tangents, and
+            never the function, as that of a solver. `Equation.of_tangents` holds within it.
 
         **Returns:**
 
@@ -122,7 +135,7 @@ class Equation(Operands):
         `DerivationFailed` if the function cannot be traced.
         """
         jaxpr = self._interpreter.once(self._eqn, key, lambda: self.trace(function))
-        with self._interpreter.in_place_of(self._eqn, derivative=False):
+        with self._interpreter.in_place_of(self._eqn, derivative=derivative):
             return self._interpreter.run(jaxpr, self.operands)
 
     @property

@@ -223,8 +223,8 @@ class Interpreter:
         return known_results(eqn, knowns, self._evaluations)
 
     def follows(self, aval: Any) -> bool:
-        """Whether values of this type can depend on anything."""
-        return self.of_changes or has_derivative(aval)
+        """Whether values of this type can depend on anything: bits of tangents as well."""
+        return self.of_changes or self.of_tangents or has_derivative(aval)
 
     def equation_on(self, eqn: Any, operands: Sequence[Knowledge]) -> Equation:
         """An equation on operands that depend on nothing."""
@@ -266,9 +266,9 @@ class Interpreter:
 
     def _fall_back(self, equation: Equation) -> Sequence[Dependence | Value]:
         """Without a rule: the structure of the primitive's own JVP, else dense."""
-        if not any(map(has_derivative, equation.out_avals)):
+        if not any(map(self.follows, equation.out_avals)):
             return [Value.unknown()] * len(equation.out_avals)
-        if not self.is_deriving(equation.name):
+        if not self.is_deriving(equation.name) and not equation.reads_bits_of_tangents:
             try:
                 equation.origin = "derived"
                 return equation.derive_forward()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import equinox as eqx
 import jax
@@ -94,7 +94,12 @@ class DirectState(eqx.Module):
 
 
 class AbstractDirectSolver(AbstractFullRankSolver[DirectState]):
-    """A solver that factorizes a square sparse matrix."""
+    """A solver that factorizes a square sparse matrix.
+
+    `keeps_components` tells the detection of sparsity that it solves each connected component alone.
+    """
+
+    keeps_components: ClassVar[bool] = True
 
     @abc.abstractmethod
     def factorize(self, matrix: SparseMatrixLinearOperator) -> Factors:

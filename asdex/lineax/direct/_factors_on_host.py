@@ -52,7 +52,20 @@ class HostFactors(eqx.Module):
         return cls(jax.lax.stop_gradient(data), matrix.structure, method)
 
     def solve(self, right: Inexact[Array, " n"], transposed: bool) -> Inexact[Array, " n"]:
-        """The solution for a right-hand side, of the system or of its transpose."""
+        """The solution for a right-hand side, of the system or of its transpose.
+
+        It is linear in the right-hand side, and differentiated so: the matrix counts as constant.
+        """
+        matrix = SparseMatrixLinearOperator(self.data, self.structure)
+        matrix = matrix.transpose() if transposed else matrix
+        return jax.lax.custom_linear_solve(
+            lambda x: matrix.multiply(x).astype(right.dtype),
+            right,
+            lambda _, b: self._called_back(b, transposed),
+            lambda _, b: self._called_back(b, not transposed),
+        )
+
+    def _called_back(self, right: Array, transposed: bool) -> Array:
         dtype = jnp.promote_types(right.dtype, jnp.float32)
 
         def solve(data_bits: Any, right_bits: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -52,6 +52,8 @@ class NormalEquations(AbstractFullRankSolver[NormalState]):
 
     - `solver`: the direct solver for the normal equations.
     """
+
+    keeps_components: ClassVar[bool] = True
 
     solver: AbstractDirectSolver = AutoSparseSolver()
 
